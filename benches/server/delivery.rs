@@ -1,0 +1,257 @@
+//! How long it takes from `append` to the bytes at a reader: 2,000 events a second over 200
+//! streams, beside a bare TCP echo over loopback.
+//!
+//! Both send as many bytes, at the same pace, over as many connections, from the same thread to
+//! the same kind of reader, and take turns second by second, so that a busy machine shows in both.
+//! The echo is a round trip of one message; `append` to reader is the lock, the wake-up, the
+//! follower, hyper and one way.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use tailwater::artifact::Artifacts;
+use tailwater::event::{Draft, EventType, now_ms};
+use tailwater::http::{self, App, Info, VoiceInfo};
+use tailwater::job::Fact;
+use tailwater::store::{Log, Proposal, Source};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, Runtime};
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::{EVENT_BYTES, Engine};
+use crate::figures::Sorted;
+
+const STREAMS: usize = 200;
+const EVENTS_PER_SECOND: u32 = 2_000;
+
+/// As many as the program has on the machine with two cores that the figures are from.
+const SERVER_THREADS: usize = 2;
+
+const ROUNDS: usize = 20;
+const ROUND: Duration = Duration::from_secs(1);
+
+/// When the process began: what is sent is the time since then, in nanoseconds.
+type Clock = Instant;
+
+/// What the readers measured since somebody last looked.
+type Measured = Arc<Mutex<Vec<Duration>>>;
+
+/// The data of an event: when it was appended, in a form that a reader finds without parsing.
+#[derive(Serialize)]
+struct Stamped<'a> {
+    sent: &'a str,
+    filler: &'a str,
+}
+
+/// 20 digits between `#` and `#`.
+fn stamp(clock: Clock) -> String {
+    format!("#{:020}#", clock.elapsed().as_nanos())
+}
+
+/// Notes how old each whole stamp in `buffer` is, and keeps what may be the first part of one.
+fn note_stamps(buffer: &mut Vec<u8>, clock: Clock, measured: &Measured) {
+    let now = clock.elapsed();
+    let mut done = 0;
+    while let Some(at) = memchr::memchr(b'#', &buffer[done..]) {
+        let Some(digits) = buffer.get(done + at + 1..done + at + 22) else { break };
+        let digits = std::str::from_utf8(&digits[..20]).expect("digits");
+        let sent = Duration::from_nanos(digits.parse().expect("a stamp"));
+        measured.lock().expect("nobody panicked").push(now - sent);
+        done += at + 22;
+    }
+    let rest = memchr::memchr(b'#', &buffer[done..]).map_or(buffer.len(), |at| done + at);
+    buffer.drain(..rest);
+}
+
+/// Reads a connection to its end.
+async fn read(mut stream: impl AsyncReadExt + Unpin, clock: Clock, measured: Measured) {
+    let mut buffer = Vec::with_capacity(16 << 10);
+    while stream.read_buf(&mut buffer).await.is_ok_and(|read| read > 0) {
+        note_stamps(&mut buffer, clock, &measured);
+    }
+}
+
+/// Sends at the pace, one stream after the other, for one round.
+fn pace(mut send: impl FnMut(usize)) {
+    let start = Instant::now();
+    let interval = Duration::from_secs(1) / EVENTS_PER_SECOND;
+    for index in 0.. {
+        let due = interval * index;
+        if due >= ROUND {
+            return;
+        }
+        thread::sleep(due.saturating_sub(start.elapsed()));
+        send(index as usize % STREAMS);
+    }
+}
+
+fn runtime(threads: usize) -> Runtime {
+    Builder::new_multi_thread().worker_threads(threads).enable_all().build().expect("a runtime")
+}
+
+/// Serves the engine's jobs; gives the address.
+async fn serve(engine: &Engine, folder: &Path) -> SocketAddr {
+    let voice = VoiceInfo { kind: "tone", note: String::new() };
+    let info = Info { version: "", simulated: Vec::new(), voice, voices: Vec::new() };
+    let app = App {
+        store: engine.store.clone(),
+        queue: engine.queue.clone(),
+        artifacts: Artifacts::open(folder).expect("a folder"),
+        options: Arc::default(),
+        draining: CancellationToken::new(),
+        info: Arc::new(info),
+    };
+    let listener = http::serve::bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+    let address = listener.local_addr().expect("it is bound");
+    let (stall, never) = (app.options.stall_timeout, CancellationToken::new());
+    tokio::spawn(http::serve::serve(listener, http::router(app), stall, never.clone(), never));
+    address
+}
+
+/// Jobs, each with a reader over HTTP that has seen its first event.
+async fn watched_jobs(
+    engine: &Engine,
+    address: SocketAddr,
+    clients: &Runtime,
+    clock: Clock,
+    measured: &Measured,
+) -> Vec<Arc<Log>> {
+    let mut logs = Vec::new();
+    for _ in 0..STREAMS {
+        let log = engine.job().await;
+        let mut stream = TcpStream::connect(address).await.expect("it listens");
+        let head = format!("GET /api/jobs/{}/stream HTTP/1.1\r\nhost: x\r\n\r\n", log.job);
+        stream.write_all(head.as_bytes()).await.expect("it reads");
+        let mut seen = Vec::new();
+        while memchr::memmem::find(&seen, b"\nid: ").is_none() {
+            stream.read_buf(&mut seen).await.expect("the stream begins");
+        }
+        let stream = stream.into_std().expect("a socket");
+        let (clock, measured) = (clock, Arc::clone(measured));
+        clients.spawn(async move {
+            read(TcpStream::from_std(stream).expect("a socket"), clock, measured).await;
+        });
+        logs.push(log);
+    }
+    logs
+}
+
+/// Connections to an echo, each with a reader; gives the sending halves.
+async fn echoes(
+    servers: &Runtime,
+    clients: &Runtime,
+    clock: Clock,
+    measured: &Measured,
+) -> Vec<std::net::TcpStream> {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("it is bound");
+    servers.spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            stream.set_nodelay(true).expect("a socket");
+            tokio::spawn(async move {
+                let mut buffer = vec![0; 16 << 10];
+                while let Ok(read @ 1..) = stream.read(&mut buffer).await {
+                    stream.write_all(&buffer[..read]).await.expect("it reads");
+                }
+            });
+        }
+    });
+    let mut senders = Vec::new();
+    for _ in 0..STREAMS {
+        let stream = std::net::TcpStream::connect(address).expect("it listens");
+        stream.set_nodelay(true).expect("a socket");
+        stream.set_nonblocking(true).expect("a socket");
+        let receiving = stream.try_clone().expect("a socket");
+        let (clock, measured) = (clock, Arc::clone(measured));
+        clients.spawn(async move {
+            read(TcpStream::from_std(receiving).expect("a socket"), clock, measured).await;
+        });
+        senders.push(stream);
+    }
+    senders
+}
+
+fn propose(clock: Clock, filler: &str) -> Proposal {
+    let sent = stamp(clock);
+    let draft = Draft::new(EventType::Log, &Stamped { sent: &sent, filler }, now_ms());
+    Proposal { attempt: 1, source: Source::Worker, fact: Fact::Other, draft, producer: None }
+}
+
+/// Waits until everything that was sent in a round has come, and takes it.
+fn take(measured: &Measured, expected: usize) -> Vec<Duration> {
+    loop {
+        let mut measured = measured.lock().expect("nobody panicked");
+        if measured.len() >= expected {
+            return std::mem::take(&mut measured);
+        }
+        drop(measured);
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn row(name: &str, measured: Vec<Duration>) -> String {
+    let count = measured.len();
+    let sorted = Sorted::new(measured);
+    let (p50, p99, longest) = (sorted.median(), sorted.p99(), sorted.longest());
+    format!("| {name} | {count} | {p50:.1?} | {p99:.1?} | {longest:.1?} |")
+}
+
+fn ratios(ours: &[Sorted], echo: &[Sorted], of: impl Fn(&Sorted) -> Duration) -> String {
+    let pairs = ours.iter().zip(echo);
+    let mut ratios: Vec<_> =
+        pairs.map(|(one, other)| of(one).as_secs_f64() / of(other).as_secs_f64()).collect();
+    ratios.sort_by(f64::total_cmp);
+    let (lowest, median, highest) = (ratios[0], ratios[ROUNDS / 2], ratios[ROUNDS - 1]);
+    format!("{median:.2} ({lowest:.2} to {highest:.2})")
+}
+
+pub(crate) fn run() {
+    let (servers, clients) = (runtime(SERVER_THREADS), runtime(1));
+    let folder = TempDir::new().expect("a temporary folder");
+    let clock = Instant::now();
+    let (at_readers, at_echo) = (Measured::default(), Measured::default());
+    let (engine, logs, senders) = servers.block_on(async {
+        let engine = Engine::open().await;
+        let address = serve(&engine, folder.path()).await;
+        let logs = watched_jobs(&engine, address, &clients, clock, &at_readers).await;
+        let senders = echoes(&servers, &clients, clock, &at_echo).await;
+        (engine, logs, senders)
+    });
+    let filler = "x".repeat(110);
+    let message = |stamp: &str| format!("{stamp}{}", "x".repeat(EVENT_BYTES - stamp.len()));
+    let (mut ours, mut echo) = (Vec::new(), Vec::new());
+    let mut all = (Vec::new(), Vec::new());
+    let mut frame = 0;
+    for _ in 0..ROUNDS {
+        let mut sent = 0;
+        pace(|index| {
+            let proposal = propose(clock, &filler);
+            frame = proposal.draft.len();
+            engine.store.append(&logs[index], [proposal]).expect("the job runs");
+            sent += 1;
+        });
+        let measured = take(&at_readers, sent);
+        all.0.extend_from_slice(&measured);
+        ours.push(Sorted::new(measured));
+        pace(|index| {
+            let message = message(&stamp(clock));
+            std::io::Write::write_all(&mut &senders[index], message.as_bytes()).expect("it reads");
+        });
+        let measured = take(&at_echo, sent);
+        all.1.extend_from_slice(&measured);
+        echo.push(Sorted::new(measured));
+    }
+    println!("frames of at most {frame} bytes, echoes of {EVENT_BYTES}\n");
+    println!("| {EVENTS_PER_SECOND} a second over {STREAMS} | measured | p50 | p99 | longest |");
+    println!("| --- | --- | --- | --- | --- |");
+    println!("{}", row("append to bytes at the reader", all.0));
+    println!("{}", row("bare TCP echo", all.1));
+    println!("\nratio of p50, round by round: {}", ratios(&ours, &echo, Sorted::median));
+    println!("ratio of p99, round by round: {}", ratios(&ours, &echo, Sorted::p99));
+}

@@ -1,0 +1,40 @@
+//! The benchmarks of a server over HTTP; each prints a table. `docs/benchmarks.md` has figures.
+//!
+//! `cargo bench --bench server` runs all of them, `cargo bench --bench server -- replay` one.
+
+#![expect(clippy::print_stdout, reason = "it prints its figures")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the load is made by plain threads, so that it does not share the server's runtime"
+)]
+
+mod delivery;
+mod engine;
+mod figures;
+mod process;
+mod readers;
+mod replay;
+mod start;
+mod submit;
+
+const ALL: [(&str, fn()); 5] = [
+    ("replay", replay::run),
+    ("delivery", delivery::run),
+    ("submit", submit::run),
+    ("readers", readers::run),
+    ("start", start::run),
+];
+
+fn main() {
+    // Cargo adds a `--bench` of its own.
+    let names: Vec<_> = std::env::args().skip(1).filter(|name| !name.starts_with('-')).collect();
+    for name in &names {
+        assert!(ALL.iter().any(|(known, _)| known == name), "there is no benchmark '{name}'");
+    }
+    for (name, run) in ALL {
+        if names.is_empty() || names.iter().any(|wanted| wanted == name) {
+            println!("\n## {name}\n");
+            run();
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The command line.
+//!
+//! Only here is anything printed. What a command was asked for goes to standard output, so that
+//! scripts can use it; everything said about it goes to standard error.
+//!
+//! Exit codes: 0 for success, 1 when something failed (also a watched job), 2 for input that can
+//! never do, 128 plus the signal's number when a signal ended it.
+
+mod args;
+mod jobs;
+mod out;
+mod passage;
+mod screen;
+mod serve;
+mod submit;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches};
+
+use crate::client::{Client, ClientError, Options};
+use crate::config::{self, ConfigError, Environment, Flags, Loaded};
+use crate::server;
+
+use args::{Cli, Command};
+
+/// Runs the command that the arguments of this process name.
+pub async fn main() -> ExitCode {
+    let cli = match Cli::try_from_process() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come this way too; both know where to print to.
+            error.print().ok();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    match run(cli).await {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            out::note(&format!("error: {}", failure.message));
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+async fn run(cli: Cli) -> Result<u8, Failure> {
+    match cli.into_command() {
+        Command::Serve(serve) => serve::run(&serve.flags).await,
+        Command::Submit(submit) => submit::run(submit).await,
+        Command::Watch(watch) => watch::run(watch).await,
+        Command::Cancel(cancel) => jobs::cancel(cancel).await,
+        Command::Jobs(jobs) => jobs::list(jobs).await,
+        Command::Config(config) => show_settings(&config),
+        Command::Migrate(migrate) => {
+            let loaded = settings(&migrate.flags)?;
+            out::print(&(server::migrate(&loaded.settings).await? + "\n")).ok();
+            Ok(0)
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "tailwater", &mut script);
+            out::print(&String::from_utf8_lossy(&script)).ok();
+            Ok(0)
+        }
+    }
+}
+
+fn show_settings(config: &args::Config) -> Result<u8, Failure> {
+    let report = settings(&config.flags)?.report;
+    let text = if config.json { out::json(&report.to_json()) } else { report.to_text() };
+    out::print(&text).ok();
+    Ok(0)
+}
+
+/// The settings of this process; notes about them are said at once.
+fn settings(flags: &Flags) -> Result<Loaded, Failure> {
+    let loaded = config::load(flags, &Environment::of_process())?;
+    for note in &loaded.notes {
+        out::note(&format!("note: {note}"));
+    }
+    Ok(loaded)
+}
+
+fn client(server: &str) -> Result<Client, Failure> {
+    Ok(Client::new(Options::new(server))?)
+}
+
+impl Cli {
+    fn try_from_process() -> Result<Self, clap::Error> {
+        // Without a command the flags of `serve` are taken too, but listed only there.
+        let own = |arg: clap::Arg| match arg.get_help_heading() {
+            Some(_) => arg.hide(true),
+            None => arg,
+        };
+        Self::from_arg_matches(&Self::command().mut_args(own).try_get_matches()?)
+    }
+}
+
+/// Why a command did not do what it was asked for: one sentence and an exit code.
+#[derive(Debug)]
+struct Failure {
+    message: String,
+    code: u8,
+}
+
+impl Failure {
+    fn bad_input(message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: 2 }
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::bad_input(error.to_string())
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        let hint = match &error {
+            ClientError::Unreachable { .. } => "; `tailwater serve` starts one",
+            ClientError::BadAddress(_)
+            | ClientError::Setup(_)
+            | ClientError::Problem { .. }
+            | ClientError::Unreadable(_) => "",
+        };
+        let code = if error.is_bad_input() { 2 } else { 1 };
+        Self { message: format!("{error}{hint}"), code }
+    }
+}
+
+impl From<server::Error> for Failure {
+    fn from(error: server::Error) -> Self {
+        Self { message: error.to_string(), code: error.exit_code() }
+    }
+}

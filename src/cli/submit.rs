@@ -1,0 +1,121 @@
+//! `tailwater submit`.
+
+use std::io::Read;
+
+use serde_json::{Map, Value, json};
+
+use crate::client::{self as api, Submitted};
+
+use super::args::{self, Blog, Common, Voiceover, What};
+use super::screen::Screen;
+use super::{Failure, client, out, watch};
+
+/// The most that is read from standard input, in bytes; the server takes less.
+const INPUT_LIMIT: u64 = 16 << 20;
+
+pub(super) async fn run(args: args::Submit) -> Result<u8, Failure> {
+    let (kind, input, common) = match args.what {
+        What::Blog(blog) => ("blog", blog_input(&blog), blog.common),
+        What::Voiceover(voiceover) => ("voiceover", voiceover_input(&voiceover)?, voiceover.common),
+    };
+    let client = client(&common.server.address)?;
+    let submit = api::Submit {
+        kind: kind.to_owned(),
+        input,
+        project_id: common.project.clone(),
+        allow_duplicate: common.allow_duplicate,
+        ..api::Submit::default()
+    };
+    let submitted = client.submit(&submit).await?;
+    announce(&submitted, &common);
+    if !common.watch {
+        return Ok(0);
+    }
+    let stream = client.watch_url(&submitted.stream_url, 0);
+    let mut screen = Screen::new(&common.server.address, common.json);
+    watch::follow(&client, stream, &submitted.job_id, &mut screen).await
+}
+
+/// Says what was submitted: on standard output, unless that is for the text of the job.
+fn announce(submitted: &Submitted, common: &Common) {
+    let job = &submitted.job_id;
+    if submitted.deduplicated && !common.json {
+        out::note("an identical job is in flight already; this is that one");
+    }
+    match (common.json, common.watch) {
+        (true, _) => {
+            out::print(&format!("{}\n", json!(submitted))).ok();
+        }
+        (false, true) => out::note(job),
+        (false, false) => {
+            out::print(&format!("{job}\n")).ok();
+        }
+    }
+}
+
+fn blog_input(blog: &Blog) -> Value {
+    let mut input = Map::new();
+    input.insert("topic".to_owned(), json!(blog.topic));
+    if blog.voiceover {
+        input.insert("voiceover".to_owned(), json!(true));
+    }
+    let optional = [("voice", &blog.voice), ("language", &blog.language), ("tone", &blog.tone)];
+    for (name, value) in optional {
+        if let Some(value) = value {
+            input.insert(name.to_owned(), json!(value));
+        }
+    }
+    if let Some(words) = blog.words {
+        input.insert("words".to_owned(), json!(words));
+    }
+    input.into()
+}
+
+fn voiceover_input(voiceover: &Voiceover) -> Result<Value, Failure> {
+    let text = match voiceover.text.as_str() {
+        "-" => standard_input()?,
+        text => text.to_owned(),
+    };
+    Ok(match &voiceover.voice {
+        Some(voice) => json!({ "text": text, "voice": voice }),
+        None => json!({ "text": text }),
+    })
+}
+
+fn standard_input() -> Result<String, Failure> {
+    let mut text = String::new();
+    let read = std::io::stdin().lock().take(INPUT_LIMIT + 1).read_to_string(&mut text);
+    match read {
+        Ok(bytes) if bytes as u64 > INPUT_LIMIT => {
+            Err(Failure::bad_input(format!("standard input is over {INPUT_LIMIT} bytes")))
+        }
+        Ok(_) => Ok(text),
+        Err(error) => Err(Failure::bad_input(format!("standard input cannot be read: {error}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    fn blog(arguments: &[&str]) -> Value {
+        let start = ["tailwater", "submit", "blog"];
+        let cli = args::Cli::try_parse_from(start.iter().chain(arguments)).unwrap();
+        match cli.into_command() {
+            args::Command::Submit(args::Submit { what: What::Blog(blog) }) => blog_input(&blog),
+            other => panic!("{other:?} is no blog"),
+        }
+    }
+
+    #[test]
+    fn only_what_was_said_is_sent() {
+        assert_eq!(blog(&["Tides"]), json!({ "topic": "Tides" }));
+        assert_eq!(
+            blog(&["Tides", "--voiceover", "--voice", "nova", "--words", "300", "--tone", "dry"]),
+            json!({
+                "topic": "Tides", "voiceover": true, "voice": "nova", "words": 300, "tone": "dry",
+            })
+        );
+    }
+}

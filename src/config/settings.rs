@@ -1,0 +1,280 @@
+//! The one table of settings.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use crate::telemetry;
+
+use super::form::{
+    Address, Decimal, Described, Filter, Folder, Form, LogFormat, OnOff, Secret, Size, Text, Time,
+    Url, Whole,
+};
+
+const KILOBYTE: usize = 1 << 10;
+const MEGABYTE: usize = 1 << 20;
+const TERABYTE: usize = 1 << 40;
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// One row of the table: everything about a setting but its type.
+#[derive(Debug)]
+pub(super) struct Setting {
+    /// The field of [`Settings`] and the key in the settings file.
+    pub(super) name: &'static str,
+    /// What it means, as in the documentation of the field.
+    pub(super) help: &'static [&'static str],
+    /// The flag without its dashes; none for a secret, since everybody on a machine can read the
+    /// command line of its processes.
+    pub(super) flag: Option<&'static str>,
+    /// The environment variable that wins over the settings file.
+    pub(super) env: &'static str,
+    /// Variables that other programs read too: they count only where the file says nothing.
+    pub(super) fallbacks: &'static [&'static str],
+    /// What holds when nothing is said; empty for "not set".
+    pub(super) default: &'static str,
+    /// What its values look like.
+    pub(super) form: fn() -> Described,
+    /// Takes a value; false when it is not allowed.
+    pub(super) read: fn(&mut Settings, &str) -> bool,
+    /// The effective value, or none when it is not set.
+    pub(super) show: fn(&Settings) -> Option<String>,
+}
+
+macro_rules! settings {
+    ($(
+        $(#[doc = $doc:literal])+
+        $name:ident: $type:ty {
+            flag: $flag:expr, env: $env:literal, $(fallback: $fallback:literal,)?
+            default: $default:literal, form: $form:expr,
+        }
+    )+) => {
+        /// The effective settings of a process.
+        ///
+        /// Units are in the types; defaults are given as they are written, and `""` is "not set".
+        /// `Debug` shows no secret.
+        #[derive(Clone, Debug)]
+        pub struct Settings {
+            $(
+                $(#[doc = $doc])+
+                #[doc = concat!("\n\nDefault: `\"", $default, "\"`.")]
+                pub $name: $type,
+            )+
+        }
+
+        impl Default for Settings {
+            fn default() -> Self {
+                Self { $($name: $form.read($default).expect("a default is allowed"),)+ }
+            }
+        }
+
+        /// Every setting, in the order in which people are shown them.
+        pub(super) static TABLE: &[Setting] = &[$(
+            Setting {
+                name: stringify!($name),
+                help: &[$($doc),+],
+                flag: $flag,
+                env: $env,
+                fallbacks: &[$($fallback)?],
+                default: $default,
+                form: || $form.describe(),
+                read: |settings, text| match $form.read(text) {
+                    Some(value) => {
+                        settings.$name = value;
+                        true
+                    }
+                    None => false,
+                },
+                show: |settings| $form.show(&settings.$name),
+            },
+        )+];
+    };
+}
+
+settings! {
+    /// The address to listen on; port 0 picks a free one.
+    listen: SocketAddr {
+        flag: Some("listen"), env: "TAILWATER_LISTEN",
+        default: "127.0.0.1:8080", form: Address,
+    }
+    /// The folder that holds the database and the files that jobs make; created when missing.
+    data: PathBuf {
+        flag: Some("data"), env: "TAILWATER_DATA",
+        default: "./data", form: Folder,
+    }
+    /// How many jobs this process runs at once for each provider, 0 to 1000; with 0 it runs none.
+    workers: u32 {
+        flag: Some("workers"), env: "TAILWATER_WORKERS",
+        default: "3", form: Whole(0..=1000),
+    }
+    /// The address under which clients reach this server, for links in answers; without it, links
+    /// are relative.
+    public_url: Option<String> {
+        flag: Some("public-url"), env: "TAILWATER_PUBLIC_URL",
+        default: "", form: Url,
+    }
+    /// Whether a provider that has neither key nor base URL is simulated; when off, its jobs fail.
+    simulator: bool {
+        flag: Some("simulator"), env: "TAILWATER_SIMULATOR",
+        default: "on", form: OnOff,
+    }
+    /// How many times faster than real providers the simulator is, 0.1 to 1000.
+    simulator_speed: f64 {
+        flag: Some("simulator-speed"), env: "TAILWATER_SIMULATOR_SPEED",
+        default: "1", form: Decimal(0.1..=1000.0),
+    }
+    /// Where `/chat/completions` of an OpenAI-compatible server is, with its version, as in
+    /// `http://localhost:11434/v1`.
+    chat_base_url: Option<String> {
+        flag: Some("chat-base-url"), env: "TAILWATER_CHAT_BASE_URL", fallback: "OPENAI_BASE_URL",
+        default: "", form: Url,
+    }
+    /// Where `/audio/speech` of an OpenAI-compatible server is, with its version.
+    speech_base_url: Option<String> {
+        flag: Some("speech-base-url"), env: "TAILWATER_SPEECH_BASE_URL", fallback: "OPENAI_BASE_URL",
+        default: "", form: Url,
+    }
+    /// The model that writes, by the name that its server gives it.
+    chat_model: String {
+        flag: Some("chat-model"), env: "TAILWATER_CHAT_MODEL",
+        default: "gpt-4o-mini", form: Text,
+    }
+    /// The model that speaks, by the name that its server gives it.
+    speech_model: String {
+        flag: Some("speech-model"), env: "TAILWATER_SPEECH_MODEL",
+        default: "gpt-4o-mini-tts", form: Text,
+    }
+    /// The voice of a job that asks for none.
+    speech_voice: String {
+        flag: Some("speech-voice"), env: "TAILWATER_SPEECH_VOICE",
+        default: "alloy", form: Text,
+    }
+    /// The key for chat and speech; never printed, and no flag, since flags show in process lists.
+    openai_api_key: Option<SecretString> {
+        flag: None, env: "OPENAI_API_KEY",
+        default: "", form: Secret,
+    }
+    /// How long a model may write nothing before its run is given up, in seconds, 1 s to 1 h.
+    chat_idle_timeout: Duration {
+        flag: Some("chat-idle-timeout"), env: "TAILWATER_CHAT_IDLE_TIMEOUT",
+        default: "120s", form: Time(SECOND, SECOND..=HOUR),
+    }
+    /// How long one run of a job may take altogether, in seconds, 1 s to 1 d.
+    job_time_limit: Duration {
+        flag: Some("job-time-limit"), env: "TAILWATER_JOB_TIME_LIMIT",
+        default: "600s", form: Time(SECOND, SECOND..=DAY),
+    }
+    /// How long the worker of an external job may be silent before the job fails, in seconds, 1 s
+    /// to 7 d; a job can ask for another limit.
+    producer_silence: Duration {
+        flag: Some("producer-silence"), env: "TAILWATER_PRODUCER_SILENCE",
+        default: "600s", form: Time(SECOND, SECOND..=DAY.saturating_mul(7)),
+    }
+    /// The most memory that events in memory take, in bytes, 16M to 1024G; past it submits are
+    /// answered with 503.
+    memory_limit: usize {
+        flag: Some("memory-limit"), env: "TAILWATER_MEMORY_LIMIT",
+        default: "512M", form: Size(16 * MEGABYTE..=TERABYTE),
+    }
+    /// How much may be not yet in the database, in bytes, 1M to 1024G; past it workers wait.
+    journal_limit: usize {
+        flag: Some("journal-limit"), env: "TAILWATER_JOURNAL_LIMIT",
+        default: "128M", form: Size(MEGABYTE..=TERABYTE),
+    }
+    /// The largest single event, in bytes, 1K to 16M.
+    event_limit: usize {
+        flag: Some("event-limit"), env: "TAILWATER_EVENT_LIMIT",
+        default: "256K", form: Size(KILOBYTE..=16 * MEGABYTE),
+    }
+    /// The largest JSON body of a request, in bytes, 1K to 64M.
+    body_limit: usize {
+        flag: Some("body-limit"), env: "TAILWATER_BODY_LIMIT",
+        default: "1M", form: Size(KILOBYTE..=64 * MEGABYTE),
+    }
+    /// How long a finished job's events stay in memory, in seconds, 0 s to 1 d; later they are read
+    /// from the database.
+    retention_memory: Duration {
+        flag: Some("retention-memory"), env: "TAILWATER_RETENTION_MEMORY",
+        default: "300s", form: Time(SECOND, Duration::ZERO..=DAY),
+    }
+    /// How long the database keeps a finished job, in days, 1 m to 3650 d.
+    retention_database: Duration {
+        flag: Some("retention-database"), env: "TAILWATER_RETENTION_DATABASE",
+        default: "30d", form: Time(DAY, MINUTE..=DAY.saturating_mul(3_650)),
+    }
+    /// How long one stream lasts at most before it says `bye`, in seconds, 1 s to 7 d.
+    max_stream_age: Duration {
+        flag: Some("max-stream-age"), env: "TAILWATER_MAX_STREAM_AGE",
+        default: "3600s", form: Time(SECOND, SECOND..=DAY.saturating_mul(7)),
+    }
+    /// After how much silence a stream sends a keep-alive, in seconds, 100 ms to 15 s; clients take
+    /// 16 s of silence for a dead connection.
+    keep_alive: Duration {
+        flag: Some("keep-alive"), env: "TAILWATER_KEEP_ALIVE",
+        default: "5s", form: Time(SECOND, Duration::from_millis(100)..=Duration::from_secs(15)),
+    }
+    /// After how long a reader that takes no byte is closed, in seconds, 1 s to 1 h.
+    stall_timeout: Duration {
+        flag: Some("stall-timeout"), env: "TAILWATER_STALL_TIMEOUT",
+        default: "60s", form: Time(SECOND, SECOND..=HOUR),
+    }
+    /// Which log lines are written: `module=level` pairs and a level for the rest.
+    log: String {
+        flag: Some("log"), env: "TAILWATER_LOG",
+        default: "tailwater=info,warn", form: Filter,
+    }
+    /// How log lines look: `human` or `json`.
+    log_format: telemetry::Format {
+        flag: Some("log-format"), env: "TAILWATER_LOG_FORMAT",
+        default: "human", form: LogFormat,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_has_the_same_name_everywhere() {
+        for setting in TABLE {
+            if let Some(flag) = setting.flag {
+                assert_eq!(flag, setting.name.replace('_', "-"));
+                assert_eq!(setting.env, format!("TAILWATER_{}", setting.name.to_uppercase()));
+            }
+        }
+    }
+
+    #[test]
+    fn a_default_is_shown_so_that_it_can_be_read_again() {
+        let mut settings = Settings::default();
+        for setting in TABLE {
+            let shown = (setting.show)(&settings).unwrap_or_default();
+            assert!((setting.read)(&mut settings, &shown), "{} = {shown:?}", setting.name);
+            assert_eq!((setting.show)(&settings).unwrap_or_default(), shown);
+        }
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_design() {
+        let settings = Settings::default();
+        assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(settings.workers, 3);
+        assert!(settings.simulator);
+        assert_eq!(settings.memory_limit, 536_870_912);
+        assert_eq!(settings.job_time_limit, Duration::from_secs(600));
+        assert_eq!(settings.retention_database, Duration::from_secs(30 * 86_400));
+        assert!(settings.openai_api_key.is_none());
+    }
+
+    #[test]
+    fn debug_output_shows_no_secret() {
+        let settings =
+            Settings { openai_api_key: Some("sk-very-secret".into()), ..Settings::default() };
+        let debug = format!("{settings:?}");
+        assert!(debug.contains("openai_api_key") && !debug.contains("very-secret"), "{debug}");
+    }
+}

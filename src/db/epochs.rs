@@ -1,0 +1,98 @@
+//! The lives of the event log.
+
+use std::collections::BTreeMap;
+
+use sqlx::SqliteConnection;
+
+use crate::event::EventId;
+
+use super::{Db, DbError, Writer, unsigned};
+
+/// Every epoch with the last id that it committed; the current one has no last id yet.
+#[derive(Clone, Debug)]
+pub struct Epochs {
+    current: u32,
+    /// The newest id that was committed before this epoch.
+    last_committed: EventId,
+    past: BTreeMap<u32, EventId>,
+}
+
+impl Epochs {
+    /// The epoch of this process.
+    #[must_use]
+    pub const fn current(&self) -> u32 {
+        self.current
+    }
+
+    /// The newest id that was committed before this epoch began.
+    #[must_use]
+    pub const fn last_committed(&self) -> EventId {
+        self.last_committed
+    }
+
+    /// The last id that a past epoch committed; nothing for one that is not ours.
+    #[must_use]
+    pub fn last_of(&self, epoch: u32) -> Option<EventId> {
+        self.past.get(&epoch).copied()
+    }
+}
+
+impl Writer {
+    /// Begins the next epoch, in a transaction with what is known of the earlier ones.
+    ///
+    /// # Errors
+    /// When the database is locked, full or gone; no id may be given out then.
+    pub async fn begin_epoch(&mut self, now: i64) -> Result<Epochs, DbError> {
+        let mut tx = self.begin().await?;
+        let rows: Vec<(i64, i64)> =
+            sqlx::query_as("select epoch, last_id from epoch order by epoch")
+                .fetch_all(&mut *tx)
+                .await?;
+        let past: BTreeMap<u32, EventId> = rows
+            .into_iter()
+            .map(|(epoch, last)| (unsigned(epoch), EventId::from_i64(last)))
+            .collect();
+        // An epoch that gave out more than 2^32 ids has run on into the numbers of the next.
+        let newest = past.iter().map(|(epoch, last)| last.epoch().max(*epoch)).max();
+        let current = newest.map_or(1, |epoch| epoch + 1);
+        let first = EventId::new(current, 0).ok_or_else(|| {
+            sqlx::Error::Protocol("the database has used up its 2,097,151 epochs".into())
+        })?;
+        sqlx::query("insert into epoch (epoch, started_at, last_id) values (?, ?, ?)")
+            .bind(i64::from(current))
+            .bind(now)
+            .bind(first.to_i64())
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        let last_committed = past.values().copied().max().unwrap_or_default();
+        Ok(Epochs { current, last_committed, past })
+    }
+}
+
+/// Raises the last committed id of the current epoch, in the transaction of the events. The row is
+/// there, unless the ids ran on into the next epoch's numbers.
+pub(super) async fn raise(tx: &mut SqliteConnection, last: EventId) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "insert into epoch (epoch, started_at, last_id) \
+         values (?, cast(unixepoch('subsec') * 1000 as integer), ?) \
+         on conflict (epoch) do update set last_id = excluded.last_id",
+    )
+    .bind(i64::from(last.epoch()))
+    .bind(last.to_i64())
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+impl Db {
+    /// How many epochs there have been.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn epoch_count(&self) -> Result<u32, DbError> {
+        let count: i64 =
+            sqlx::query_scalar("select count(*) from epoch").fetch_one(&self.pool).await?;
+        Ok(unsigned(count))
+    }
+}

@@ -1,0 +1,249 @@
+//! Rows of jobs: submitting, finding, listing.
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+
+use crate::event::EventId;
+use crate::event::payload::Progress;
+use crate::job::{Job, JobId, Kind, Status};
+
+use super::artifacts::{self, Reserved};
+use super::{Change, Db, DbError, unsigned};
+
+pub(super) fn decode(row: &SqliteRow) -> Result<Job, sqlx::Error> {
+    fn parsed<T: std::str::FromStr>(text: &str) -> Result<T, sqlx::Error>
+    where
+        T::Err: std::error::Error + Send + Sync + 'static,
+    {
+        text.parse().map_err(|error: T::Err| sqlx::Error::Decode(error.into()))
+    }
+    let json = |text: Option<String>| text.and_then(|text| serde_json::from_str(&text).ok());
+    let status: Status = parsed(row.try_get("status")?)?;
+    let error = (
+        row.try_get("error_code")?,
+        row.try_get("error_message")?,
+        row.try_get("error_retryable")?,
+    );
+    let optional = |name: &str| row.try_get::<Option<String>, _>(name);
+    Ok(Job {
+        id: parsed(row.try_get("id")?)?,
+        kind: parsed(row.try_get("kind")?)?,
+        status,
+        project_id: row.try_get("project_id")?,
+        attempt: unsigned(row.try_get("attempt")?),
+        told_attempt: unsigned(row.try_get("told_attempt")?),
+        failures: unsigned(row.try_get("failures")?),
+        input: json(row.try_get("input")?).unwrap_or_default(),
+        progress: Progress {
+            percent: unsigned(row.try_get("progress")?),
+            stage: row.try_get("stage")?,
+            message: row.try_get("message")?,
+            ..Progress::default()
+        },
+        created_at: row.try_get("created_at")?,
+        started_at: row.try_get("started_at")?,
+        updated_at: row.try_get("updated_at")?,
+        ended_at: row.try_get("ended_at")?,
+        last_event_id: EventId::from_i64(row.try_get("last_event_id")?),
+        end_event_id: row.try_get::<Option<i64>, _>("end_event_id")?.map(EventId::from_i64),
+        trimmed_through: EventId::from_i64(row.try_get("trimmed_through")?),
+        end: Job::end_of(
+            status,
+            json(row.try_get("result")?),
+            error,
+            row.try_get("cancel_reason")?,
+        ),
+        retry_of: optional("retry_of")?.as_deref().map(parsed).transpose()?,
+        silence_limit_ms: row.try_get("silence_limit_ms")?,
+        file_id: optional("file_id")?.as_deref().map(parsed).transpose()?,
+    })
+}
+
+pub(super) async fn find(
+    tx: &mut SqliteConnection,
+    id: &JobId,
+) -> Result<Option<Job>, sqlx::Error> {
+    let row =
+        sqlx::query("select * from job where id = ?").bind(id.as_str()).fetch_optional(tx).await?;
+    row.as_ref().map(decode).transpose()
+}
+
+/// Puts a job into the queue, unless it is there already.
+#[derive(Clone, Debug)]
+pub struct Submit {
+    /// The job, pending.
+    pub job: Job,
+    /// Who is first: higher before lower, then older before newer.
+    pub priority: i32,
+    /// The client's own key for this submit.
+    pub idempotency_key: Option<String>,
+    /// Of the whole request, in hex.
+    pub request_hash: String,
+    /// Of project, kind and input, in hex; nothing when a second one is wanted.
+    pub duplicate_key: Option<String>,
+    /// The files whose ids are handed out now.
+    pub artifacts: Vec<Reserved>,
+}
+
+/// What became of a submit.
+#[derive(Debug)]
+pub enum Submitted {
+    /// It is in the queue.
+    New(Job),
+    /// The same idempotency key was used for the same request: its job.
+    Repeated(Job),
+    /// An identical task is in flight: that one.
+    Duplicate(Job),
+    /// The same idempotency key was used for another request.
+    KeyReused,
+    /// The job that it wants to try again is not there.
+    UnknownRetry,
+}
+
+impl Change for Submit {
+    type Outcome = Submitted;
+
+    async fn apply(&self, tx: &mut SqliteConnection) -> Result<Submitted, sqlx::Error> {
+        if let Some(retried) = &self.job.retry_of
+            && find(tx, retried).await?.is_none()
+        {
+            return Ok(Submitted::UnknownRetry);
+        }
+        if let Some(earlier) = self.earlier(tx).await? {
+            return Ok(earlier);
+        }
+        self.insert(tx).await?;
+        for artifact in &self.artifacts {
+            artifacts::reserve(tx, &self.job.id, artifact, self.job.created_at).await?;
+        }
+        Ok(Submitted::New(self.job.clone()))
+    }
+}
+
+impl Submit {
+    async fn earlier(&self, tx: &mut SqliteConnection) -> Result<Option<Submitted>, sqlx::Error> {
+        if let Some(key) = &self.idempotency_key {
+            let row = sqlx::query("select * from job where project_id = ? and idempotency_key = ?")
+                .bind(&self.job.project_id)
+                .bind(key)
+                .fetch_optional(&mut *tx)
+                .await?;
+            if let Some(row) = row {
+                let same = row.try_get::<String, _>("request_hash")? == self.request_hash;
+                let job = decode(&row)?;
+                return Ok(Some(if same {
+                    Submitted::Repeated(job)
+                } else {
+                    Submitted::KeyReused
+                }));
+            }
+        }
+        let Some(key) = &self.duplicate_key else { return Ok(None) };
+        let row = sqlx::query(
+            "select * from job where duplicate_key = ? and status in ('pending', 'running')",
+        )
+        .bind(key)
+        .fetch_optional(tx)
+        .await?;
+        Ok(row.as_ref().map(decode).transpose()?.map(Submitted::Duplicate))
+    }
+
+    async fn insert(&self, tx: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        let job = &self.job;
+        sqlx::query(
+            "insert into job (id, kind, project_id, provider, priority, input, idempotency_key, \
+                 request_hash, duplicate_key, retry_of, silence_limit_ms, file_id, stage, \
+                 created_at, updated_at) \
+             values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?)",
+        )
+        .bind(job.id.as_str())
+        .bind(job.kind.as_str())
+        .bind(&job.project_id)
+        .bind(job.kind.provider())
+        .bind(self.priority)
+        .bind(job.input.to_string())
+        .bind(&self.idempotency_key)
+        .bind(&self.request_hash)
+        .bind(&self.duplicate_key)
+        .bind(job.retry_of.as_ref().map(JobId::as_str))
+        .bind(job.silence_limit_ms)
+        .bind(job.file_id.as_ref().map(|id| id.as_str().to_owned()))
+        .bind(job.created_at)
+        .bind(job.created_at)
+        .execute(tx)
+        .await?;
+        Ok(())
+    }
+}
+
+/// Which jobs to list.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Only of this project.
+    pub project_id: Option<String>,
+    /// Only with this status.
+    pub status: Option<Status>,
+    /// Only of this kind.
+    pub kind: Option<Kind>,
+    /// Only older than this one: the last id of the page before.
+    pub before: Option<JobId>,
+    /// At most this many.
+    pub limit: u32,
+}
+
+impl Db {
+    /// One job.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn job(&self, id: &JobId) -> Result<Option<Job>, DbError> {
+        let mut connection = self.pool.acquire().await?;
+        Ok(find(&mut connection, id).await?)
+    }
+
+    /// Jobs that fit the filter, newest first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn jobs(&self, filter: &Filter) -> Result<Vec<Job>, DbError> {
+        let mut query = QueryBuilder::<Sqlite>::new("select * from job where true");
+        if let Some(project) = &filter.project_id {
+            query.push(" and project_id = ").push_bind(project);
+        }
+        if let Some(status) = filter.status {
+            query.push(" and status = ").push_bind(status.as_str());
+        }
+        if let Some(kind) = filter.kind {
+            query.push(" and kind = ").push_bind(kind.as_str());
+        }
+        if let Some(before) = &filter.before {
+            query.push(" and id < ").push_bind(before.as_str());
+        }
+        query.push(" order by id desc limit ").push_bind(i64::from(filter.limit));
+        let rows = query.build().fetch_all(&self.pool).await?;
+        Ok(rows.iter().map(decode).collect::<Result<_, _>>()?)
+    }
+
+    /// Jobs of a project with events after `after`, each with its newest, in the order of these.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn jobs_since(
+        &self,
+        project: &str,
+        after: EventId,
+        most: u32,
+    ) -> Result<Vec<(JobId, EventId)>, DbError> {
+        let rows: Vec<(String, i64)> = sqlx::query_as(
+            "select id, last_event_id from job where project_id = ? and last_event_id > ? \
+             order by last_event_id limit ?",
+        )
+        .bind(project)
+        .bind(after.to_i64())
+        .bind(i64::from(most))
+        .fetch_all(&self.pool)
+        .await?;
+        let job = |(id, last): (String, i64)| Some((id.parse().ok()?, EventId::from_i64(last)));
+        Ok(rows.into_iter().filter_map(job).collect())
+    }
+}

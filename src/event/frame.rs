@@ -1,0 +1,303 @@
+//! An event as the bytes that go on the wire, encoded once.
+//!
+//! ```text
+//! id: 4294967338
+//! event: content
+//! data: {"index":3,"offset":1500,"text":"…","attempt":1,"at":1795176000123}
+//!
+//! ```
+//!
+//! Everything but the id is known before the id is. A [`Draft`] is therefore encoded outside of
+//! any lock, with room left in front for the id's line; [`Draft::seal`] writes the digits and cuts
+//! the room that was not needed, without copying the event.
+
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::{EventId, EventType};
+
+/// `id: `, up to 16 digits (ids are below 2^53) and a line feed.
+const HEADROOM: usize = 4 + 16 + 1;
+
+/// An event that has everything but its id.
+#[derive(Debug)]
+pub struct Draft {
+    kind: EventType,
+    at: i64,
+    buffer: Vec<u8>,
+    data_start: usize,
+}
+
+impl Draft {
+    /// Encodes one of our own events; `at`, in UTC milliseconds, is added to its data.
+    ///
+    /// # Panics
+    /// When `payload` is not a struct or map: our payloads are.
+    pub fn new<P: Serialize>(kind: EventType, payload: &P, at: i64) -> Self {
+        let mut draft = Self::start(kind, at, 256);
+        serde_json::to_writer(&mut draft.buffer, payload).expect("a payload is plain data");
+        let closed = draft.buffer.pop();
+        assert_eq!(closed, Some(b'}'), "a payload is an object");
+        if draft.buffer.last() != Some(&b'{') {
+            draft.buffer.push(b',');
+        }
+        draft.buffer.extend_from_slice(b"\"at\":");
+        draft.buffer.extend_from_slice(itoa::Buffer::new().format(at).as_bytes());
+        draft.buffer.push(b'}');
+        draft.finish()
+    }
+
+    /// Encodes an external worker's event: its JSON as it came, on one line.
+    ///
+    /// `json` must be valid JSON, so that a line break in it can only be white space between
+    /// tokens and may become a blank.
+    #[must_use]
+    pub fn raw(kind: EventType, json: &str, at: i64) -> Self {
+        let mut draft = Self::start(kind, at, json.len());
+        let start = draft.buffer.len();
+        draft.buffer.extend_from_slice(json.as_bytes());
+        for byte in &mut draft.buffer[start..] {
+            if matches!(byte, b'\n' | b'\r') {
+                *byte = b' ';
+            }
+        }
+        draft.finish()
+    }
+
+    fn start(kind: EventType, at: i64, room: usize) -> Self {
+        let mut buffer = Vec::with_capacity(HEADROOM + 80 + room);
+        buffer.resize(HEADROOM, b' ');
+        buffer.extend_from_slice(b"event: ");
+        buffer.extend_from_slice(kind.as_str().as_bytes());
+        buffer.extend_from_slice(b"\ndata: ");
+        let data_start = buffer.len();
+        Self { kind, at, buffer, data_start }
+    }
+
+    fn finish(mut self) -> Self {
+        escape_line_separators(&mut self.buffer, self.data_start);
+        self.buffer.extend_from_slice(b"\n\n");
+        self
+    }
+
+    /// What the event is about.
+    #[must_use]
+    pub const fn kind(&self) -> &EventType {
+        &self.kind
+    }
+
+    /// When it was made, in UTC milliseconds.
+    #[must_use]
+    pub const fn at(&self) -> i64 {
+        self.at
+    }
+
+    /// The JSON of the event.
+    #[must_use]
+    pub fn data(&self) -> &[u8] {
+        &self.buffer[self.data_start..self.buffer.len() - 2]
+    }
+
+    /// How many bytes the event takes on the wire at most.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Never: a draft has at least its name.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        false
+    }
+
+    /// Gives the event its id. Called with the id's lock held, so it only writes a few digits.
+    #[must_use]
+    pub fn seal(mut self, id: EventId) -> Frame {
+        let mut digits = itoa::Buffer::new();
+        let digits = digits.format(id.get()).as_bytes();
+        let start = HEADROOM - 1 - digits.len() - 4;
+        self.buffer[start..start + 4].copy_from_slice(b"id: ");
+        self.buffer[start + 4..HEADROOM - 1].copy_from_slice(digits);
+        self.buffer[HEADROOM - 1] = b'\n';
+        Frame {
+            bytes: Bytes::from(self.buffer).slice(start..),
+            data_start: u32::try_from(self.data_start - start).expect("a name has 64 bytes"),
+            envelope: OnceLock::new(),
+        }
+    }
+}
+
+/// Writes U+0085, U+2028 and U+2029 as JSON escapes. They end no line of a stream, but clients
+/// exist that split text at them, and to those an event would come in pieces.
+fn escape_line_separators(buffer: &mut Vec<u8>, from: usize) {
+    let hit = |rest: &[u8]| -> Option<(usize, usize, &'static [u8])> {
+        memchr::memchr2_iter(0xC2, 0xE2, rest).find_map(|at| match rest[at..] {
+            [0xC2, 0x85, ..] => Some((at, 2, br"\u0085".as_slice())),
+            [0xE2, 0x80, 0xA8, ..] => Some((at, 3, br"\u2028".as_slice())),
+            [0xE2, 0x80, 0xA9, ..] => Some((at, 3, br"\u2029".as_slice())),
+            _ => None,
+        })
+    };
+    if hit(&buffer[from..]).is_none() {
+        return;
+    }
+    let source = buffer.split_off(from);
+    let mut rest = source.as_slice();
+    while let Some((at, length, escape)) = hit(rest) {
+        buffer.extend_from_slice(&rest[..at]);
+        buffer.extend_from_slice(escape);
+        rest = &rest[at + length..];
+    }
+    buffer.extend_from_slice(rest);
+}
+
+/// One event as the bytes on the wire, shared by everybody who reads it.
+#[derive(Debug)]
+pub struct Frame {
+    bytes: Bytes,
+    data_start: u32,
+    envelope: OnceLock<Bytes>,
+}
+
+impl Frame {
+    /// Takes a frame back from storage.
+    ///
+    /// # Errors
+    /// [`DamagedFrame`] when the bytes are not a frame that [`Draft::seal`] made.
+    pub fn from_stored(bytes: Bytes) -> Result<Self, DamagedFrame> {
+        let data = memchr::memmem::find(&bytes, b"\ndata: ").ok_or(DamagedFrame)? + 7;
+        let whole = bytes.starts_with(b"id: ") && bytes.ends_with(b"\n\n");
+        let data_start = u32::try_from(data).ok().filter(|_| whole).ok_or(DamagedFrame)?;
+        Ok(Self { bytes, data_start, envelope: OnceLock::new() })
+    }
+
+    /// The whole server-sent event, from `id: ` to the blank line.
+    #[must_use]
+    pub const fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// The event's JSON, one line.
+    #[must_use]
+    pub fn data(&self) -> &[u8] {
+        &self.bytes[self.data_start as usize..self.bytes.len() - 2]
+    }
+
+    /// The event's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        let head = &self.bytes[..self.data_start as usize - 7];
+        let start = memchr::memchr(b'\n', head).map_or(0, |line| line + 8);
+        std::str::from_utf8(&head[start..]).unwrap_or_default()
+    }
+
+    /// The same event in the envelope `{"job":"…","data":{…}}` of a stream of several jobs.
+    ///
+    /// Made when it is first asked for, then shared.
+    pub fn envelope(&self, job: &str) -> &Bytes {
+        self.envelope.get_or_init(|| {
+            let data = self.data();
+            let mut buffer = Vec::with_capacity(self.bytes.len() + job.len() + 20);
+            buffer.extend_from_slice(&self.bytes[..self.data_start as usize]);
+            buffer.extend_from_slice(b"{\"job\":\"");
+            buffer.extend_from_slice(job.as_bytes());
+            buffer.extend_from_slice(b"\",\"data\":");
+            buffer.extend_from_slice(data);
+            buffer.extend_from_slice(b"}\n\n");
+            buffer.into()
+        })
+    }
+}
+
+/// Stored bytes that are no frame: the database was changed by something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("stored bytes are not an event's frame")]
+pub struct DamagedFrame;
+
+/// Encodes an event that carries no id: `hello`, `gap`, `queue`, `bye`, or a `snapshot` made for
+/// one reader, whose id is then the last one folded into it.
+///
+/// # Panics
+/// When `payload` cannot be written as JSON: ours can.
+pub fn control<P: Serialize>(name: &str, id: Option<EventId>, payload: &P) -> Bytes {
+    let mut buffer = Vec::with_capacity(256);
+    if let Some(id) = id {
+        buffer.extend_from_slice(b"id: ");
+        buffer.extend_from_slice(itoa::Buffer::new().format(id.get()).as_bytes());
+        buffer.push(b'\n');
+    }
+    buffer.extend_from_slice(b"event: ");
+    buffer.extend_from_slice(name.as_bytes());
+    buffer.extend_from_slice(b"\ndata: ");
+    let data_start = buffer.len();
+    serde_json::to_writer(&mut buffer, payload).expect("a payload is plain data");
+    escape_line_separators(&mut buffer, data_start);
+    buffer.extend_from_slice(b"\n\n");
+    buffer.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn sealed(draft: Draft, id: u64) -> String {
+        let frame = draft.seal(EventId::from_u64(id).unwrap());
+        String::from_utf8(frame.bytes().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_frame_is_one_server_sent_event() {
+        let draft = Draft::new(EventType::Content, &json!({"text": "hi"}), 7);
+        assert_eq!(
+            sealed(draft, 4_294_967_338),
+            "id: 4294967338\nevent: content\ndata: {\"text\":\"hi\",\"at\":7}\n\n"
+        );
+    }
+
+    #[test]
+    fn text_cannot_break_a_frame() {
+        let text = "a\nb\r\0c\u{2028}d\u{2029}e\u{85}f\n\nid: 1\ndata: x";
+        let frame = sealed(Draft::new(EventType::Content, &json!({"text": text}), 1), 9);
+        assert_eq!(frame.lines().count(), 4, "{frame:?}");
+        assert!(!frame.contains(['\u{2028}', '\u{2029}', '\u{85}', '\0', '\r']));
+        let data = frame.lines().nth(2).unwrap().strip_prefix("data: ").unwrap();
+        let back: serde_json::Value = serde_json::from_str(data).unwrap();
+        assert_eq!(back["text"], text);
+    }
+
+    #[test]
+    fn a_workers_json_stays_as_it_is_but_on_one_line() {
+        let kind = EventType::from_producer("frame.done").unwrap();
+        let frame = sealed(Draft::raw(kind, "{\n  \"a\": 1.50\r\n}", 1), 5);
+        assert_eq!(frame, "id: 5\nevent: frame.done\ndata: {   \"a\": 1.50  }\n\n");
+    }
+
+    #[test]
+    fn an_empty_payload_still_has_its_time() {
+        let frame = sealed(Draft::new(EventType::Canceled, &json!({}), 3), 5);
+        assert!(frame.contains("data: {\"at\":3}\n"));
+    }
+
+    #[test]
+    fn a_stored_frame_comes_back_whole() {
+        let draft = Draft::new(EventType::Progress, &json!({"percent": 5}), 7);
+        let frame = draft.seal(EventId::from_u64(77).unwrap());
+        let back = Frame::from_stored(frame.bytes().clone()).unwrap();
+        assert_eq!(back.name(), "progress");
+        assert_eq!(back.data(), frame.data());
+        assert_eq!(Frame::from_stored(Bytes::from_static(b"junk")).unwrap_err(), DamagedFrame);
+    }
+
+    #[test]
+    fn an_envelope_keeps_id_and_name() {
+        let draft = Draft::new(EventType::Log, &json!({"line": "x"}), 1);
+        let frame = draft.seal(EventId::from_u64(6).unwrap());
+        assert_eq!(
+            frame.envelope("job_1").as_ref(),
+            b"id: 6\nevent: log\ndata: {\"job\":\"job_1\",\"data\":{\"line\":\"x\",\"at\":1}}\n\n"
+        );
+    }
+}

@@ -1,0 +1,63 @@
+//! The control events of a stream: those that tell about the stream and not about a job.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use crate::backoff::jitter;
+use crate::event::control;
+use crate::store::{Gap, Snapshot};
+
+/// How long a client waits before it reconnects: drawn for each connection, so that a fleet that
+/// was cut off together does not come back together.
+const RETRY: std::ops::Range<Duration> = Duration::from_secs(1)..Duration::from_secs(4);
+
+/// The same where the server cannot serve now: long enough for it to recover.
+const LONG_RETRY: std::ops::Range<Duration> = Duration::from_secs(5)..Duration::from_secs(15);
+
+/// The comment that shows that a stream is alive.
+pub(super) const KEEP_ALIVE_COMMENT: Bytes = Bytes::from_static(b": keep-alive\n\n");
+
+/// The same as an event, for a page whose `EventSource` must notice silence.
+pub(super) const KEEP_ALIVE_EVENT: Bytes = Bytes::from_static(b"event: keep-alive\ndata: {}\n\n");
+
+/// A `retry:` field of its own.
+pub(super) fn retry() -> Bytes {
+    retry_within(RETRY)
+}
+
+fn retry_within(range: std::ops::Range<Duration>) -> Bytes {
+    format!("retry: {}\n\n", jitter(range).as_millis()).into()
+}
+
+/// `hello`, always the first event.
+pub(super) fn hello<P: Serialize>(payload: &P) -> Bytes {
+    control("hello", None, payload)
+}
+
+/// `queue`: the job's place among those that wait, from 1.
+pub(super) fn queue(position: u32) -> Bytes {
+    control("queue", None, &serde_json::json!({ "position": position }))
+}
+
+/// `gap`, then the snapshot to go on from.
+pub(super) fn gap(gap: &Gap, snapshot: &Snapshot) -> [Bytes; 2] {
+    [control("gap", None, gap), control("snapshot", Some(gap.to), snapshot)]
+}
+
+/// `bye`, with when to come back.
+pub(super) fn bye(reason: &str) -> Bytes {
+    goodbye(retry(), reason)
+}
+
+/// `bye` of a server that cannot serve now.
+pub(super) fn bye_for_longer(reason: &str) -> Bytes {
+    goodbye(retry_within(LONG_RETRY), reason)
+}
+
+fn goodbye(retry: Bytes, reason: &str) -> Bytes {
+    let mut bytes = Vec::from(retry);
+    bytes.extend_from_slice(&control("bye", None, &serde_json::json!({ "reason": reason })));
+    bytes.into()
+}

@@ -1,0 +1,41 @@
+//! A request's cursor and a path's ids.
+
+use std::sync::Arc;
+
+use axum::http::HeaderMap;
+
+use crate::event::Cursor;
+use crate::job::JobId;
+use crate::store::Log;
+
+use super::problem::quoted;
+use super::query::Query;
+use super::{App, Code, Problem};
+
+/// The cursor of a request: the `Last-Event-ID` header, else `after`, else the beginning.
+///
+/// The header wins: a browser that reconnects sends it to the URL with the old `after`.
+pub(super) fn of(headers: &HeaderMap, query: &Query) -> Cursor {
+    let header = headers.get("last-event-id").map(axum::http::HeaderValue::as_bytes);
+    // A browser that has no id sends no header; a proxy that blanks it means the same.
+    let header = header.filter(|id| !id.is_empty());
+    Cursor::parse(header.or(query.get("after").map(str::as_bytes)).unwrap_or_default())
+}
+
+/// The number that a client sent as its cursor, where it was one.
+pub(super) const fn number(cursor: Cursor) -> Option<crate::event::EventId> {
+    match cursor {
+        Cursor::At(id) => Some(id),
+        Cursor::Foreign => None,
+    }
+}
+
+/// The log of the job with this id.
+///
+/// # Errors
+/// [`Code::UnknownJob`], or [`Code::Unavailable`].
+pub(super) async fn log(app: &App, id: &str) -> Result<Arc<Log>, Problem> {
+    let unknown = || Problem::new(Code::UnknownJob, format!("there is no job {}", quoted(id)));
+    let id: JobId = id.parse().map_err(|_| unknown())?;
+    app.store.open(&id).await?.ok_or_else(unknown)
+}

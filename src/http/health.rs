@@ -1,0 +1,48 @@
+//! Whether the process lives, whether it takes work, what it is.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::{App, Info};
+
+/// `GET /healthz`: the process answers.
+pub(super) async fn alive() -> &'static str {
+    "ok\n"
+}
+
+/// `GET /readyz`: 200 while new jobs are taken, 503 with the reason while they are not.
+pub(super) async fn ready(State(app): State<App>) -> Response {
+    let journal = app.store.journal();
+    let trouble = journal.health().trouble;
+    let reason = if app.draining.is_cancelled() {
+        Some("draining")
+    } else if trouble.is_some() {
+        Some("database")
+    } else if app.store.is_full() {
+        Some("memory")
+    } else if !app.store.has_room() {
+        Some("journal")
+    } else {
+        None
+    };
+    let status = if reason.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let (head, durable) = (app.store.head(), journal.durable_through());
+    let view = json!({
+        "ready": reason.is_none(),
+        "reason": reason,
+        "head": head,
+        "durable_through": durable,
+        "not_durable": head.get().saturating_sub(durable.get()),
+        "memory_bytes": app.store.memory(),
+        "running_jobs": app.queue.running_count(),
+    });
+    (status, Json(view)).into_response()
+}
+
+/// `GET /api/info`: what a page should tell people about this server.
+pub(super) async fn info(State(app): State<App>) -> Json<Info> {
+    Json(app.info.as_ref().clone())
+}

@@ -1,0 +1,228 @@
+//! `POST /api/jobs/{id}/events`: events from an external worker, appended as they arrive.
+
+mod line;
+mod lines;
+mod strict;
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use serde_json::json;
+
+use crate::event::{Draft, EventId, now_ms};
+use crate::job::{Kind, Status};
+use crate::queue::Ended;
+use crate::store::{Log, ProducerSeq, Proposal, Refusal, Source};
+
+use super::query::Query;
+use super::segment::Segment;
+use super::{App, Code, Problem, body, cursor};
+
+use line::Incoming;
+use lines::Lines;
+
+/// What one request has appended so far.
+#[derive(Debug, Default)]
+struct Progress {
+    /// Events that were appended, or were known already.
+    appended: u64,
+    /// The newest of the job.
+    last: EventId,
+    /// Whether the job had ended before this request came, or ended by it.
+    has_ended: bool,
+}
+
+/// Takes one JSON event (`application/json`) or NDJSON of any length (anything else), line by
+/// line: each is in front of the readers before the next one is read.
+///
+/// # Errors
+/// What is wrong with the first bad line, with how many before it were appended.
+pub(super) async fn push(
+    State(app): State<App>,
+    Segment(id): Segment,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let query = Query::parse(query.as_deref(), &["durable"])?;
+    let durable = query.flag("durable")?;
+    let log = cursor::log(&app, &id).await?;
+    if log.kind != Kind::External {
+        let detail =
+            format!("only jobs of the kind 'external' take events; this is a {}", log.kind);
+        return Err(Problem::new(Code::NotExternal, detail));
+    }
+    let mut progress = Progress { appended: 0, last: log.last(), has_ended: log.standing().ended };
+    let taken = if is_json(&headers) {
+        take_one(&app, &log, body, &mut progress).await
+    } else {
+        take_lines(&app, &log, body, &mut progress).await
+    };
+    if let Err(problem) = taken {
+        let Progress { appended, last, .. } = progress;
+        return Err(problem.with("appended", json!(appended)).with("last_id", json!(last)));
+    }
+    if durable {
+        app.store.journal().wait_durable(progress.last).await?;
+    }
+    let is_durable = app.store.journal().durable_through() >= progress.last;
+    let view =
+        json!({ "appended": progress.appended, "last_id": progress.last, "durable": is_durable });
+    Ok(axum::Json(view).into_response())
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media_type = media_type.and_then(|value| value.split(';').next()).map(str::trim);
+    media_type.is_some_and(|value| value.eq_ignore_ascii_case("application/json"))
+}
+
+async fn take_one(
+    app: &App,
+    log: &Arc<Log>,
+    body: Body,
+    progress: &mut Progress,
+) -> Result<(), Problem> {
+    let limit = app.options.event_limit;
+    let bytes = body::bounded(body, limit).await.map_err(|problem| match problem.code() {
+        Code::BodyTooLarge => {
+            let detail = format!("the event may have {limit} bytes at most");
+            Problem::new(Code::EventTooLarge, detail).with("limit", limit)
+        }
+        _ => problem,
+    })?;
+    let room = app.draining.run_until_cancelled(app.store.room()).await;
+    room.ok_or_else(draining)?;
+    take(app, log, &bytes, progress).await.map_err(|problem| {
+        if is_several(&bytes) {
+            let detail = "one event is sent as application/json, several as application/x-ndjson";
+            return Problem::new(Code::InvalidEvent, detail);
+        }
+        problem
+    })
+}
+
+/// Whether a body that is no event begins with one that has a line of its own.
+fn is_several(bytes: &[u8]) -> bool {
+    let bytes = bytes.trim_ascii();
+    let first = memchr::memchr(b'\n', bytes).map(|end| &bytes[..end]);
+    first.is_some_and(|line| line::parse(line).is_ok())
+}
+
+async fn take_lines(
+    app: &App,
+    log: &Arc<Log>,
+    body: Body,
+    progress: &mut Progress,
+) -> Result<(), Problem> {
+    let mut lines = Lines::new(body, app.options.event_limit);
+    loop {
+        let line = tokio::select! {
+            biased;
+            line = next_line(app, &mut lines) => line,
+            problem = interruption(app, log, progress) => Err(problem),
+        };
+        let line = line.map_err(|problem| problem.with("line", json!(lines.number() + 1)))?;
+        let Some(line) = line else { return Ok(()) };
+        take(app, log, &line, progress)
+            .await
+            .map_err(|problem| problem.with("line", json!(lines.number())))?;
+    }
+}
+
+/// The next line, once there is room for it: at its bound the journal stops the reading, and so the
+/// sender, by the window of its connection.
+async fn next_line(app: &App, lines: &mut Lines) -> Result<Option<Bytes>, Problem> {
+    app.store.room().await;
+    lines.next().await
+}
+
+/// Why nothing more can be taken, once that is so. A producer that is between two lines learns at
+/// once that its job was canceled, one that is gone without a word costs nothing once its job has
+/// failed for its silence, and none keeps a server from going down.
+async fn interruption(app: &App, log: &Log, progress: &Progress) -> Problem {
+    tokio::select! {
+        () = app.draining.cancelled() => draining(),
+        // A request that has ended the job itself, or repeats what an ended job knows, is read on.
+        status = log.ended(), if !progress.has_ended => Refusal::Ended(status).into(),
+    }
+}
+
+fn draining() -> Problem {
+    Problem::new(Code::Draining, "the server is going down; send the rest again")
+}
+
+/// Appends one event.
+async fn take(
+    app: &App,
+    log: &Arc<Log>,
+    line: &[u8],
+    progress: &mut Progress,
+) -> Result<(), Problem> {
+    let incoming = line::parse(line)?;
+    check_count(log, &incoming)?;
+    if let Some(end) = incoming.end()? {
+        end_job(app, log, &incoming, end).await?;
+        progress.has_ended = true;
+    } else {
+        let fact = incoming.fact(&app.store, log).await?;
+        start(app, log)?;
+        let Incoming { kind, data, producer, .. } = incoming;
+        let proposal = Proposal {
+            attempt: log.standing().attempt,
+            source: Source::Producer,
+            fact,
+            draft: Draft::raw(kind, data, now_ms()),
+            producer,
+        };
+        app.store.append(log, [proposal])?;
+    }
+    progress.appended += 1;
+    progress.last = log.last();
+    Ok(())
+}
+
+/// Refuses an event that leaves a hole in its producer's count, before it has started the job.
+fn check_count(log: &Log, incoming: &Incoming<'_>) -> Result<(), Problem> {
+    let Some(ProducerSeq { producer, seq: got }) = &incoming.producer else { return Ok(()) };
+    let expected = log.last_of_producer(producer) + 1;
+    if *got > expected && !log.standing().ended {
+        return Err(Refusal::SequenceGap { expected, got: *got }.into());
+    }
+    Ok(())
+}
+
+/// The first event of a job starts it.
+fn start(app: &App, log: &Arc<Log>) -> Result<(), Problem> {
+    if log.standing().status == Status::Pending {
+        app.queue.tell_status(log, Status::Running, log.standing().attempt.max(1))?;
+    }
+    Ok(())
+}
+
+/// Ends the job as its worker says; the same end again from a worker that counts its events is a
+/// blind retry and no error.
+async fn end_job(
+    app: &App,
+    log: &Arc<Log>,
+    incoming: &Incoming<'_>,
+    end: crate::event::payload::End,
+) -> Result<(), Problem> {
+    if let Some(ProducerSeq { producer, seq }) = &incoming.producer
+        && *seq <= log.last_of_producer(producer)
+    {
+        return Ok(());
+    }
+    start(app, log)?;
+    let status = end.status();
+    let refused = |status: Status| Err(Refusal::Ended(status).into());
+    match app.queue.end(log, None, end).await? {
+        Ended::Now => Ok(()),
+        Ended::Before(before) if before.as_str() == status && incoming.producer.is_some() => Ok(()),
+        Ended::Before(before) => refused(before),
+    }
+}

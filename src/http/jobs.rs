@@ -1,0 +1,171 @@
+//! Jobs by polling: showing, listing, canceling, removing.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use crate::db::jobs::Filter;
+use crate::job::{JobId, Kind, Status};
+use crate::queue::{EndError, Ended};
+use crate::reconcile;
+
+use super::query::Query;
+use super::segment::Segment;
+use super::{App, Code, Problem, body, cursor, view};
+
+/// How long a cancel waits for its job to end before it answers that it will.
+const CANCEL_WAIT: Duration = Duration::from_secs(5);
+
+/// What readers are told of a cancel that gives no reason.
+const DEFAULT_REASON: &str = "canceled by the client";
+
+/// `GET /api/jobs/{id}`: the job with everything that its events made so far.
+///
+/// The entity tag is the newest event's id, so that a poller learns cheaply that nothing is new.
+///
+/// # Errors
+/// [`Code::UnknownJob`].
+pub(super) async fn show(
+    State(app): State<App>,
+    Segment(id): Segment,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let log = cursor::log(&app, &id).await?;
+    let row = reconcile::look(&app.store, &log).await?;
+    let row = row.ok_or_else(|| Problem::new(Code::UnknownJob, "the job is gone"))?;
+    let standing = log.standing();
+    let tag = format!("\"{}-{}\"", standing.last, standing.status);
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let unchanged = known.is_some_and(|known| {
+        known.split(',').any(|one| one.trim().trim_start_matches("W/") == tag || one.trim() == "*")
+    });
+    let mut response = if unchanged {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        let snapshot = app.store.snapshot(&log).await?;
+        axum::Json(view::whole(&app, &row.job, &snapshot, &standing)).into_response()
+    };
+    let answer = response.headers_mut();
+    answer.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        answer.insert(header::ETAG, tag);
+    }
+    if let Some(wait) = view::poll_after(&standing, log.has_voiceover) {
+        // The header has whole seconds (RFC 9110 §10.2.3); the body has milliseconds.
+        answer.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+    }
+    Ok(response)
+}
+
+/// `GET /api/jobs`: jobs that fit a filter, newest first, in pages.
+///
+/// # Errors
+/// [`Code::InvalidParameter`].
+pub(super) async fn list(
+    State(app): State<App>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let known = ["status", "kind", "project_id", "limit", "before"];
+    let query = Query::parse(query.as_deref(), &known)?;
+    let limit = query.number("limit", 1..=200, 50)?;
+    let filter = Filter {
+        project_id: query.get("project_id").map(str::to_owned),
+        status: query
+            .read("status", &format!("one of {}", Status::ALL.map(Status::as_str).join(", ")))?,
+        kind: query.read("kind", &format!("one of {}", Kind::ALL.map(Kind::as_str).join(", ")))?,
+        before: query.read::<JobId>("before", "the id of a job")?,
+        limit: u32::try_from(limit).unwrap_or(200),
+    };
+    let jobs = app.store.db().jobs(&filter).await?;
+    let next =
+        (jobs.len() as u64 == limit).then(|| jobs.last().map(|job| job.id.clone())).flatten();
+    let jobs: Vec<_> = jobs.iter().map(|job| view::summary(&app, job)).collect();
+    Ok(axum::Json(json!({ "jobs": jobs, "next": next })).into_response())
+}
+
+/// `POST /api/jobs/{id}/cancel`: ends a job; what it has made so far stays.
+///
+/// # Errors
+/// [`Code::UnknownJob`], [`Code::JobEnded`] when it ended otherwise, [`Code::Unavailable`].
+pub(super) async fn cancel(
+    State(app): State<App>,
+    Segment(id): Segment,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let value = body::optional_json(&headers, body, app.options.body_limit).await?;
+    let reason = reason(value.as_ref())?;
+    cancel_job(&app, &id, &reason).await
+}
+
+/// `DELETE /api/jobs/{id}`: the same as a cancel, for clients that have only the verb.
+///
+/// # Errors
+/// As for a cancel.
+pub(super) async fn remove(
+    State(app): State<App>,
+    Segment(id): Segment,
+) -> Result<Response, Problem> {
+    cancel_job(&app, &id, DEFAULT_REASON).await
+}
+
+fn reason(value: Option<&Value>) -> Result<String, Problem> {
+    let wrong = |pointer: &str, detail: &str| {
+        let summary = "the body of a cancel is a JSON object with 'reason' or nothing";
+        Err(Problem::new(Code::InvalidField, summary).field(pointer, detail))
+    };
+    let fields = match value {
+        None => return Ok(DEFAULT_REASON.into()),
+        Some(Value::Object(fields)) => fields,
+        Some(_) => return wrong("", "must be an object"),
+    };
+    if fields.keys().any(|name| name != "reason") {
+        return wrong("", "has fields besides 'reason'");
+    }
+    match fields.get("reason") {
+        None | Some(Value::Null) => Ok(DEFAULT_REASON.into()),
+        Some(Value::String(text)) => Ok(text.chars().take(500).collect()),
+        Some(_) => wrong("/reason", "must be a text"),
+    }
+}
+
+async fn cancel_job(app: &App, id: &str, reason: &str) -> Result<Response, Problem> {
+    let log = cursor::log(app, id).await?;
+    if let Some(trouble) = app.store.journal().health().trouble {
+        return Err(crate::store::JournalError::Unavailable(trouble).into());
+    }
+    let canceled = app.queue.cancel(&log.job, reason);
+    let ended = match tokio::time::timeout(CANCEL_WAIT, canceled).await {
+        Ok(Ok(ended)) => ended,
+        Ok(Err(error)) => return Err(error.into()),
+        Err(_) => {
+            let view = json!({ "job_id": log.job, "status": "canceling" });
+            return Ok((StatusCode::ACCEPTED, axum::Json(view)).into_response());
+        }
+    };
+    match ended {
+        Ended::Now | Ended::Before(Status::Canceled) => {
+            let view = json!({ "job_id": log.job, "status": Status::Canceled });
+            Ok(axum::Json(view).into_response())
+        }
+        Ended::Before(status) => {
+            let detail = format!("the job is {status} and cannot be canceled any more");
+            Err(Problem::new(Code::JobEnded, detail))
+        }
+    }
+}
+
+impl From<EndError> for Problem {
+    fn from(error: EndError) -> Self {
+        match error {
+            EndError::Fenced { .. } => Self::new(Code::Fenced, error.to_string()),
+            EndError::Unknown => Self::new(Code::UnknownJob, error.to_string()),
+            EndError::Journal(error) => error.into(),
+            EndError::Db(error) => error.into(),
+        }
+    }
+}

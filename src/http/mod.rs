@@ -1,0 +1,131 @@
+//! The wire: routes, streams, ingest, pages; one file a subject.
+//!
+//! Handlers parse at the edge, make one call inward, and answer. What a route answers is defined
+//! here and in [`crate::event`], nowhere else.
+
+pub mod body;
+pub mod control;
+pub mod cursor;
+pub mod events;
+pub mod files;
+pub mod health;
+pub mod ingest;
+pub mod jobs;
+pub mod page;
+pub mod problem;
+pub mod project;
+pub mod query;
+pub mod range;
+pub mod segment;
+pub mod serve;
+pub mod stall;
+pub mod stream;
+pub mod streams;
+pub mod submit;
+mod unread;
+pub mod view;
+
+pub use problem::{Code, Problem};
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::{get, post};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use crate::artifact::Artifacts;
+use crate::queue::Queue;
+use crate::store::Store;
+
+/// Bounds and times of the wire.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The largest JSON body, in bytes.
+    pub body_limit: usize,
+    /// The largest event that a producer may push, in bytes of its line.
+    pub event_limit: usize,
+    /// How long a stream is without bytes before it says that it is alive.
+    pub keep_alive: Duration,
+    /// About how long one connection may stream before it is asked to come again.
+    pub max_stream_age: Duration,
+    /// How long a connection may take no byte before it is closed.
+    pub stall_timeout: Duration,
+    /// What clients reach this server by, without a slash at the end; links are relative without.
+    pub public_url: Option<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            body_limit: 1 << 20,
+            event_limit: 256 << 10,
+            keep_alive: Duration::from_secs(5),
+            max_stream_age: Duration::from_secs(3600),
+            stall_timeout: Duration::from_secs(60),
+            public_url: None,
+        }
+    }
+}
+
+/// What a page should tell people about this server.
+#[derive(Clone, Debug, Serialize)]
+pub struct Info {
+    /// This program's version.
+    pub version: &'static str,
+    /// The providers that are simulated.
+    pub simulated: Vec<String>,
+    /// The voice that speaks.
+    pub voice: VoiceInfo,
+    /// Names of voices that can be asked for.
+    pub voices: Vec<String>,
+}
+
+/// The voice that speaks.
+#[derive(Clone, Debug, Serialize)]
+pub struct VoiceInfo {
+    /// `bundled`, `system`, `tone` or `provider`.
+    pub kind: &'static str,
+    /// A sentence about it.
+    pub note: String,
+}
+
+/// What handlers work with; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// Where events are.
+    pub store: Store,
+    /// Where jobs go.
+    pub queue: Queue,
+    /// Where files are.
+    pub artifacts: Artifacts,
+    /// Bounds and times.
+    pub options: Arc<Options>,
+    /// Set when the server goes down.
+    pub draining: CancellationToken,
+    /// What a page should tell.
+    pub info: Arc<Info>,
+}
+
+/// Every route of the server.
+pub fn router(app: App) -> Router {
+    Router::new()
+        .route("/api/jobs", post(submit::submit).get(jobs::list))
+        .route("/api/jobs/{id}", get(jobs::show).delete(jobs::remove))
+        .route("/api/jobs/{id}/cancel", post(jobs::cancel))
+        .route("/api/jobs/{id}/stream", get(stream::job))
+        .route("/api/jobs/{id}/events", get(events::list).post(ingest::push))
+        .route("/api/stream", get(streams::jobs))
+        .route("/api/projects/{id}/stream", get(streams::project))
+        .route("/api/project/{id}", get(project::show))
+        .route("/api/file/{id}", get(project::file))
+        .route("/api/info", get(health::info))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .merge(files::router())
+        .merge(page::router())
+        .fallback(serve::unknown_route)
+        .method_not_allowed_fallback(serve::wrong_method)
+        .with_state(app)
+}

@@ -1,0 +1,122 @@
+//! The studio page at `/`, embedded in the binary; read from `static/` in debug builds.
+
+use axum::Router;
+use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use rust_embed::{Embed, EmbeddedFile};
+
+use super::problem::{Code, Problem};
+use super::range::has_it_already;
+
+/// What `/` answers with.
+const INDEX: &str = "index.html";
+
+/// Everything comes from here: no outside request, no inline script, no frame around the page.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'self'; media-src 'self' blob:; img-src 'self' data:; object-src 'none'; \
+     frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+);
+
+#[derive(Embed)]
+#[folder = "static/"]
+struct Files;
+
+/// `/`, and every file of the page at `/name` and at `/static/name`.
+pub fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    let router = Router::new()
+        .route("/", get(async |headers: HeaderMap| file(INDEX, &headers)))
+        .route("/static/{*path}", get(by_path));
+    Files::iter().fold(router, |router, name| {
+        let path = format!("/{name}");
+        router.route(&path, get(async move |headers: HeaderMap| file(&name, &headers)))
+    })
+}
+
+async fn by_path(
+    path: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let Path(name) = path?;
+    file(&name, &headers)
+}
+
+/// One of the embedded files. Its name is looked up among theirs and never leads to a folder.
+fn file(name: &str, headers: &HeaderMap) -> Result<Response, Problem> {
+    let Some(found) = Files::get(name) else {
+        return Err(Problem::new(Code::UnknownRoute, "the page has no such file"));
+    };
+    let etag = etag(&found);
+    let mut own = HeaderMap::from_iter([
+        (CONTENT_TYPE, content_type(found.metadata.mimetype())),
+        (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    ]);
+    own.insert(ETAG, HeaderValue::from_str(&etag).expect("hex digits"));
+    if has_it_already(headers, &etag) {
+        return Ok((StatusCode::NOT_MODIFIED, own).into_response());
+    }
+    Ok((own, found.data).into_response())
+}
+
+/// The first 128 bits of the file's hash: enough to tell versions apart.
+fn etag(file: &EmbeddedFile) -> String {
+    let hash = file.metadata.sha256_hash();
+    let digits: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    format!("\"{digits}\"")
+}
+
+fn content_type(media_type: &str) -> HeaderValue {
+    let charset = if media_type.starts_with("text/") { "; charset=utf-8" } else { "" };
+    HeaderValue::from_str(&format!("{media_type}{charset}"))
+        .unwrap_or(HeaderValue::from_static("application/octet-stream"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::header::IF_NONE_MATCH;
+
+    fn some_script() -> String {
+        Files::iter().find(|name| name.ends_with(".js")).unwrap().into_owned()
+    }
+
+    #[test]
+    fn a_script_is_served_as_one() {
+        let response = file(&some_script(), &HeaderMap::new()).unwrap();
+        assert_eq!(response.headers()[CONTENT_TYPE], "text/javascript; charset=utf-8");
+        assert_eq!(response.headers()[CACHE_CONTROL], "no-cache");
+        assert_eq!(response.headers()[X_CONTENT_TYPE_OPTIONS], "nosniff");
+    }
+
+    #[test]
+    fn a_file_that_has_not_changed_is_not_sent_again() {
+        let name = some_script();
+        let etag = file(&name, &HeaderMap::new()).unwrap().headers()[ETAG].clone();
+        let again = file(&name, &HeaderMap::from_iter([(IF_NONE_MATCH, etag)])).unwrap();
+        assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
+    }
+
+    #[test]
+    fn nothing_outside_of_the_page_is_served() {
+        for name in
+            ["", "..", "../Cargo.toml", "/etc/passwd", "./../Cargo.toml", "nothing.js", "a\0"]
+        {
+            let problem = file(name, &HeaderMap::new()).unwrap_err();
+            assert_eq!(problem.code(), Code::UnknownRoute, "{name}");
+        }
+    }
+
+    #[test]
+    fn no_two_routes_of_the_page_collide() {
+        let _: Router = router();
+    }
+}

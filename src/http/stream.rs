@@ -1,0 +1,350 @@
+//! `GET /api/jobs/{id}/stream`: a job's events as server-sent events.
+//!
+//! <https://html.spec.whatwg.org/multipage/server-sent-events.html>
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::stream;
+use serde::Serialize;
+use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+use crate::backoff::jitter;
+use crate::db::DbError;
+use crate::event::EventId;
+use crate::job::{JobId, Status};
+use crate::store::{Follower, Gap, Next};
+
+use super::query::Query;
+use super::segment::Segment;
+use super::{App, Options, Problem, control, cursor};
+
+/// Over how long the streams of a server that goes down are told to come back.
+const DRAIN: std::ops::Range<Duration> = Duration::ZERO..Duration::from_secs(2);
+
+/// How often the place in the queue is told, while it changes.
+const QUEUE_PACE: Duration = Duration::from_secs(1);
+
+/// How long a reader waits when its events are in a database that does not answer.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// What a reader of one job is told first.
+#[derive(Serialize)]
+struct Hello<'a> {
+    job: &'a JobId,
+    status: Status,
+    attempt: u32,
+    after: Option<EventId>,
+    head: EventId,
+}
+
+/// Streams a job's events from a cursor on, to its end.
+///
+/// # Errors
+/// [`super::Code::UnknownJob`]; a bad cursor is a `gap` and not an error.
+pub(super) async fn job(
+    State(app): State<App>,
+    Segment(id): Segment,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let query = Query::of_stream(query.as_deref());
+    open(&app, &id, &query, &headers).await.or_else(come_again)
+}
+
+async fn open(
+    app: &App,
+    id: &str,
+    query: &Query,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    let log = cursor::log(app, id).await?;
+    let asked = cursor::of(headers, query);
+    let resumed = app.store.resume(log.trimmed_through(), asked);
+    let standing = log.standing();
+    if standing.ended && resumed.is_ok_and(|cursor| cursor >= standing.last) {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let hello = Hello {
+        job: &log.job,
+        status: standing.status,
+        attempt: standing.attempt,
+        after: cursor::number(asked),
+        head: app.store.head(),
+    };
+    let mut opening = VecDeque::from([control::retry(), control::hello(&hello)]);
+    let mut follower = app.store.follow(&log, resumed.unwrap_or_default());
+    if let Err(reason) = resumed {
+        let snapshot = app.store.snapshot(&log).await?;
+        let gap = Gap { from: cursor::number(asked), to: snapshot.id, reason };
+        follower.skip_to(snapshot.id);
+        opening.extend(control::gap(&gap, &snapshot));
+    }
+    Ok(respond(app, Pace::new(&app.options, query), opening, follower))
+}
+
+/// What a stream that cannot be opened at the moment answers.
+///
+/// A native `EventSource` gives up for good on any status but 200, so what will pass is no error
+/// here: the reader is told when to come back, and the response ends.
+///
+/// # Errors
+/// The problem itself, where coming back would not help.
+pub(super) fn come_again(problem: Problem) -> Result<Response, Problem> {
+    let entry = problem.code().entry();
+    if !entry.retryable {
+        return Err(problem);
+    }
+    Ok(as_stream(Body::from(control::bye_for_longer(entry.code))))
+}
+
+/// Where a stream's events come from.
+pub(super) trait Reader: Send + 'static {
+    /// The next bytes, or nothing at the end.
+    fn next(&mut self) -> impl Future<Output = Result<Option<Vec<Bytes>>, DbError>> + Send;
+
+    /// The job's place in the queue, where there is one job and it waits.
+    fn queue_position(&self) -> Option<u32> {
+        None
+    }
+}
+
+impl Reader for Follower {
+    async fn next(&mut self) -> Result<Option<Vec<Bytes>>, DbError> {
+        Ok(match Self::next(self).await? {
+            Next::Page(page) => Some(vec![page.bytes]),
+            Next::Gap(gap, snapshot) => Some(control::gap(&gap, &snapshot).into()),
+            Next::Ended => None,
+        })
+    }
+
+    fn queue_position(&self) -> Option<u32> {
+        Self::queue_position(self)
+    }
+}
+
+/// When a stream says something although nothing happened.
+#[derive(Debug)]
+pub(super) struct Pace {
+    keep_alive: Duration,
+    keep_alive_bytes: Bytes,
+    ends_at: Instant,
+}
+
+impl Pace {
+    pub(super) fn new(options: &Options, query: &Query) -> Self {
+        let as_event = query.get("keepalive") == Some("event");
+        let age = options.max_stream_age;
+        Self {
+            keep_alive: options.keep_alive,
+            keep_alive_bytes: if as_event {
+                control::KEEP_ALIVE_EVENT
+            } else {
+                control::KEEP_ALIVE_COMMENT
+            },
+            ends_at: Instant::now() + jitter(age * 3 / 4..age.max(Duration::from_millis(4))),
+        }
+    }
+}
+
+/// The response of a stream: what it opens with, then what its reader gives.
+pub(super) fn respond<R: Reader>(
+    app: &App,
+    pace: Pace,
+    opening: VecDeque<Bytes>,
+    reader: R,
+) -> Response {
+    let draining = app.draining.clone();
+    let session = Session::new(reader, opening, pace, draining);
+    let body = Body::from_stream(stream::unfold(session, |mut session| async move {
+        let bytes = session.next().await?;
+        Some((Ok::<_, Infallible>(bytes), session))
+    }));
+    as_stream(body)
+}
+
+fn as_stream(body: Body) -> Response {
+    let mut response = body.into_response();
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::CACHE_CONTROL, "no-cache, no-transform"),
+        (header::HeaderName::from_static("x-accel-buffering"), "no"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// One connection that streams.
+struct Session<R> {
+    reader: R,
+    /// Bytes that are ready to go.
+    waiting: VecDeque<Bytes>,
+    pace: Pace,
+    /// One timer for everything; it is set again only when it has fired, so that an event costs no
+    /// timer.
+    timer: Pin<Box<Sleep>>,
+    spoke_at: Instant,
+    told_position: Option<u32>,
+    /// Kept over events, so that an event does not register all readers with one lock again.
+    draining: Pin<Box<WaitForCancellationFutureOwned>>,
+    drain_at: Option<Instant>,
+    is_over: bool,
+}
+
+impl<R: Reader> Session<R> {
+    fn new(reader: R, opening: VecDeque<Bytes>, pace: Pace, draining: CancellationToken) -> Self {
+        let now = Instant::now();
+        Self {
+            reader,
+            waiting: opening,
+            timer: Box::pin(sleep_until(now + pace.keep_alive.min(QUEUE_PACE))),
+            pace,
+            spoke_at: now,
+            told_position: None,
+            draining: Box::pin(draining.cancelled_owned()),
+            drain_at: None,
+            is_over: false,
+        }
+    }
+
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(bytes) = self.waiting.pop_front() {
+                self.spoke_at = Instant::now();
+                self.look_at_timer(self.spoke_at);
+                return Some(bytes);
+            }
+            if self.is_over {
+                return None;
+            }
+            tokio::select! {
+                biased;
+                () = &mut self.draining, if self.drain_at.is_none() => self.begin_to_drain(),
+                read = self.reader.next() => match read {
+                    Ok(Some(bytes)) => self.waiting.extend(bytes),
+                    Ok(None) => return None,
+                    Err(error) => {
+                        tracing::debug!(%error, "a reader waits for the database");
+                        tokio::time::sleep(LOOK_AGAIN).await;
+                        self.look_at_timer(Instant::now());
+                    }
+                },
+                () = &mut self.timer => self.on_timer(Instant::now()),
+            }
+        }
+    }
+
+    /// A reader that always has more, or always fails, would keep the timer from being looked at:
+    /// its stream could neither reach its age nor say goodbye.
+    fn look_at_timer(&mut self, now: Instant) {
+        if self.timer.deadline() <= now && !self.is_over {
+            self.on_timer(now);
+        }
+    }
+
+    fn begin_to_drain(&mut self) {
+        let at = Instant::now() + jitter(DRAIN);
+        self.drain_at = Some(at);
+        let at = at.min(self.timer.deadline());
+        self.timer.as_mut().reset(at);
+    }
+
+    fn on_timer(&mut self, now: Instant) {
+        if self.drain_at.is_some_and(|at| at <= now) {
+            self.say_bye("draining");
+        } else if self.pace.ends_at <= now {
+            self.say_bye("max_age");
+        } else if self.spoke_at + self.pace.keep_alive <= now {
+            self.waiting.push_back(self.pace.keep_alive_bytes.clone());
+            self.spoke_at = now;
+        }
+        let mut next = (self.spoke_at + self.pace.keep_alive).min(self.pace.ends_at);
+        if let Some(position) = self.reader.queue_position() {
+            self.tell_position(position);
+            next = next.min(now + QUEUE_PACE);
+        }
+        self.timer.as_mut().reset(self.drain_at.map_or(next, |at| at.min(next)));
+    }
+
+    fn tell_position(&mut self, position: u32) {
+        if self.told_position.replace(position) != Some(position) && !self.is_over {
+            self.waiting.push_back(control::queue(position));
+        }
+    }
+
+    fn say_bye(&mut self, reason: &str) {
+        self.waiting.push_back(control::bye(reason));
+        self.is_over = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A reader that always has more, or whose database never answers.
+    struct Busy {
+        has_more: bool,
+    }
+
+    impl Reader for Busy {
+        async fn next(&mut self) -> Result<Option<Vec<Bytes>>, DbError> {
+            tokio::time::advance(Duration::from_millis(100)).await;
+            if self.has_more {
+                return Ok(Some(vec![Bytes::from_static(b"event: x\n\n")]));
+            }
+            Err(sqlx::Error::PoolTimedOut.into())
+        }
+    }
+
+    fn session(has_more: bool, draining: &CancellationToken) -> Session<Busy> {
+        let options = Options { max_stream_age: Duration::from_secs(4), ..Options::default() };
+        let pace = Pace::new(&options, &Query::default());
+        Session::new(Busy { has_more }, VecDeque::new(), pace, draining.clone())
+    }
+
+    async fn all(mut session: Session<Busy>) -> String {
+        let mut text = String::new();
+        while let Some(bytes) = session.next().await {
+            text += std::str::from_utf8(&bytes).unwrap();
+        }
+        text
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_always_has_more_reaches_its_age() {
+        let text = all(session(true, &CancellationToken::new())).await;
+        assert_eq!(text.matches("event: bye").count(), 1, "{text}");
+        assert!(text.ends_with("data: {\"reason\":\"max_age\"}\n\n"), "{text}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_always_has_more_says_goodbye_when_the_server_goes_down() {
+        let draining = CancellationToken::new();
+        let session = session(true, &draining);
+        draining.cancel();
+        let start = Instant::now();
+        let text = all(session).await;
+        assert!(text.ends_with("data: {\"reason\":\"draining\"}\n\n"), "{text}");
+        assert!(start.elapsed() <= DRAIN.end + Duration::from_millis(100));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_over_a_database_that_is_down_still_says_that_it_lives_and_ends() {
+        let mut session = session(false, &CancellationToken::new());
+        session.pace.keep_alive = Duration::from_secs(1);
+        let text = all(session).await;
+        assert!(text.contains(": keep-alive\n\n"), "{text}");
+        assert!(text.ends_with("data: {\"reason\":\"max_age\"}\n\n"), "{text}");
+    }
+}

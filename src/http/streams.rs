@@ -1,0 +1,227 @@
+//! Several jobs on one connection: `GET /api/stream?job=…&job=…` and
+//! `GET /api/projects/{id}/stream`.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use bytes::{Bytes, BytesMut};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::db::DbError;
+use crate::db::jobs::Filter;
+use crate::event::{Cursor, EventId, control as encode};
+use crate::job::{JobId, Status};
+use crate::store::follow::GapReason;
+use crate::store::{Gap, Log, Merge, Merged};
+
+use super::problem::quoted;
+use super::query::Query;
+use super::segment::Segment;
+use super::stream::{Pace, Reader, come_again, respond};
+use super::{App, Code, Problem, control, cursor, project, view};
+
+/// How many jobs one connection may name.
+const MOST_JOBS: usize = 100;
+
+/// How many jobs the snapshot of a project shows, newest first.
+const PROJECT_JOBS: u32 = 100;
+
+#[derive(Serialize)]
+struct HelloJob<'a> {
+    job: &'a JobId,
+    status: Status,
+    attempt: u32,
+}
+
+impl Reader for Merge {
+    async fn next(&mut self) -> Result<Option<Vec<Bytes>>, DbError> {
+        Ok(Self::next(self).await?.map(|merged| vec![join(&merged)]))
+    }
+}
+
+/// The events in their envelopes, as one run of bytes.
+fn join(merged: &[Merged]) -> Bytes {
+    if let [Merged { job, event }] = merged {
+        return event.frame.envelope(job.as_str()).clone();
+    }
+    let mut bytes = BytesMut::new();
+    for Merged { job, event } in merged {
+        bytes.extend_from_slice(event.frame.envelope(job.as_str()));
+    }
+    bytes.freeze()
+}
+
+/// Streams several jobs, merged by id, until all of them have ended.
+///
+/// # Errors
+/// [`Code::InvalidParameter`] without a job or with too many, [`Code::UnknownJob`].
+pub(super) async fn jobs(
+    State(app): State<App>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let query = Query::of_stream(query.as_deref());
+    open_jobs(&app, &query, &headers).await.or_else(come_again)
+}
+
+async fn open_jobs(app: &App, query: &Query, headers: &HeaderMap) -> Result<Response, Problem> {
+    let logs = named_logs(app, query).await?;
+    let asked = cursor::of(headers, query);
+    let trimmed = logs.iter().map(|log| log.trimmed_through()).max().unwrap_or_default();
+    let resumed = app.store.resume(trimmed, asked);
+    let over = logs.iter().all(|log| {
+        let standing = log.standing();
+        standing.ended && resumed.is_ok_and(|cursor| cursor >= standing.last)
+    });
+    if over {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let head = app.store.head();
+    let mut opening = VecDeque::from([control::retry(), hello(&logs, asked, head)]);
+    let mut merge = app.store.merge_jobs(&logs, resumed.unwrap_or(head));
+    if let Err(reason) = resumed {
+        let gap = Gap { from: cursor::number(asked), to: head, reason };
+        opening.push_back(encode("gap", None, &gap));
+        opening.extend(catch_up(app, &logs, head, &mut merge).await?);
+    }
+    Ok(respond(app, Pace::new(&app.options, query), opening, merge))
+}
+
+/// What a reader with a gap needs to go on from the head: a snapshot of each job, and the terminal
+/// events up to there, which no snapshot has folded in.
+///
+/// Nothing moves the reader's cursor before the last snapshot: until then it has not got them all.
+async fn catch_up(
+    app: &App,
+    logs: &[Arc<Log>],
+    head: EventId,
+    merge: &mut Merge,
+) -> Result<Vec<Bytes>, Problem> {
+    let (mut over, mut live, mut ends) = (Vec::new(), Vec::new(), Vec::new());
+    for log in logs {
+        let snapshot = app.store.snapshot(log).await?;
+        merge.skip_job_to(&log.job, snapshot.id);
+        let envelope = json!({ "job": log.job, "data": snapshot });
+        if snapshot.status.is_terminal() {
+            over.push(envelope);
+            let end = app.store.read(log, snapshot.id, head, 1).await?;
+            ends.extend(end.into_iter().map(|event| Merged { job: log.job.clone(), event }));
+        } else {
+            live.push(envelope);
+        }
+    }
+    ends.sort_unstable_by_key(|end| end.event.id);
+    let last = live.pop();
+    let mut frames: Vec<_> =
+        over.iter().chain(&live).map(|envelope| encode("snapshot", None, envelope)).collect();
+    let id = ends.is_empty().then_some(head);
+    frames.extend(last.map(|envelope| encode("snapshot", id, &envelope)));
+    frames.extend(ends.iter().map(|end| end.event.frame.envelope(end.job.as_str()).clone()));
+    Ok(frames)
+}
+
+async fn named_logs(app: &App, query: &Query) -> Result<Vec<Arc<Log>>, Problem> {
+    let mut names: Vec<&str> = query
+        .all("job")
+        .flat_map(|names| names.split(','))
+        .filter(|name| !name.is_empty())
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    if names.is_empty() || names.len() > MOST_JOBS {
+        let count = names.len();
+        let detail =
+            format!("name 1 to {MOST_JOBS} jobs, as in '?job=job_a&job=job_b'; got {count}");
+        return Err(Problem::new(Code::InvalidParameter, detail));
+    }
+    let mut logs = Vec::with_capacity(names.len());
+    for name in names {
+        logs.push(cursor::log(app, name).await?);
+    }
+    Ok(logs)
+}
+
+fn hello(logs: &[Arc<Log>], asked: Cursor, head: EventId) -> Bytes {
+    let standings: Vec<_> = logs.iter().map(|log| (log, log.standing())).collect();
+    let jobs: Vec<_> = standings
+        .iter()
+        .map(|(log, standing)| HelloJob {
+            job: &log.job,
+            status: standing.status,
+            attempt: standing.attempt,
+        })
+        .collect();
+    control::hello(&json!({ "jobs": jobs, "after": cursor::number(asked), "head": head }))
+}
+
+/// Streams all jobs of a project, new ones too, without `content` and `log` unless asked.
+///
+/// # Errors
+/// [`Code::InvalidParameter`] for a bad name or `include`.
+pub(super) async fn project(
+    State(app): State<App>,
+    Segment(name): Segment,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let query = Query::of_stream(query.as_deref());
+    project::check_name(&name)?;
+    open_project(&app, &name, &query, &headers).await.or_else(come_again)
+}
+
+async fn open_project(
+    app: &App,
+    name: &str,
+    query: &Query,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    let include_text = includes_text(query)?;
+    let asked = cursor::of(headers, query);
+    let head = app.store.head();
+    let fresh = asked == Cursor::At(EventId::ZERO);
+    let mut resumed = app.store.resume(EventId::ZERO, asked);
+    let from = if fresh { head } else { resumed.unwrap_or(head) };
+    let mut merge = app.store.merge_project(name, from, include_text).await?;
+    if !fresh && resumed.is_ok_and(|cursor| cursor < merge.trimmed_through()) {
+        resumed = Err(GapReason::Trimmed);
+        merge = app.store.merge_project(name, head, include_text).await?;
+    }
+    let hello = json!({ "project": name, "after": cursor::number(asked), "head": head });
+    let mut opening = VecDeque::from([control::retry(), control::hello(&hello)]);
+    if let Err(reason) = resumed {
+        let gap = Gap { from: cursor::number(asked), to: head, reason };
+        opening.push_back(encode("gap", None, &gap));
+    }
+    if fresh || resumed.is_err() {
+        opening.push_back(snapshot(app, name, head).await?);
+    }
+    Ok(respond(app, Pace::new(&app.options, query), opening, merge))
+}
+
+fn includes_text(query: &Query) -> Result<bool, Problem> {
+    let mut include = false;
+    for name in query.all("include").flat_map(|names| names.split(',')) {
+        match name {
+            "content" | "log" => include = true,
+            "" => {}
+            other => {
+                let detail = format!("'include' takes 'content' and 'log', not {}", quoted(other));
+                return Err(Problem::new(Code::InvalidParameter, detail));
+            }
+        }
+    }
+    Ok(include)
+}
+
+async fn snapshot(app: &App, project: &str, head: EventId) -> Result<Bytes, Problem> {
+    let filter =
+        Filter { project_id: Some(project.into()), limit: PROJECT_JOBS, ..Filter::default() };
+    let jobs = app.store.db().jobs(&filter).await?;
+    let jobs: Vec<_> = jobs.iter().map(|job| view::summary(app, job)).collect();
+    let payload = json!({ "project": project, "jobs": jobs });
+    Ok(encode("snapshot", (head > EventId::ZERO).then_some(head), &payload))
+}

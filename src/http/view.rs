@@ -1,0 +1,120 @@
+//! How jobs and files look to a client.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::event::now_ms;
+use crate::event::payload::End;
+use crate::job::{Job, Status};
+use crate::reconcile::stage;
+use crate::store::{Snapshot, Standing};
+
+use super::App;
+
+/// A path on this server as clients reach it.
+pub(super) fn link(app: &App, path: &str) -> String {
+    format!("{}{path}", app.options.public_url.as_deref().unwrap_or_default())
+}
+
+/// The links that a submit answers with.
+pub(super) fn links(app: &App, job: &Job) -> Value {
+    let id = &job.id;
+    json!({
+        "stream_url": link(app, &format!("/api/jobs/{id}/stream")),
+        "poll_url": link(app, &format!("/api/jobs/{id}")),
+        "events_url": link(app, &format!("/api/jobs/{id}/events")),
+        "cancel_url": link(app, &format!("/api/jobs/{id}/cancel")),
+    })
+}
+
+/// When a poller should come again: the stage table; nothing once the job has ended.
+pub(super) fn poll_after(standing: &Standing, has_voiceover: bool) -> Option<Duration> {
+    if standing.ended {
+        return None;
+    }
+    let elapsed = standing.started_at.map_or(0, |started| now_ms() - started);
+    let elapsed = Duration::from_millis(u64::try_from(elapsed).unwrap_or(0));
+    Some(stage::interval(standing.status, elapsed, has_voiceover))
+}
+
+/// A job in a list.
+pub(super) fn summary(app: &App, job: &Job) -> Value {
+    let log = app.store.find(&job.id);
+    let standing = log.map(|log| log.standing());
+    let status = standing.as_ref().map_or(job.status, |standing| standing.status);
+    let percent = standing.as_ref().map_or(job.progress.percent, |standing| standing.percent);
+    let percent = if status == Status::Completed { 100 } else { percent };
+    let mut view = json!({
+        "id": job.id,
+        "kind": job.kind,
+        "status": status,
+        "attempt": standing.as_ref().map_or(job.told_attempt, |standing| standing.attempt),
+        "project_id": job.project_id,
+        "progress": { "percent": percent, "stage": job.progress.stage },
+        "input": shortened(&job.input),
+        "created_at": job.created_at,
+        "updated_at": job.updated_at,
+        "ended_at": job.ended_at,
+    });
+    add_end(&mut view, job.end.as_ref());
+    view
+}
+
+/// A list shows the beginning of a long input.
+fn shortened(input: &Value) -> Value {
+    let Value::Object(fields) = input else { return Value::Null };
+    let short = fields.iter().map(|(name, value)| {
+        let value = match value {
+            Value::String(text) => text.chars().take(200).collect::<String>().into(),
+            Value::Object(_) | Value::Array(_) => Value::Null,
+            plain => plain.clone(),
+        };
+        (name.clone(), value)
+    });
+    short.take(20).collect::<serde_json::Map<_, _>>().into()
+}
+
+fn add_end(view: &mut Value, end: Option<&End>) {
+    match end {
+        Some(End::Completed(result)) => view["result"] = result.clone(),
+        Some(End::Failed(failed)) => view["error"] = json!(failed),
+        Some(End::Canceled(canceled)) => view["reason"] = json!(canceled.reason),
+        None => {}
+    }
+}
+
+/// A job as a poller sees it: its row, and its events folded up to now.
+pub(super) fn whole(app: &App, job: &Job, snapshot: &Snapshot, standing: &Standing) -> Value {
+    let mut view = json!({
+        "id": job.id,
+        "file_id": job.file_id,
+        "kind": job.kind,
+        "status": snapshot.status,
+        "attempt": snapshot.attempt,
+        "project_id": job.project_id,
+        "progress": snapshot.progress,
+        "text": snapshot.text,
+        "text_offset": snapshot.text_offset,
+        "artifacts": snapshot.artifacts,
+        "input": job.input,
+        "retry_of": job.retry_of,
+        "created_at": job.created_at,
+        "started_at": job.started_at,
+        "updated_at": job.updated_at,
+        "ended_at": job.ended_at,
+        "last_event_id": standing.last,
+        "poll_after_ms": poll_after(standing, job.has_voiceover())
+            .map(|wait| u64::try_from(wait.as_millis()).unwrap_or(1000)),
+    });
+    if snapshot.status == Status::Completed {
+        view["progress"]["percent"] = 100.into();
+    }
+    if standing.ended {
+        add_end(&mut view, job.end.as_ref());
+    }
+    if let (Value::Object(view), Value::Object(links)) = (&mut view, links(app, job)) {
+        view.extend(links);
+    }
+    view
+}

@@ -1,0 +1,36 @@
+//! Tailwater: submit a slow AI job, stream everything that it makes to every browser that watches,
+//! lose nothing.
+//!
+//! The modules stand in layers, and each imports only those above it; `tests/it/layers.rs` holds
+//! that. An event's way: [`http`] takes a submit, [`queue`] gives the job to a [`worker`], the
+//! worker appends to the [`store`], followers of the store wake and [`http`] writes the frame; the
+//! store's journal commits it to the [`db`] afterwards.
+
+#![forbid(unsafe_code)]
+
+pub mod backoff;
+pub mod event;
+pub mod telemetry;
+
+pub mod job;
+
+pub mod artifact;
+pub mod db;
+pub mod provider;
+
+pub mod store;
+
+pub mod queue;
+
+pub mod reconcile;
+pub mod worker;
+
+pub mod http;
+
+pub mod config;
+
+pub mod server;
+
+pub mod cli;
+pub mod client;
+pub mod simulator;

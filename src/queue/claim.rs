@@ -1,0 +1,166 @@
+//! A job's way out of the queue, to the worker that runs it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::db::DbError;
+use crate::db::claims::{Claim, HandBack, TakeOver};
+use crate::event::payload::End;
+use crate::event::{EventId, now_ms};
+use crate::job::{Job, Status};
+use crate::store::{JournalError, Log};
+
+use super::{MAX_ATTEMPTS, Queue, Running};
+
+/// How long to wait before looking again for a log that the database did not give.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// How many ends without an event are announced at a time.
+const ENDS: u32 = 500;
+
+/// A job that this process runs. Dropping it lets go of the job, which is then nobody's until the
+/// next start; a worker ends it or hands it back first.
+#[derive(Debug)]
+pub struct Claimed {
+    /// The job, running.
+    pub job: Job,
+    /// Where its events go.
+    pub log: Arc<Log>,
+    /// Set when somebody cancels the job.
+    pub cancel: CancellationToken,
+    reason: Arc<Mutex<Option<String>>>,
+    queue: Queue,
+}
+
+impl Claimed {
+    /// Why the job was canceled.
+    #[must_use]
+    pub fn cancel_reason(&self) -> String {
+        let reason = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
+        reason.clone().unwrap_or_else(|| "canceled".into())
+    }
+
+    /// Gives the job back to the queue, for another process to run it; this is no failure.
+    ///
+    /// # Errors
+    /// When the database could not be told: the next start takes the job over.
+    pub async fn hand_back(&self) -> Result<(), JournalError> {
+        let change =
+            HandBack { job: self.job.id.clone(), attempt: self.job.attempt, now: now_ms() };
+        let journal = self.queue.store().journal();
+        if journal.change_after(self.log.last(), change).await? {
+            // A reader learns that the job waits again; a refusal means that it has ended.
+            drop(self.queue.tell_status(&self.log, Status::Pending, self.job.attempt));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Claimed {
+    fn drop(&mut self) {
+        let mut running = self.queue.running();
+        if running.get(&self.job.id).is_some_and(|entry| entry.attempt == self.job.attempt) {
+            running.remove(&self.job.id);
+        }
+    }
+}
+
+impl Queue {
+    /// Takes the next job of a provider, if there is one, and tells its readers that it runs.
+    ///
+    /// # Errors
+    /// When the journal ended.
+    pub async fn claim(&self, provider: &str) -> Result<Option<Claimed>, JournalError> {
+        if self.shared.draining.is_cancelled() {
+            return Ok(None);
+        }
+        let epoch = self.store().epoch();
+        let claim = Claim { provider: provider.into(), epoch, now: now_ms() };
+        let taken = self.store().journal().change_after(EventId::ZERO, claim).await?;
+        let Some(job) = taken else { return Ok(None) };
+        let log = self.open_claimed(&job).await;
+        let running = Running {
+            attempt: job.attempt,
+            cancel: CancellationToken::new(),
+            reason: Arc::default(),
+        };
+        self.running().insert(job.id.clone(), running.clone());
+        // Refused when the job was canceled this moment: the worker's first append finds out.
+        drop(self.tell_status(&log, Status::Running, job.attempt));
+        Ok(Some(Claimed {
+            job,
+            log,
+            cancel: running.cancel,
+            reason: running.reason,
+            queue: self.clone(),
+        }))
+    }
+
+    /// The log of a job that is ours, however often the database has to be asked.
+    async fn open_claimed(&self, job: &Job) -> Arc<Log> {
+        loop {
+            match self.store().open(&job.id).await {
+                Ok(Some(log)) => return log,
+                Ok(None) => return self.store().create(job),
+                Err(error) => {
+                    tracing::warn!(job = %job.id, %error, "cannot load a claimed job's log yet");
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                }
+            }
+        }
+    }
+
+    /// Puts back into the queue what a dead process was running, ends what has failed too often,
+    /// and announces ends whose events a crash took. Called once, at start.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn recover(&self) -> Result<(), RecoverError> {
+        let take_over =
+            TakeOver { epoch: self.store().epoch(), most_failures: MAX_ATTEMPTS, now: now_ms() };
+        let orphans = self.store().journal().change_after(EventId::ZERO, take_over).await?;
+        for job in orphans {
+            let failures = job.failures;
+            tracing::info!(job = %job.id, failures, "taking over a job of a dead process");
+            if failures >= MAX_ATTEMPTS {
+                let message = format!("the server died {failures} times while it ran this job");
+                self.end_unfenced(&job, End::failed("attempts_exhausted", message, true)).await;
+            }
+        }
+        let mut unreadable = 0;
+        loop {
+            let unannounced = self.store().db().unannounced_ends(ENDS).await?;
+            for job in &unannounced {
+                // Loading a log announces an end that has no event.
+                if let Err(error) = self.store().open(job).await {
+                    tracing::error!(%job, %error, "cannot announce the end of a job");
+                    unreadable += 1;
+                }
+            }
+            if unannounced.len() < ENDS as usize || unreadable >= ENDS {
+                return Ok(());
+            }
+            self.store().journal().wait_durable(self.store().head()).await?;
+        }
+    }
+
+    async fn end_unfenced(&self, job: &Job, end: End) {
+        let log = self.open_claimed(job).await;
+        if let Err(error) = self.end(&log, None, end).await {
+            tracing::error!(job = %job.id, %error, "cannot end a job that failed too often");
+        }
+    }
+}
+
+/// Why the start could not take over what was left.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoverError {
+    /// A change failed.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A look failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}

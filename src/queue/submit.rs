@@ -1,0 +1,185 @@
+//! A job's way into the queue.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::db::artifacts::Reserved;
+use crate::db::jobs::{Submit, Submitted};
+use crate::event::payload::{Progress, Status as StatusPayload};
+use crate::event::{Draft, EventId, EventType, now_ms};
+use crate::job::{ArtifactId, Fact, Job, JobId, Kind, Status};
+use crate::store::{JournalError, Log, Proposal, Source};
+
+use super::Queue;
+
+/// What a client asks for, checked.
+#[derive(Clone, Debug)]
+pub struct Task {
+    /// What is to be made.
+    pub kind: Kind,
+    /// The kind's input in its normal form, from [`crate::job::input::check`].
+    pub input: Value,
+    /// Whose job it is.
+    pub project_id: String,
+    /// Higher goes first; 0 is usual.
+    pub priority: i32,
+    /// The client's own key: the same submit again gets the same job.
+    pub idempotency_key: Option<String>,
+    /// Whether an identical task in flight is no reason to hold this one back.
+    pub allow_duplicate: bool,
+    /// The job that this one tries again.
+    pub retry_of: Option<JobId>,
+    /// How long an external worker may be silent, in milliseconds.
+    pub silence_limit_ms: Option<i64>,
+}
+
+/// What became of a submit.
+#[derive(Clone, Debug)]
+pub struct Submission {
+    /// The job.
+    pub job: Job,
+    /// Whether this is the answer of an earlier submit with the same key.
+    pub repeated: bool,
+    /// Whether an identical task was in flight already.
+    pub deduplicated: bool,
+}
+
+/// Why a job was not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SubmitError {
+    /// The event store is at its bound.
+    #[error("the event store is full")]
+    Full,
+    /// The server is going down.
+    #[error("the server is going down")]
+    Draining,
+    /// The database takes no writes.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The idempotency key was used for another request.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    /// There is no job with the id of `retry_of`.
+    #[error("there is no job {0} to try again")]
+    UnknownRetry(JobId),
+}
+
+impl Queue {
+    /// Puts a job into the queue. It is there for good once this returns.
+    ///
+    /// # Errors
+    /// [`SubmitError`]; no job was made then.
+    pub async fn submit(&self, task: Task) -> Result<Submission, SubmitError> {
+        if self.shared.draining.is_cancelled() {
+            return Err(SubmitError::Draining);
+        }
+        if self.store().is_full() {
+            return Err(SubmitError::Full);
+        }
+        let retry_of = task.retry_of.clone();
+        let outcome = self.store().journal().change(row(task)).await?;
+        let (job, repeated, deduplicated) = match outcome {
+            Submitted::New(job) => {
+                self.announce(&job);
+                (job, false, false)
+            }
+            Submitted::Repeated(job) => (job, true, false),
+            Submitted::Duplicate(job) => (job, false, true),
+            Submitted::KeyReused => return Err(SubmitError::KeyReused),
+            Submitted::UnknownRetry => {
+                return Err(SubmitError::UnknownRetry(retry_of.expect("it was looked for")));
+            }
+        };
+        Ok(Submission { job, repeated, deduplicated })
+    }
+
+    fn announce(&self, job: &Job) {
+        let log = self.store().create(job);
+        // A job that is there already, since somebody was faster, keeps what it has.
+        drop(self.tell_status(&log, Status::Pending, 0));
+        self.shared.submitted.notify_waiters();
+    }
+
+    /// Tells readers a job's status.
+    ///
+    /// # Errors
+    /// When a later attempt runs the job, or it has ended.
+    pub fn tell_status(
+        &self,
+        log: &Arc<Log>,
+        status: Status,
+        attempt: u32,
+    ) -> Result<(), crate::store::Refusal> {
+        let payload = StatusPayload { status: status.as_str().into(), attempt };
+        let proposal = Proposal {
+            attempt,
+            source: Source::Worker,
+            fact: Fact::Status { status, attempt },
+            draft: Draft::new(EventType::Status, &payload, now_ms()),
+            producer: None,
+        };
+        self.store().append(log, [proposal]).map(drop)
+    }
+}
+
+fn row(task: Task) -> Submit {
+    let artifacts = reserved(&task);
+    let identity = json!([task.project_id, task.kind, task.input]);
+    let request = json!([identity, task.priority, task.retry_of, task.silence_limit_ms]);
+    let may_merge = task.kind != Kind::External && !task.allow_duplicate;
+    let now = now_ms();
+    let job = Job {
+        id: JobId::generate(),
+        kind: task.kind,
+        status: Status::Pending,
+        project_id: task.project_id,
+        attempt: 0,
+        told_attempt: 0,
+        failures: 0,
+        input: task.input,
+        progress: Progress { stage: "queued".into(), ..Progress::default() },
+        created_at: now,
+        started_at: None,
+        updated_at: now,
+        ended_at: None,
+        last_event_id: EventId::ZERO,
+        end_event_id: None,
+        trimmed_through: EventId::ZERO,
+        end: None,
+        retry_of: task.retry_of,
+        silence_limit_ms: task.silence_limit_ms,
+        file_id: artifacts.first().map(|artifact| artifact.id.clone()),
+    };
+    Submit {
+        job,
+        priority: task.priority,
+        idempotency_key: task.idempotency_key,
+        request_hash: digest(&request),
+        duplicate_key: may_merge.then(|| digest(&identity)),
+        artifacts,
+    }
+}
+
+/// The files that a job will make; the first is the one that a client waits for.
+fn reserved(task: &Task) -> Vec<Reserved> {
+    let file = |kind, media_type| Reserved { id: ArtifactId::generate(), kind, media_type };
+    match task.kind {
+        Kind::Blog => {
+            let mut files = vec![file("markdown", "text/markdown"), file("html", "text/html")];
+            if task.input["voiceover"].as_bool().unwrap_or(false) {
+                files.push(file("voice", "audio/wav"));
+            }
+            files
+        }
+        Kind::Voiceover => vec![file("voice", "audio/wav")],
+        Kind::External => Vec::new(),
+    }
+}
+
+/// SHA-256 in hex of a JSON value; object keys are in order, since the map type sorts them.
+fn digest(value: &Value) -> String {
+    let hash = Sha256::digest(value.to_string());
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,94 @@
+//! Why a server did not start.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::artifact::ArtifactError;
+use crate::db::DbError;
+use crate::queue::claim::RecoverError;
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {}", reason(source))]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The data folder cannot be made or written to.
+    #[error("cannot use the data folder {}: {}", path.display(), reason(source))]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another server has the data folder.
+    #[error("another server uses the data folder {}; stop it, or choose another with --data", path.display())]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The database does not open.
+    #[error(transparent)]
+    Db(#[from] DbError),
+    /// Artifact storage does not open.
+    #[error("{}", artifact_folder(.0))]
+    Artifacts(#[from] ArtifactError),
+    /// What an earlier process left could not be taken over.
+    #[error("cannot take over what the last process left: {0}")]
+    Recover(#[from] RecoverError),
+    /// A provider's client cannot be built.
+    #[error("cannot set up a provider: {0}")]
+    Provider(#[from] crate::provider::Error),
+    /// The simulator does not start.
+    #[error("cannot start the simulator: {0}")]
+    Simulator(io::Error),
+}
+
+impl Error {
+    /// The exit code of the process: 2 for what the caller can mend by other settings, else 1.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Listen { .. }
+            | Self::Folder { .. }
+            | Self::Locked { .. }
+            | Self::Artifacts(ArtifactError::Open { .. })
+            | Self::Db(DbError::Open { .. } | DbError::Newer { .. }) => 2,
+            Self::Db(DbError::Migrate(_) | DbError::Statement(_))
+            | Self::Artifacts(_)
+            | Self::Recover(_)
+            | Self::Provider(_)
+            | Self::Simulator(_) => 1,
+        }
+    }
+}
+
+fn artifact_folder(error: &ArtifactError) -> String {
+    match error {
+        ArtifactError::Open { path, source } => {
+            format!("cannot use the artifact folder {}: {}", path.display(), reason(source))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// The system's words without its error number.
+fn reason(error: &io::Error) -> String {
+    let words = match error.kind() {
+        io::ErrorKind::AddrInUse => "another process listens there; choose another with --listen",
+        io::ErrorKind::AddrNotAvailable => "this machine has no such address",
+        io::ErrorKind::PermissionDenied => "permission denied",
+        io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only",
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+            "a part of its path is a file and no folder"
+        }
+        _ => return error.to_string(),
+    };
+    words.into()
+}

@@ -1,0 +1,233 @@
+//! The server: build, spawn, serve, drain.
+
+pub mod error;
+pub mod folder;
+mod leftover;
+pub mod providers;
+
+pub use error::Error;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::artifact::Artifacts;
+use crate::config::Settings;
+use crate::db::{self, Db, Writer};
+use crate::event::now_ms;
+use crate::http::{self, App};
+use crate::queue::Queue;
+use crate::reconcile::Reconciler;
+use crate::store::{self, Journal, Store};
+use crate::worker::{self, Workshop};
+
+use folder::Folder;
+use providers::Providers;
+
+/// How long streams and requests may take to end once the server goes down.
+const DRAIN_LIMIT: Duration = Duration::from_millis(4_500);
+
+/// How long handing jobs back and writing the last events may take after that.
+const SETTLE_LIMIT: Duration = Duration::from_secs(4);
+
+/// How a running server is told to stop.
+#[derive(Clone, Debug, Default)]
+pub struct Signals {
+    /// In order: no new work, jobs handed back, streams told goodbye, everything written.
+    pub stop: CancellationToken,
+    /// At once: what is not durable is lost, as in a crash.
+    pub abort: CancellationToken,
+}
+
+/// What a person wants to know when the server is up.
+#[derive(Clone, Debug)]
+pub struct Banner {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The providers that are simulated.
+    pub simulated: Vec<String>,
+    /// A sentence about the voice, where it is ours.
+    pub voice_note: Option<String>,
+    /// The data folder.
+    pub data: PathBuf,
+    /// Anything else.
+    pub notes: Vec<String>,
+}
+
+/// Runs a server until it is told to stop; `announce` is called once it takes connections.
+///
+/// # Errors
+/// What kept it from starting, or what it could not finish.
+pub async fn run(
+    settings: &Settings,
+    signals: Signals,
+    announce: &mut (dyn FnMut(&Banner) + Send),
+) -> Result<(), Error> {
+    // The address first: a second server fails before it touches anything.
+    let failed = |source| Error::Listen { address: settings.listen, source };
+    let bind = || http::serve::bind(settings.listen).map_err(failed);
+    let listener = leftover::take(bind).await?;
+    let address = listener.local_addr().map_err(failed)?;
+    let folder = leftover::take(|| Folder::lock(&settings.data)).await?;
+    let running = tokio::select! {
+        started = Server::start(settings, address) => started?,
+        () = signals.abort.cancelled() => return Ok(()),
+    };
+    announce(&running.banner);
+    tokio::select! {
+        () = running.serve(listener, signals.stop) => {}
+        () = signals.abort.cancelled() => {}
+    }
+    drop(folder);
+    Ok(())
+}
+
+/// Applies what is missing of the migrations, for `tailwater migrate`.
+///
+/// # Errors
+/// When the folder is in use, or the database cannot be opened or migrated.
+pub async fn migrate(settings: &Settings) -> Result<String, Error> {
+    let _folder = Folder::lock(&settings.data)?;
+    let (readers, writer, versions) = db::open(&settings.data).await?;
+    readers.close().await;
+    writer.close().await;
+    let path = settings.data.join(db::FILE);
+    Ok(if versions.from == versions.to {
+        format!("{} is up to date (version {})", path.display(), versions.to)
+    } else {
+        format!("{}: version {} -> {}", path.display(), versions.from, versions.to)
+    })
+}
+
+/// A server that is up.
+struct Server {
+    app: App,
+    db: Db,
+    workshop: Workshop,
+    banner: Banner,
+    draining: CancellationToken,
+    journal: tokio::task::JoinHandle<()>,
+    journal_stop: CancellationToken,
+    simulator_stop: CancellationToken,
+}
+
+impl Server {
+    async fn start(settings: &Settings, address: SocketAddr) -> Result<Self, Error> {
+        let (db, writer, _) = db::open(&settings.data).await?;
+        let artifacts = Artifacts::open(&settings.data.join("artifacts"))?;
+        let simulator_stop = CancellationToken::new();
+        let providers = Providers::connect(settings, simulator_stop.clone()).await?;
+        let draining = CancellationToken::new();
+        let (store, journal, journal_stop) = open_store(settings, db.clone(), writer).await?;
+        let queue = Queue::new(store.clone(), draining.clone());
+        queue.recover().await?;
+        let banner = Banner {
+            address,
+            simulated: providers.simulated.clone(),
+            voice_note: providers.voice_note(),
+            data: settings.data.clone(),
+            notes: notes(settings),
+        };
+        let app = App {
+            store,
+            queue: queue.clone(),
+            artifacts: artifacts.clone(),
+            options: Arc::new(http_options(settings)),
+            draining: draining.clone(),
+            info: Arc::new(providers.info()),
+        };
+        let options = worker::Options {
+            permits: settings.workers as usize,
+            time_limit: settings.job_time_limit,
+            silence_limit: settings.producer_silence,
+        };
+        let workshop = Workshop::new(queue, artifacts, providers.chat, providers.speech, options);
+        Ok(Self { app, db, workshop, banner, draining, journal, journal_stop, simulator_stop })
+    }
+
+    /// Serves until `stop`, then drains.
+    async fn serve(self, listener: TcpListener, stop: CancellationToken) {
+        let tasks = TaskTracker::new();
+        let deadline = CancellationToken::new();
+        let store = self.app.store.clone();
+        tasks.spawn(self.workshop.run(self.draining.clone()));
+        tasks.spawn(store.clone().run_retention(self.draining.clone()));
+        tasks.spawn(Reconciler::new(store.clone()).run(self.draining.clone()));
+        let stall = self.app.options.stall_timeout;
+        let queue = self.app.queue.clone();
+        let router = http::router(self.app);
+        let served =
+            http::serve::serve(listener, router, stall, self.draining.clone(), deadline.clone());
+        let served = tokio::spawn(served);
+        stop.cancelled().await;
+        tracing::info!("going down: no new work, jobs are handed back, streams say goodbye");
+        self.draining.cancel();
+        tokio::spawn(async move {
+            tokio::time::sleep(DRAIN_LIMIT).await;
+            deadline.cancel();
+        });
+        tasks.close();
+        let settled = async {
+            tasks.wait().await;
+            queue.settle().await;
+        };
+        let (served, settled) =
+            tokio::join!(served, tokio::time::timeout(DRAIN_LIMIT + SETTLE_LIMIT, settled));
+        if served.is_err() || settled.is_err() {
+            tracing::warn!("some work did not end in time; the next start takes it over");
+        }
+        self.journal_stop.cancel();
+        if let Err(error) = self.journal.await {
+            tracing::error!(%error, "the journal did not end in order");
+        }
+        self.simulator_stop.cancel();
+        self.db.close().await;
+    }
+}
+
+async fn open_store(
+    settings: &Settings,
+    db: Db,
+    mut writer: Writer,
+) -> Result<(Store, tokio::task::JoinHandle<()>, CancellationToken), Error> {
+    let epochs = writer.begin_epoch(now_ms()).await?;
+    let options = store::Options {
+        memory_limit: settings.memory_limit,
+        journal_limit: settings.journal_limit,
+        memory_retention: settings.retention_memory,
+        database_retention: settings.retention_database,
+        ..store::Options::default()
+    };
+    let (journal, feed) = Journal::new(epochs.last_committed());
+    let store = Store::new(db, epochs, options, journal);
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(store.clone().run_journal(writer, feed, stop.clone()));
+    Ok((store, task, stop))
+}
+
+fn http_options(settings: &Settings) -> http::Options {
+    http::Options {
+        body_limit: settings.body_limit,
+        event_limit: settings.event_limit,
+        keep_alive: settings.keep_alive,
+        max_stream_age: settings.max_stream_age,
+        stall_timeout: settings.stall_timeout,
+        public_url: settings.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned()),
+    }
+}
+
+fn notes(settings: &Settings) -> Vec<String> {
+    let mut notes = Vec::new();
+    if settings.workers == 0 {
+        notes.push("this process runs no jobs (workers = 0)".into());
+    }
+    if !settings.listen.ip().is_loopback() {
+        notes.push("anyone who reaches this address can submit and read jobs".into());
+    }
+    notes
+}

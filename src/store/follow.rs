@@ -1,0 +1,158 @@
+//! Followers: readers of a log from a cursor, catching up, then live.
+//!
+//! A follower owns a position and never a queue. One that lags finds more in the log when it comes
+//! back, and takes it in larger pages; nothing is dropped and nobody waits for it.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::db::DbError;
+use crate::event::{Cursor, EventId};
+
+use super::log::{Log, Look, Page, Watch};
+use super::{Snapshot, Store};
+
+/// Why a reader cannot go on from its cursor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GapReason {
+    /// The cursor is no id.
+    InvalidCursor,
+    /// The cursor is from an epoch that this server never had.
+    UnknownEpoch,
+    /// The reader saw events that a crash took before they were committed.
+    LostInCrash,
+    /// The cursor is above everything that was published.
+    AheadOfHead,
+    /// The events after the cursor were given up by retention.
+    Trimmed,
+}
+
+/// A hole in what a reader gets, told to it; a snapshot follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Gap {
+    /// The cursor that the reader came with, where it was a number.
+    pub from: Option<EventId>,
+    /// Where the reader goes on: the id of the snapshot.
+    pub to: EventId,
+    /// Why.
+    pub reason: GapReason,
+}
+
+/// What a follower gets.
+#[derive(Debug)]
+pub enum Next {
+    /// The next events.
+    Page(Page),
+    /// The terminal event was delivered; there will be nothing more.
+    Ended,
+    /// The events after the position are gone; the follower now stands at the snapshot.
+    Gap(Gap, Box<Snapshot>),
+}
+
+/// A reader of one job.
+#[derive(Debug)]
+pub struct Follower {
+    store: Store,
+    log: Arc<Log>,
+    cursor: EventId,
+    _watch: Watch,
+}
+
+impl Store {
+    /// Where a reader with this cursor goes on, or why it cannot.
+    ///
+    /// # Errors
+    /// The reason for which the reader must be told of a gap.
+    pub fn resume(&self, trimmed: EventId, cursor: Cursor) -> Result<EventId, GapReason> {
+        let Cursor::At(id) = cursor else { return Err(GapReason::InvalidCursor) };
+        if id > EventId::ZERO {
+            self.check_epoch(id)?;
+        }
+        if id < trimmed {
+            return Err(GapReason::Trimmed);
+        }
+        Ok(id)
+    }
+
+    fn check_epoch(&self, id: EventId) -> Result<(), GapReason> {
+        let epochs = &self.shared.epochs;
+        if id.epoch() >= epochs.current() {
+            let ahead = id > self.head();
+            return if ahead { Err(GapReason::AheadOfHead) } else { Ok(()) };
+        }
+        match epochs.last_of(id.epoch()) {
+            None => Err(GapReason::UnknownEpoch),
+            Some(last) if id > last => Err(GapReason::LostInCrash),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Follows a job from a position that [`Store::resume`] gave.
+    #[must_use]
+    pub fn follow(&self, log: &Arc<Log>, cursor: EventId) -> Follower {
+        let _watch = log.watch();
+        Follower { store: self.clone(), log: Arc::clone(log), cursor, _watch }
+    }
+}
+
+impl Follower {
+    /// The last event that the reader has.
+    #[must_use]
+    pub const fn cursor(&self) -> EventId {
+        self.cursor
+    }
+
+    /// The job's place in the queue, from 1, while it waits.
+    #[must_use]
+    pub fn queue_position(&self) -> Option<u32> {
+        self.log.position()
+    }
+
+    /// Moves to a snapshot: the reader has everything that is folded into it.
+    pub const fn skip_to(&mut self, cursor: EventId) {
+        self.cursor = cursor;
+    }
+
+    /// The next events, as soon as there are any.
+    ///
+    /// # Errors
+    /// When the events are in the database and that does not answer; the position stays.
+    ///
+    /// # Cancel safety
+    /// Safe: the position moves only when a page is returned.
+    pub async fn next(&mut self) -> Result<Next, DbError> {
+        let log = Arc::clone(&self.log);
+        loop {
+            // Registered before looking: an append in between is not slept through.
+            let mut woken = pin!(log.wake.notified());
+            woken.as_mut().enable();
+            match log.page(self.cursor) {
+                Look::Found(page) => return Ok(self.deliver(page)),
+                Look::Stored { through } => return self.read_back(through).await,
+                Look::Nothing { ended: true } => return Ok(Next::Ended),
+                Look::Nothing { ended: false } => woken.await,
+            }
+        }
+    }
+
+    fn deliver(&mut self, page: Page) -> Next {
+        self.cursor = page.last;
+        Next::Page(page)
+    }
+
+    async fn read_back(&mut self, through: EventId) -> Result<Next, DbError> {
+        let page = self.store.stored_page(&self.log, self.cursor, through).await?;
+        // Asked after the look: events that retention gave up meanwhile are not passed over.
+        if let Some(page) = page.filter(|_| self.cursor >= self.log.trimmed_through()) {
+            return Ok(self.deliver(page));
+        }
+        let snapshot = self.store.snapshot(&self.log).await?;
+        let from = Some(self.cursor);
+        let to = snapshot.id.max(through);
+        self.cursor = to;
+        Ok(Next::Gap(Gap { from, to, reason: GapReason::Trimmed }, Box::new(snapshot)))
+    }
+}

@@ -1,0 +1,128 @@
+//! One transaction of the journal's.
+
+use std::collections::HashMap;
+
+use sqlx::{Acquire, Sqlite, Transaction};
+
+use crate::db::Writer;
+use crate::db::segments::{self, Segment};
+use crate::event::EventId;
+use crate::job::Fact;
+
+use super::{Group, JournalError, Unwritten};
+
+/// From how many bytes of frames on a segment is full: readers are given whole segments.
+const SEGMENT_BYTES: usize = 64 << 10;
+
+/// Writes a group in one transaction; gives the last event's id, where there are events.
+///
+/// A change that fails by itself (a constraint, a damaged row) fails alone, behind a savepoint.
+/// Everything else means that the database does not take writes: the caller tries again.
+pub(super) async fn try_commit(
+    writer: &mut Writer,
+    group: &mut Group,
+) -> Result<Option<EventId>, sqlx::Error> {
+    let last = group.events.last().map(|unwritten| unwritten.event.id);
+    let mut tx = writer.begin().await?;
+    if let Some(last) = last {
+        write_events(&mut tx, &group.events, last).await?;
+    }
+    let mut refused = Vec::new();
+    for (index, change) in group.changes.iter_mut().enumerate() {
+        let mut savepoint = tx.begin().await?;
+        match change.apply(&mut savepoint).await {
+            Ok(()) => savepoint.commit().await?,
+            Err(error) if is_outage(&error) => return Err(error),
+            Err(error) => {
+                savepoint.rollback().await?;
+                refused.push((index, error));
+            }
+        }
+    }
+    tx.commit().await?;
+    for (index, error) in refused.into_iter().rev() {
+        let change = group.changes.remove(index);
+        tracing::error!(%error, ?change, "the database refused a change");
+        change.fail(JournalError::Refused(error.to_string()));
+    }
+    Ok(last)
+}
+
+/// Writes all segments at once; when a row refuses (somebody deleted a job by hand), one by one,
+/// so that one job's trouble does not hold everybody's events.
+async fn write_events(
+    tx: &mut Transaction<'_, Sqlite>,
+    events: &[Unwritten],
+    last: EventId,
+) -> Result<(), sqlx::Error> {
+    let segments = segments_of(events);
+    let mut savepoint = tx.begin().await?;
+    match segments::write(&mut savepoint, &segments, last).await {
+        Ok(()) => return savepoint.commit().await,
+        Err(error) if is_outage(&error) => return Err(error),
+        Err(_) => savepoint.rollback().await?,
+    }
+    for segment in &segments {
+        let mut savepoint = tx.begin().await?;
+        match segments::write(&mut savepoint, std::slice::from_ref(segment), last).await {
+            Ok(()) => savepoint.commit().await?,
+            Err(error) if is_outage(&error) => return Err(error),
+            Err(error) => {
+                tracing::error!(job = %segment.job, %error, "the database refused events of a job");
+                savepoint.rollback().await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Groups events, which are in the order of their ids, into one segment a job, or a few where
+/// there is a lot of it.
+fn segments_of(events: &[Unwritten]) -> Vec<Segment> {
+    let mut segments: Vec<Segment> = Vec::new();
+    let mut places = HashMap::new();
+    for unwritten in events {
+        let place = places.entry(unwritten.log.job.as_str()).or_insert(usize::MAX);
+        if segments.get(*place).is_none_or(|segment| segment.frames.len() >= SEGMENT_BYTES) {
+            *place = segments.len();
+            segments.push(Segment::new(unwritten.log.job.clone(), unwritten.event.id));
+        }
+        let segment = &mut segments[*place];
+        segment.push(&unwritten.event);
+        project(segment, unwritten);
+    }
+    segments
+}
+
+fn project(segment: &mut Segment, unwritten: &Unwritten) {
+    let rows = &mut segment.rows;
+    let id = unwritten.event.id;
+    match unwritten.row.as_deref() {
+        Some(Fact::Status { status, attempt }) => rows.status = Some((*status, *attempt)),
+        Some(Fact::Progress(progress)) => rows.progress = Some(progress.clone()),
+        Some(Fact::ArtifactReady(stored)) => rows.artifacts.push((stored.as_ref().clone(), id)),
+        Some(Fact::TtsCompleted { artifact, .. }) => rows.narrations.push((artifact.clone(), id)),
+        Some(Fact::End(_)) => rows.end = Some(id),
+        Some(Fact::Content(_) | Fact::Other) | None => {}
+    }
+    if let Some(seq) = &unwritten.producer {
+        rows.producers.insert(seq.producer.clone(), seq.seq);
+    }
+}
+
+/// Whether an error means that the database takes no writes at all at the moment, as opposed to
+/// refusing one statement. Codes: <https://www.sqlite.org/rescode.html>.
+fn is_outage(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(database) => {
+            let code = database.code().and_then(|code| code.parse::<u32>().ok());
+            // Constraint, mismatch, range, too big, generic error.
+            !matches!(code.map(|code| code & 0xff), Some(1 | 18 | 19 | 20 | 25))
+        }
+        sqlx::Error::Decode(_)
+        | sqlx::Error::ColumnDecode { .. }
+        | sqlx::Error::ColumnNotFound(_)
+        | sqlx::Error::TypeNotFound { .. } => false,
+        _ => true,
+    }
+}

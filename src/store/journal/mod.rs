@@ -1,0 +1,349 @@
+//! The write-behind: commits events to the database in groups, after readers have them.
+//!
+//! One task owns the writing connection. It gathers events for a few milliseconds, or until there
+//! are a thousand, or until somebody waits for a [`Change`], and commits them in one transaction
+//! with the rows that they project. Ids are committed in contiguous ranges, so that "durable
+//! through" is one number. While the database is down it keeps what it has and tries again.
+
+mod asked;
+mod commit;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::backoff::Policy;
+use crate::db::{Change, Writer};
+use crate::event::{Event, EventId};
+use crate::job::Fact;
+
+use super::{Log, ProducerSeq, Store, lock};
+
+use asked::{Asked, Waiting};
+
+/// The most events in one transaction.
+const GROUP: usize = 1000;
+
+/// The most bytes of frames in one transaction.
+const GROUP_BYTES: usize = 4 << 20;
+
+/// How a database that takes no writes is tried again, for ever.
+const RETRY: Policy =
+    Policy { first: Duration::from_millis(50), ceiling: Duration::from_secs(1), retries: None };
+
+/// How long the database is tried for once the server goes down.
+const LAST_TRIES: Duration = Duration::from_secs(2);
+
+/// The delay between those tries; a longer one is cut short by the stop.
+const LAST_DELAY: Duration = Duration::from_millis(100);
+
+/// How many changes may wait for the journal.
+const CHANGES: usize = 4096;
+
+/// Why a change was not made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JournalError {
+    /// The database does not take writes at the moment; nothing was changed.
+    #[error("the database is not available: {0}")]
+    Unavailable(String),
+    /// The change itself failed.
+    #[error("the database refused the change: {0}")]
+    Refused(String),
+    /// The server is going down.
+    #[error("the server is going down")]
+    Stopped,
+}
+
+/// How the database is doing, as the journal sees it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// What the last commit failed with; nothing while commits succeed.
+    pub trouble: Option<String>,
+}
+
+/// An event that is published and not yet durable.
+#[derive(Debug)]
+pub(super) struct Unwritten {
+    pub(super) log: Arc<Log>,
+    pub(super) event: Event,
+    /// What it says, where rows show that.
+    pub(super) row: Option<Box<Fact>>,
+    pub(super) producer: Option<ProducerSeq>,
+}
+
+/// A handle on the journal; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Journal {
+    changes: mpsc::Sender<Box<dyn Waiting>>,
+    durable: watch::Receiver<EventId>,
+    health: watch::Receiver<Health>,
+}
+
+/// The journal's own ends of its channels, until its task starts.
+#[derive(Debug)]
+pub struct Feed {
+    changes: mpsc::Receiver<Box<dyn Waiting>>,
+    durable: watch::Sender<EventId>,
+    health: watch::Sender<Health>,
+}
+
+impl Journal {
+    /// A journal that has committed everything up to `durable`.
+    #[must_use]
+    pub fn new(durable: EventId) -> (Self, Feed) {
+        let (change_sender, changes) = mpsc::channel(CHANGES);
+        let (durable_sender, durable) = watch::channel(durable);
+        let (health_sender, health) = watch::channel(Health::default());
+        let feed = Feed { changes, durable: durable_sender, health: health_sender };
+        (Self { changes: change_sender, durable, health }, feed)
+    }
+
+    /// The newest id that is committed, with everything below it.
+    #[must_use]
+    pub fn durable_through(&self) -> EventId {
+        *self.durable.borrow()
+    }
+
+    /// Waits until an event is committed.
+    ///
+    /// # Errors
+    /// [`JournalError::Stopped`] when the journal ended before.
+    ///
+    /// # Cancel safety
+    /// Safe: it only waits.
+    pub async fn wait_durable(&self, id: EventId) -> Result<(), JournalError> {
+        let mut durable = self.durable.clone();
+        let done = durable.wait_for(|durable| *durable >= id).await;
+        done.map(drop).map_err(|_| JournalError::Stopped)
+    }
+
+    /// How the database is doing.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.health.borrow().clone()
+    }
+
+    /// Makes a change, or says at once that the database is down.
+    ///
+    /// # Errors
+    /// [`JournalError`]; nothing was changed then.
+    pub async fn change<C: Change>(&self, change: C) -> Result<C::Outcome, JournalError> {
+        if let Some(trouble) = self.health().trouble {
+            return Err(JournalError::Unavailable(trouble));
+        }
+        self.ask(change, EventId::ZERO, false).await
+    }
+
+    /// Makes a change once everything up to `barrier` is committed, however long the database is
+    /// down.
+    ///
+    /// # Errors
+    /// [`JournalError::Refused`] or [`JournalError::Stopped`]; nothing was changed then.
+    pub async fn change_after<C: Change>(
+        &self,
+        barrier: EventId,
+        change: C,
+    ) -> Result<C::Outcome, JournalError> {
+        self.ask(change, barrier, true).await
+    }
+
+    async fn ask<C: Change>(
+        &self,
+        change: C,
+        barrier: EventId,
+        patient: bool,
+    ) -> Result<C::Outcome, JournalError> {
+        let (reply, answer) = oneshot::channel();
+        let asked = Asked::new(change, barrier, patient, reply);
+        let sent = self.changes.send(Box::new(asked)).await;
+        sent.map_err(|_| JournalError::Stopped)?;
+        answer.await.map_err(|_| JournalError::Stopped)?
+    }
+}
+
+/// What is committed together.
+#[derive(Debug, Default)]
+struct Group {
+    events: Vec<Unwritten>,
+    changes: Vec<Box<dyn Waiting>>,
+}
+
+/// The task that writes.
+struct Task {
+    store: Store,
+    writer: Writer,
+    feed: Feed,
+    /// Changes whose barrier is not committed yet.
+    waiting: VecDeque<Box<dyn Waiting>>,
+}
+
+impl Store {
+    /// Writes until it is told to stop and everything is written.
+    pub async fn run_journal(self, writer: Writer, feed: Feed, stop: CancellationToken) {
+        let mut task = Task { store: self, writer, feed, waiting: VecDeque::new() };
+        while let Some(group) = task.gather(&stop).await {
+            if !task.commit(group, &stop).await {
+                break;
+            }
+        }
+        task.refuse_rest();
+        task.writer.close().await;
+    }
+}
+
+impl Task {
+    /// The next group, once there is anything to write; nothing when it is time to end.
+    async fn gather(&mut self, stop: &CancellationToken) -> Option<Group> {
+        let shared = Arc::clone(&self.store.shared);
+        let mut deadline = None;
+        loop {
+            let written = shared.unwritten.notified();
+            self.receive_changes();
+            let count = lock(&shared.tail).unwritten.len();
+            let is_due = deadline.is_some_and(|at| at <= Instant::now());
+            let in_a_hurry = count >= GROUP || is_due || stop.is_cancelled();
+            if !self.waiting.is_empty() || (count > 0 && in_a_hurry) {
+                return Some(self.take_group());
+            }
+            if stop.is_cancelled() {
+                return None;
+            }
+            if count > 0 {
+                deadline.get_or_insert_with(|| Instant::now() + shared.options.commit_interval);
+            }
+            let until = deadline.unwrap_or_else(Instant::now);
+            tokio::select! {
+                () = written => {}
+                () = tokio::time::sleep_until(until), if count > 0 => {}
+                Some(change) = self.feed.changes.recv() => self.waiting.push_back(change),
+                () = stop.cancelled() => {}
+            }
+        }
+    }
+
+    fn receive_changes(&mut self) {
+        while let Ok(change) = self.feed.changes.try_recv() {
+            self.waiting.push_back(change);
+        }
+    }
+
+    /// The oldest events, as many as fit into a transaction, and the changes that may go with
+    /// them: those whose barrier is durable, or will be by then.
+    fn take_group(&mut self) -> Group {
+        let (events, through) = self.take_events();
+        let (changes, waiting) =
+            self.waiting.drain(..).partition::<Vec<_>, _>(|change| change.barrier() <= through);
+        self.waiting = waiting.into();
+        Group { events, changes }
+    }
+
+    /// The oldest events that fit, and the id through which everything is durable once they are.
+    fn take_events(&self) -> (Vec<Unwritten>, EventId) {
+        let mut tail = lock(&self.store.shared.tail);
+        let mut bytes = 0;
+        let count = tail.unwritten.iter().take(GROUP).take_while(|unwritten| {
+            bytes += unwritten.event.frame.bytes().len();
+            bytes <= GROUP_BYTES
+        });
+        let count = count.count().max(1).min(tail.unwritten.len());
+        let events: Vec<_> = tail.unwritten.drain(..count).collect();
+        if tail.unwritten.is_empty() && tail.unwritten.capacity() > 8 * GROUP {
+            tail.unwritten.shrink_to(GROUP);
+        }
+        let through = match events.last() {
+            Some(last) if !tail.unwritten.is_empty() => last.event.id,
+            _ => EventId::from_u64(tail.next.get() - 1).unwrap_or_default(),
+        };
+        (events, through)
+    }
+
+    /// Commits a group, however often it takes; false when the server goes down first.
+    async fn commit(&mut self, mut group: Group, stop: &CancellationToken) -> bool {
+        let mut delays = RETRY.delays();
+        let mut give_up_at = None;
+        loop {
+            let error = match commit::try_commit(&mut self.writer, &mut group).await {
+                Ok(last) => {
+                    self.committed(group, last);
+                    return true;
+                }
+                Err(error) => error,
+            };
+            let trouble = error.to_string();
+            let first = self.feed.health.send_replace(Health { trouble: Some(trouble.clone()) });
+            if first.trouble.is_none() {
+                tracing::error!(%error, events = group.events.len(), "the database takes no writes");
+            }
+            self.refuse_impatient(&mut group, &trouble);
+            let delay = delays.next().unwrap_or(Duration::from_secs(1));
+            let delay = if stop.is_cancelled() { delay.min(LAST_DELAY) } else { delay };
+            self.pause(delay, &trouble, stop).await;
+            if stop.is_cancelled() {
+                give_up_at.get_or_insert_with(|| Instant::now() + LAST_TRIES);
+            }
+            if give_up_at.is_some_and(|at| at <= Instant::now()) {
+                let lost = group.events.len() + lock(&self.store.shared.tail).unwritten.len();
+                tracing::error!(lost, "going down with events that the database did not take");
+                group.changes.into_iter().for_each(|change| change.fail(JournalError::Stopped));
+                return false;
+            }
+        }
+    }
+
+    fn committed(&self, group: Group, last: Option<EventId>) {
+        let before = self.feed.health.send_replace(Health::default());
+        if before.trouble.is_some() {
+            tracing::info!("the database takes writes again");
+        }
+        if let Some(last) = last {
+            let bytes =
+                group.events.iter().map(|unwritten| unwritten.event.frame.bytes().len()).sum();
+            let shared = &self.store.shared;
+            shared.unwritten_bytes.fetch_sub(bytes, Ordering::Relaxed);
+            self.feed.durable.send_replace(last);
+            shared.room.notify_waiters();
+        }
+        group.changes.into_iter().for_each(Waiting::succeed);
+    }
+
+    fn refuse_impatient(&mut self, group: &mut Group, trouble: &str) {
+        let (patient, impatient) =
+            group.changes.drain(..).partition::<Vec<_>, _>(|change| change.is_patient());
+        group.changes = patient;
+        for change in impatient {
+            change.fail(JournalError::Unavailable(trouble.into()));
+        }
+    }
+
+    /// Waits before the next try, answering meanwhile who cannot wait for it.
+    async fn pause(&mut self, delay: Duration, trouble: &str, stop: &CancellationToken) {
+        let over = tokio::time::sleep(delay);
+        tokio::pin!(over);
+        loop {
+            tokio::select! {
+                () = &mut over => return,
+                Some(change) = self.feed.changes.recv() => {
+                    if change.is_patient() {
+                        self.waiting.push_back(change);
+                    } else {
+                        change.fail(JournalError::Unavailable(trouble.into()));
+                    }
+                }
+                () = stop.cancelled(), if delay > LAST_DELAY => return,
+            }
+        }
+    }
+
+    fn refuse_rest(&mut self) {
+        self.feed.changes.close();
+        while let Ok(change) = self.feed.changes.try_recv() {
+            self.waiting.push_back(change);
+        }
+        self.waiting.drain(..).for_each(|change| change.fail(JournalError::Stopped));
+    }
+}

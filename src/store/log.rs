@@ -1,0 +1,380 @@
+//! The log of one job: its newest events in memory, with the state that they fold to.
+
+use std::collections::VecDeque;
+use std::pin::pin;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::event::{Event, EventId};
+use crate::job::{ArtifactId, Job, JobId, Kind, State, Status, StoredArtifact};
+
+/// The most bytes that one page carries, unless a single event is larger.
+pub(super) const PAGE_BYTES: usize = 64 * 1024;
+
+/// What an event costs in memory beyond its bytes: its entry, its shared frame, its allocations.
+const EVENT_OVERHEAD: usize = 176;
+
+/// One job's events.
+///
+/// Everything above `floor` is in `entries`; everything up to it is in the database and is read
+/// back on demand. A reader holds a position and nothing else.
+#[derive(Debug)]
+pub struct Log {
+    /// Whose events.
+    pub job: JobId,
+    /// What the job makes.
+    pub kind: Kind,
+    /// Whether a narration is part of the job.
+    pub has_voiceover: bool,
+    /// The project, for those who follow all of its jobs.
+    pub project: Arc<Project>,
+    /// Events up to here were given up by retention.
+    trimmed: AtomicU64,
+    /// The newest event, readable without the lock.
+    tail: AtomicU64,
+    /// How many followers there are: only watched jobs are looked up in the database.
+    followers: AtomicU32,
+    /// Its place among the jobs that wait for the same provider, from 1; 0 when not known.
+    position: AtomicU32,
+    /// Wakes the followers; one call per append, whatever their number.
+    pub(super) wake: Notify,
+    inner: Mutex<Inner>,
+}
+
+/// What the lock of a log guards.
+#[derive(Debug)]
+pub(super) struct Inner {
+    /// What the events fold to.
+    pub(super) state: State,
+    /// The events in memory, in order.
+    entries: VecDeque<Event>,
+    /// Everything up to here is in the database only.
+    floor: EventId,
+    /// What `entries` takes.
+    bytes: usize,
+    /// When the current attempt started, in UTC milliseconds.
+    pub(super) started_at: Option<i64>,
+    /// When the log last grew or was opened: an idle one may leave memory.
+    pub(super) used_at: Instant,
+    /// When the database first showed an end that has no event yet.
+    end_seen_at: Option<Instant>,
+}
+
+/// A project's logs in memory.
+#[derive(Debug)]
+pub struct Project {
+    /// The project's name.
+    pub name: String,
+    pub(super) wake: Notify,
+    pub(super) followers: AtomicU32,
+    pub(super) logs: Mutex<Vec<Weak<Log>>>,
+    /// The newest event of the logs that left memory: a reader behind it asks the database.
+    pub(super) evicted: AtomicU64,
+}
+
+impl Project {
+    pub(super) fn new(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            wake: Notify::new(),
+            followers: AtomicU32::new(0),
+            logs: Mutex::default(),
+            evicted: AtomicU64::new(0),
+        }
+    }
+}
+
+/// Some consecutive events as bytes on the wire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Whole frames.
+    pub bytes: Bytes,
+    /// How many events.
+    pub count: u32,
+    /// The last of them: the reader's cursor once the bytes are on their way.
+    pub last: EventId,
+}
+
+/// What a log has for a reader at a position.
+pub(super) enum Look<T> {
+    /// This, from memory.
+    Found(T),
+    /// The next events are in the database, up to this id.
+    Stored {
+        /// The log's floor.
+        through: EventId,
+    },
+    /// Nothing new; with the end behind it there never will be.
+    Nothing {
+        /// Whether the terminal event is at or before the position.
+        ended: bool,
+    },
+}
+
+impl<T> Look<T> {
+    fn map<U>(self, found: impl FnOnce(T) -> U) -> Look<U> {
+        match self {
+            Self::Found(value) => Look::Found(found(value)),
+            Self::Stored { through } => Look::Stored { through },
+            Self::Nothing { ended } => Look::Nothing { ended },
+        }
+    }
+}
+
+/// What a log tells about itself in one look.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// Where the job is in its life.
+    pub status: Status,
+    /// Which run is current.
+    pub attempt: u32,
+    /// The job's newest event.
+    pub last: EventId,
+    /// Whether the terminal event is published.
+    pub ended: bool,
+    /// How far the job is, in percent.
+    pub percent: u8,
+    /// When the current attempt started, in UTC milliseconds.
+    pub started_at: Option<i64>,
+}
+
+impl Log {
+    /// The log of a job whose events so far, if any, are all in the database.
+    pub(super) fn new(job: &Job, state: State, project: Arc<Project>) -> Self {
+        Self {
+            job: job.id.clone(),
+            kind: job.kind,
+            has_voiceover: job.has_voiceover(),
+            project,
+            trimmed: AtomicU64::new(job.trimmed_through.get()),
+            tail: AtomicU64::new(job.last_event_id.get()),
+            followers: AtomicU32::new(0),
+            position: AtomicU32::new(0),
+            wake: Notify::new(),
+            inner: Mutex::new(Inner {
+                state,
+                entries: VecDeque::new(),
+                floor: job.last_event_id,
+                bytes: 0,
+                started_at: job.started_at,
+                used_at: Instant::now(),
+                end_seen_at: None,
+            }),
+        }
+    }
+
+    /// A panic while the lock is held would be a bug in code that only moves values; the log is
+    /// still whole, and other jobs must not suffer for it.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The job's newest event; zero when there is none.
+    #[must_use]
+    pub fn last(&self) -> EventId {
+        EventId::from_u64(self.tail.load(Ordering::Acquire)).unwrap_or_default()
+    }
+
+    /// Events up to here were given up by retention; zero while all are kept.
+    #[must_use]
+    pub fn trimmed_through(&self) -> EventId {
+        EventId::from_u64(self.trimmed.load(Ordering::Acquire)).unwrap_or_default()
+    }
+
+    pub(super) fn set_trimmed_through(&self, through: EventId) {
+        self.trimmed.store(through.get(), Ordering::Release);
+    }
+
+    /// What the log knows of its job, in one look.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        let inner = self.lock();
+        Standing {
+            status: inner.state.status,
+            attempt: inner.state.attempt,
+            last: self.last(),
+            ended: inner.state.end.is_some(),
+            percent: inner.state.progress.percent,
+            started_at: inner.started_at,
+        }
+    }
+
+    /// Waits until the terminal event is published; gives the job's last status.
+    ///
+    /// # Cancel safety
+    /// Safe: it only waits.
+    pub async fn ended(&self) -> Status {
+        loop {
+            // Registered before looking: an end in between is not slept through.
+            let mut woken = pin!(self.wake.notified());
+            woken.as_mut().enable();
+            let standing = self.standing();
+            if standing.ended {
+                return standing.status;
+            }
+            woken.await;
+        }
+    }
+
+    /// The last `producer_seq` of a producer; 0 for one that has not counted yet.
+    #[must_use]
+    pub fn last_of_producer(&self, producer: &str) -> u64 {
+        self.lock().state.producers.get(producer).copied().unwrap_or(0)
+    }
+
+    /// A file of the job that readers have been told of.
+    #[must_use]
+    pub fn artifact(&self, id: &ArtifactId) -> Option<StoredArtifact> {
+        self.lock().state.artifacts.iter().find(|stored| stored.id == *id).cloned()
+    }
+
+    /// The job's place in the queue, from 1, while it waits and somebody has looked.
+    #[must_use]
+    pub fn position(&self) -> Option<u32> {
+        let position = self.position.load(Ordering::Relaxed);
+        (position > 0 && self.lock().state.status == Status::Pending).then_some(position)
+    }
+
+    /// Notes the job's place in the queue for those who watch it.
+    pub fn set_position(&self, position: u32) {
+        self.position.store(position, Ordering::Relaxed);
+    }
+
+    /// Notes that the database shows an end; gives how long ago it was first seen.
+    pub fn note_end_seen(&self) -> Duration {
+        self.lock().end_seen_at.get_or_insert_with(Instant::now).elapsed()
+    }
+
+    /// How many followers there are.
+    #[must_use]
+    pub fn follower_count(&self) -> u32 {
+        self.followers.load(Ordering::Relaxed)
+    }
+
+    /// Counts a follower for as long as the guard lives.
+    #[must_use]
+    pub fn watch(self: &Arc<Self>) -> Watch {
+        self.followers.fetch_add(1, Ordering::Relaxed);
+        Watch { log: Arc::clone(self) }
+    }
+
+    /// Publishes an event that has its id. Called with the id's lock held.
+    pub(super) fn push(&self, inner: &mut Inner, event: Event) -> usize {
+        let cost = event.frame.bytes().len() + EVENT_OVERHEAD;
+        inner.bytes += cost;
+        self.tail.store(event.id.get(), Ordering::Release);
+        inner.entries.push_back(event);
+        cost
+    }
+
+    /// The frames after `after`, coalesced up to [`PAGE_BYTES`].
+    pub(super) fn page(&self, after: EventId) -> Look<Page> {
+        let inner = self.lock();
+        inner.look(after, EventId::MAX).map(|start| join(inner.entries.range(start..)))
+    }
+
+    /// The events in `(after, through]`, at most `most` of them.
+    pub(super) fn events(&self, after: EventId, through: EventId, most: usize) -> Look<Vec<Event>> {
+        let inner = self.lock();
+        inner.look(after, through).map(|start| {
+            let wanted = inner.entries.range(start..).take_while(|event| event.id <= through);
+            wanted.take(most).cloned().collect()
+        })
+    }
+}
+
+/// One event is handed on as it is; several become one run of bytes, so that a reader who is
+/// behind costs one write and not one per event.
+fn join<'a>(entries: impl Iterator<Item = &'a Event>) -> Page {
+    let mut entries = entries.peekable();
+    let first = entries.next().expect("a page is asked for where there is an event");
+    let mut page = Page { bytes: first.frame.bytes().clone(), count: 1, last: first.id };
+    if entries.peek().is_none() {
+        return page;
+    }
+    let mut bytes = BytesMut::with_capacity(PAGE_BYTES.max(page.bytes.len()));
+    bytes.extend_from_slice(&page.bytes);
+    for event in entries {
+        let frame = event.frame.bytes();
+        if bytes.len() + frame.len() > PAGE_BYTES {
+            break;
+        }
+        bytes.extend_from_slice(frame);
+        page.count += 1;
+        page.last = event.id;
+    }
+    page.bytes = bytes.freeze();
+    page
+}
+
+impl Inner {
+    /// Where in `entries` the first event of `(after, through]` stands, if it does.
+    fn look(&self, after: EventId, through: EventId) -> Look<usize> {
+        if after < self.floor {
+            return Look::Stored { through: self.floor };
+        }
+        let start = self.position_after(after);
+        if self.entries.get(start).is_some_and(|event| event.id <= through) {
+            Look::Found(start)
+        } else {
+            Look::Nothing { ended: self.state.end.is_some() }
+        }
+    }
+
+    /// Where the first event after `after` stands. A live reader is at the end, so that is looked
+    /// at first.
+    fn position_after(&self, after: EventId) -> usize {
+        match self.entries.back() {
+            Some(last) if last.id > after => {
+                let second_last = self.entries.len().wrapping_sub(2);
+                match self.entries.get(second_last) {
+                    Some(event) if event.id > after => {
+                        self.entries.partition_point(|event| event.id <= after)
+                    }
+                    _ => self.entries.len() - 1,
+                }
+            }
+            _ => self.entries.len(),
+        }
+    }
+
+    /// What the log takes in memory.
+    pub(super) fn weight(&self) -> usize {
+        self.bytes + self.state.weight()
+    }
+
+    /// Drops events that the database has, oldest first, until `excess` bytes are gone.
+    pub(super) fn trim(&mut self, durable: EventId, excess: usize) -> usize {
+        let mut freed = 0;
+        while freed < excess
+            && let Some(event) = self.entries.front()
+            && event.id <= durable
+        {
+            freed += event.frame.bytes().len() + EVENT_OVERHEAD;
+            self.floor = event.id;
+            self.entries.pop_front();
+        }
+        self.bytes -= freed;
+        if self.entries.is_empty() {
+            self.entries.shrink_to_fit();
+        }
+        freed
+    }
+}
+
+/// Counts as a follower of a log until it is dropped.
+#[derive(Debug)]
+pub struct Watch {
+    log: Arc<Log>,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.log.followers.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,280 @@
+//! Claims about the store with its journal over a real database.
+
+use std::time::Duration;
+
+use serde_json::json;
+use sqlx::SqliteConnection;
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::db::jobs::Submit;
+use crate::db::{self, Change, Writer};
+use crate::event::payload::{Content, Progress};
+use crate::event::{Draft, EventType, now_ms};
+use crate::job::{Kind, Status};
+
+/// How long a test waits for what must come: it says "never", not "late".
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A store over a database of its own; its journal writes nothing until it is told to.
+struct Rig {
+    store: Store,
+    folder: TempDir,
+    journal: Option<(Writer, journal::Feed)>,
+    stop: CancellationToken,
+}
+
+impl Rig {
+    async fn new() -> Self {
+        Self::on(TempDir::new().unwrap()).await
+    }
+
+    async fn on(folder: TempDir) -> Self {
+        let (db, mut writer, _) = db::open(folder.path()).await.unwrap();
+        let epochs = writer.begin_epoch(now_ms()).await.unwrap();
+        let (journal, feed) = Journal::new(epochs.last_committed());
+        let store = Store::new(db, epochs, Options::default(), journal);
+        Self { store, folder, journal: Some((writer, feed)), stop: CancellationToken::new() }
+    }
+
+    /// Puts a job into the database, and its log into memory.
+    async fn submit(&mut self) -> Arc<Log> {
+        let job = job();
+        let row = Submit {
+            job: job.clone(),
+            priority: 0,
+            idempotency_key: None,
+            request_hash: String::new(),
+            duplicate_key: None,
+            artifacts: Vec::new(),
+        };
+        let (writer, _) = self.journal.as_mut().expect("the journal does not run yet");
+        let mut tx = writer.begin().await.unwrap();
+        row.apply(&mut tx).await.unwrap();
+        tx.commit().await.unwrap();
+        self.store.create(&job)
+    }
+
+    /// What another program does to the database.
+    async fn execute(&mut self, statements: &[&'static str]) {
+        let (writer, _) = self.journal.as_mut().expect("the journal does not run yet");
+        let mut tx = writer.begin().await.unwrap();
+        for statement in statements {
+            sqlx::query(*statement).execute(&mut *tx).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+    }
+
+    fn start(&mut self) -> JoinHandle<()> {
+        let (writer, feed) = self.journal.take().expect("the journal does not run yet");
+        tokio::spawn(self.store.clone().run_journal(writer, feed, self.stop.clone()))
+    }
+
+    /// Writes everything, and comes back as the next process.
+    async fn restart(mut self) -> Self {
+        let journal = self.start();
+        self.stop.cancel();
+        journal.await.unwrap();
+        self.store.db().close().await;
+        Self::on(self.folder).await
+    }
+}
+
+fn job() -> Job {
+    Job {
+        id: JobId::generate(),
+        kind: Kind::External,
+        status: Status::Pending,
+        project_id: "p".into(),
+        attempt: 0,
+        told_attempt: 0,
+        failures: 0,
+        input: json!({}),
+        progress: Progress::default(),
+        created_at: 0,
+        started_at: None,
+        updated_at: 0,
+        ended_at: None,
+        last_event_id: EventId::ZERO,
+        end_event_id: None,
+        trimmed_through: EventId::ZERO,
+        end: None,
+        retry_of: None,
+        silence_limit_ms: None,
+        file_id: None,
+    }
+}
+
+fn content(text: &str) -> Proposal {
+    let payload = Content { index: 0, offset: 0, text: text.into(), attempt: 0 };
+    Proposal {
+        attempt: 0,
+        source: Source::Producer,
+        fact: Fact::Content(text.into()),
+        draft: Draft::new(EventType::Content, &payload, 7),
+        producer: None,
+    }
+}
+
+/// Looks at how far a job's row has come, as a change that waits for a barrier.
+struct LastCommitted(JobId);
+
+impl Change for LastCommitted {
+    type Outcome = i64;
+
+    async fn apply(&self, tx: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+        let query = sqlx::query_scalar("select last_event_id from job where id = ?");
+        query.bind(self.0.as_str()).fetch_one(tx).await
+    }
+}
+
+#[tokio::test]
+async fn a_change_comes_after_its_barrier_however_large_the_events() {
+    let mut rig = Rig::new().await;
+    let log = rig.submit().await;
+    let text = "x".repeat(200_000);
+    for _ in 0..60 {
+        rig.store.append(&log, [content(&text)]).unwrap();
+    }
+    let (journal, barrier) = (rig.store.journal().clone(), log.last());
+    let change = LastCommitted(log.job.clone());
+    let asked = tokio::spawn(async move { journal.change_after(barrier, change).await });
+    // The change is in the journal's hands before it starts.
+    tokio::task::yield_now().await;
+    rig.start();
+    assert_eq!(asked.await.unwrap().unwrap(), barrier.to_i64());
+}
+
+#[tokio::test]
+async fn what_was_counted_at_the_bound_is_counted_off_to_the_byte() {
+    let mut rig = Rig::new().await;
+    let log = rig.submit().await;
+    for _ in 0..2500 {
+        rig.store.append(&log, [content("x")]).unwrap();
+    }
+    let bytes: usize = lock(&rig.store.shared.tail)
+        .unwritten
+        .iter()
+        .map(|one| one.event.frame.bytes().len())
+        .sum();
+    let counted = || rig.store.shared.unwritten_bytes.load(Ordering::Relaxed);
+    assert_eq!(counted(), bytes);
+    let (writer, feed) = rig.journal.take().unwrap();
+    tokio::spawn(rig.store.clone().run_journal(writer, feed, rig.stop.clone()));
+    rig.store.journal().wait_durable(log.last()).await.unwrap();
+    assert_eq!(counted(), 0);
+}
+
+#[tokio::test]
+async fn what_readers_are_given_at_once_from_the_database_is_bounded() {
+    let mut rig = Rig::new().await;
+    let log = rig.submit().await;
+    for _ in 0..900 {
+        rig.store.append(&log, [content(&"x".repeat(3000))]).unwrap();
+    }
+    rig.start();
+    rig.store.journal().wait_durable(log.last()).await.unwrap();
+    log.lock().trim(log.last(), usize::MAX);
+    let mut follower = rig.store.follow(&log, EventId::ZERO);
+    let mut count = 0;
+    while count < 900 {
+        let Next::Page(page) = follower.next().await.unwrap() else { panic!("events are missing") };
+        assert!(page.bytes.len() < 512 << 10, "{}", page.bytes.len());
+        count += page.count;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_projects_reader_misses_no_job_that_is_new() {
+    const JOBS: usize = 3000;
+    let rig = Rig::new().await;
+    let mut merge = rig.store.merge_project("p", rig.store.head(), true).await.unwrap();
+    let store = rig.store.clone();
+    let submits = std::thread::spawn(move || {
+        for _ in 0..JOBS {
+            let log = store.create(&job());
+            store.append(&log, [content("x")]).unwrap();
+        }
+    });
+    let mut seen = 0;
+    while seen < JOBS {
+        let next = tokio::time::timeout(PATIENCE, merge.next()).await;
+        let events = next.unwrap_or_else(|_| panic!("only {seen} of {JOBS} jobs came"));
+        seen += events.unwrap().unwrap().len();
+    }
+    submits.join().unwrap();
+}
+
+#[tokio::test]
+async fn a_projects_reader_comes_back_to_all_jobs_that_moved_on() {
+    let mut rig = Rig::new().await;
+    for _ in 0..600 {
+        let log = rig.submit().await;
+        rig.store.append(&log, [content("x")]).unwrap();
+    }
+    let cursor = EventId::new(1, 0).unwrap();
+    let rig = rig.restart().await;
+    let mut merge = rig.store.merge_project("p", cursor, true).await.unwrap();
+    assert_eq!(merge.next().await.unwrap().unwrap().len(), 600);
+}
+
+#[tokio::test]
+async fn a_projects_reader_sees_a_job_that_left_memory_meanwhile() {
+    let mut rig = Rig::new().await;
+    let log = rig.submit().await;
+    let mut merge = rig.store.merge_project("p", rig.store.head(), true).await.unwrap();
+    rig.store.append(&log, [content("x")]).unwrap();
+    rig.start();
+    rig.store.journal().wait_durable(log.last()).await.unwrap();
+    let job = log.job.clone();
+    drop(log);
+    while rig.store.find(&job).is_some() {
+        // The journal lets go of the log a moment after its event is durable.
+        tokio::task::yield_now().await;
+        rig.store.evict(&job);
+    }
+    assert_eq!(merge.next().await.unwrap().unwrap()[0].job, job);
+}
+
+#[tokio::test]
+async fn files_that_another_program_left_are_told_before_its_end() {
+    let mut rig = Rig::new().await;
+    let job = rig.submit().await.job.clone();
+    let mut rig = rig.restart().await;
+    rig.execute(&[
+        "insert into artifact (id, job_id, kind, url) select 'file_1', id, 'voice', 'https://x' from job",
+        "update job set status = 'completed'",
+    ])
+    .await;
+    rig.start();
+    let log = rig.store.open(&job).await.unwrap().unwrap();
+    let events = rig.store.read(&log, EventId::ZERO, EventId::MAX, 10).await.unwrap();
+    let names: Vec<_> = events.iter().map(|event| event.frame.name()).collect();
+    assert_eq!(names, ["artifact_ready", "tts_completed", "completed"]);
+    rig.store.journal().wait_durable(log.last()).await.unwrap();
+    let row = rig.store.db().job(&job).await.unwrap().unwrap();
+    assert!(row.ended_at.is_some(), "retention counts from it");
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_blinds_nobody_to_the_others() {
+    let mut rig = Rig::new().await;
+    let damaged = rig.submit().await.job.clone();
+    rig.execute(&["update job set progress = 40.5"]).await;
+    let sound = rig.submit().await.job.clone();
+    let watched = rig.store.db().watched(&[damaged, sound.clone()]).await.unwrap();
+    assert_eq!(watched.iter().map(|row| &row.job.id).collect::<Vec<_>>(), [&sound]);
+}
+
+#[tokio::test]
+async fn while_the_server_is_down_no_producer_is_silent() {
+    let mut rig = Rig::new().await;
+    let job = rig.submit().await.job.clone();
+    let db = rig.store.db();
+    let silent = db.silent_jobs(100_000, 99_000, 1_000, 10).await.unwrap();
+    assert!(silent.is_empty(), "the server has listened for one second");
+    let silent = db.silent_jobs(101_001, 99_000, 1_000, 10).await.unwrap();
+    assert_eq!(silent.iter().map(|row| &row.id).collect::<Vec<_>>(), [&job]);
+}

@@ -1,0 +1,90 @@
+//! What the server says about itself: log lines on standard error.
+//!
+//! Standard output belongs to what a command was asked for, so that scripts can read it; the log
+//! never goes there.
+
+use std::io::{self, IsTerminal};
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// For people: one coloured line when standard error is a terminal, plain otherwise.
+    #[default]
+    Human,
+    /// For machines: one JSON object a line.
+    Json,
+}
+
+/// A log filter that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the log filter cannot be read: {reason}")]
+pub struct BadFilter {
+    reason: String,
+}
+
+/// Starts the log of this process. A log that was started before stays as it is, so that tests
+/// which start several servers in one process need no order.
+///
+/// `filter` is a list of `module=level` as in `tailwater=debug,warn`
+/// (<https://docs.rs/tracing-subscriber>, `EnvFilter`).
+///
+/// # Errors
+/// When the filter cannot be read.
+pub fn install(filter: &str, format: Format) -> Result<(), BadFilter> {
+    let filter = read(filter)?;
+    let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    // Fails only when a log was started before.
+    start(filter, format, colour, io::stderr).ok();
+    Ok(())
+}
+
+/// Whether [`install`] would take this filter.
+///
+/// # Errors
+/// Says what is wrong with it.
+pub fn check(filter: &str) -> Result<(), BadFilter> {
+    read(filter).map(drop)
+}
+
+fn read(filter: &str) -> Result<EnvFilter, BadFilter> {
+    EnvFilter::builder().parse(filter).map_err(|error| BadFilter { reason: error.to_string() })
+}
+
+fn start<W>(
+    filter: EnvFilter,
+    format: Format,
+    colour: bool,
+    writer: W,
+) -> Result<(), tracing_subscriber::util::TryInitError>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    match format {
+        Format::Human => lines.with_ansi(colour).with_target(false).finish().try_init(),
+        Format::Json => lines.json().flatten_event(true).finish().try_init(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_is_checked_before_it_is_used() {
+        assert!(check("tailwater=info,warn").is_ok());
+        assert!(check("debug").is_ok());
+        let error = check("tailwater=loud").unwrap_err().to_string();
+        assert!(error.contains("log filter"), "{error}");
+    }
+
+    #[test]
+    fn the_log_can_be_started_twice() {
+        install("error", Format::Human).unwrap();
+        install("error", Format::Json).unwrap();
+    }
+}

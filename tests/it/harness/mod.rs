@@ -1,0 +1,174 @@
+//! What the integration tests share: servers in this process, servers of their own, readers.
+
+pub mod database;
+pub mod process;
+pub mod reader;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tailwater::config::Settings;
+use tailwater::server::{self, Signals};
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+pub use reader::{Message, Reader};
+
+/// How long a test waits for a condition before it says that it will never hold. No test passes or
+/// fails by how fast the machine is within it.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A server in this process, on a port of its own and a data folder of its own.
+pub struct TestServer {
+    pub address: SocketAddr,
+    pub settings: Settings,
+    pub data: TempDir,
+    pub http: reqwest::Client,
+    signals: Signals,
+    task: JoinHandle<Result<(), server::Error>>,
+}
+
+/// A client for tests; installs the process's TLS provider, which the client library wants even
+/// for plain HTTP.
+pub fn client() -> reqwest::Client {
+    rustls::crypto::ring::default_provider().install_default().ok();
+    reqwest::Client::builder().no_proxy().build().expect("a plain client")
+}
+
+impl TestServer {
+    /// A server with the usual settings, its providers as fast as they go.
+    pub async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// A server with other settings.
+    pub async fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        let data = TempDir::new().expect("a temporary folder");
+        let mut settings = Settings {
+            listen: "127.0.0.1:0".parse().expect("an address"),
+            data: data.path().join("data"),
+            simulator_speed: 1000.0,
+            ..Settings::default()
+        };
+        change(&mut settings);
+        Self::on(data, settings).await
+    }
+
+    async fn on(data: TempDir, settings: Settings) -> Self {
+        let http = client();
+        let signals = Signals::default();
+        let (announce, announced) = oneshot::channel();
+        let (of_server, with_signals) = (settings.clone(), signals.clone());
+        let task = tokio::spawn(async move {
+            let mut announce = Some(announce);
+            let mut announce = |banner: &server::Banner| {
+                if let Some(announce) = announce.take() {
+                    announce.send(banner.address).ok();
+                }
+            };
+            server::run(&of_server, with_signals, &mut announce).await
+        });
+        let address = announced.await.expect("the server starts");
+        Self { address, settings, data, http, signals, task }
+    }
+
+    /// Stops the server in order and starts another one on the same data.
+    pub async fn restart(self) -> Self {
+        let Self { settings, data, signals, task, .. } = self;
+        signals.stop.cancel();
+        task.await.expect("no panic").expect("an orderly end");
+        Self::on(data, settings).await
+    }
+
+    /// Tells the server to stop and waits until it has.
+    pub async fn stop(self) -> TempDir {
+        self.signals.stop.cancel();
+        self.task.await.expect("no panic").expect("an orderly end");
+        self.data
+    }
+
+    /// Tells the server to stop, without waiting.
+    pub fn begin_to_stop(&self) {
+        self.signals.stop.cancel();
+    }
+
+    /// The URL of a path of this server.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Where the database is.
+    pub fn database(&self) -> std::path::PathBuf {
+        self.settings.data.join(tailwater::db::FILE)
+    }
+
+    /// Answers a GET with status and JSON.
+    pub async fn get(&self, path: &str) -> (u16, Value) {
+        let response = self.http.get(self.url(path)).send().await.expect("an answer");
+        let status = response.status().as_u16();
+        let text = response.text().await.expect("a body");
+        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+
+    /// Answers a POST of JSON with status and JSON.
+    pub async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        let response = self.http.post(self.url(path)).json(body).send().await.expect("an answer");
+        let status = response.status().as_u16();
+        let text = response.text().await.expect("a body");
+        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+
+    /// Submits a job; gives its id.
+    pub async fn submit(&self, body: &Value) -> String {
+        let (status, answer) = self.post("/api/jobs", body).await;
+        assert_eq!(status, 202, "{answer}");
+        answer["job_id"].as_str().expect("an id").to_owned()
+    }
+
+    /// Submits a blog job about a topic.
+    pub async fn submit_blog(&self, topic: &str, voiceover: bool) -> String {
+        self.submit(&json!({
+            "kind": "blog",
+            "input": { "topic": topic, "words": 120, "voiceover": voiceover },
+        }))
+        .await
+    }
+
+    /// Submits an external job.
+    pub async fn submit_external(&self) -> String {
+        self.submit(&json!({ "kind": "external" })).await
+    }
+
+    /// Pushes events, one line each, as NDJSON; gives status and answer.
+    pub async fn push(&self, job: &str, events: &[Value]) -> (u16, Value) {
+        let body: String = events.iter().map(|event| format!("{event}\n")).collect();
+        let request = self
+            .http
+            .post(self.url(&format!("/api/jobs/{job}/events")))
+            .header("content-type", "application/x-ndjson")
+            .body(body);
+        let response = request.send().await.expect("an answer");
+        let status = response.status().as_u16();
+        (status, response.json().await.expect("JSON"))
+    }
+
+    /// Follows a job's stream from the beginning.
+    pub async fn follow(&self, job: &str) -> Reader {
+        self.follow_from(job, None).await
+    }
+
+    /// Follows a job's stream from a cursor.
+    pub async fn follow_from(&self, job: &str, after: Option<&str>) -> Reader {
+        let url = self.url(&format!("/api/jobs/{job}/stream"));
+        Reader::open(&self.http, &url, after).await
+    }
+
+    /// Waits until a job has ended; gives its view.
+    pub async fn wait_for_end(&self, job: &str) -> Value {
+        let mut reader = self.follow(job).await;
+        reader.read_to_end().await;
+        self.get(&format!("/api/jobs/{job}")).await.1
+    }
+}

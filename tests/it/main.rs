@@ -1,0 +1,18 @@
+//! Integration tests: the real server over real HTTP and a real `SQLite` database, providers
+//! simulated on loopback. One binary, so that it links once.
+
+#![expect(unreachable_pub, reason = "a test binary exports nothing")]
+
+mod bad_input;
+mod cli;
+mod config;
+mod crash;
+mod drain;
+mod harness;
+mod layers;
+mod lessons;
+mod outage;
+mod protocol;
+mod queue;
+mod reconcile;
+mod smoke;
