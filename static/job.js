@@ -153,20 +153,23 @@ export function jobView(section, { retry, onLost, onChange }) {
       id = wanted;
       described = stopping = false;
       state = initialState();
-      post.clear();
-      audio.clear();
-      events.clear();
-      follow.reset();
+      section.dataset.job = id;
       draw();
       void describe(id);
       watcher = watch({ ...addresses, onEvent: dispatch, onPhase: whenPhase });
       find("#job-title").focus({ preventScroll: true });
     },
+    /** Lets the job go; nothing of it stays on the page, to be taken for the next one's. */
     close() {
       watcher?.close();
       watcher = null;
       id = null;
+      delete section.dataset.job;
+      delete section.dataset.status;
+      post.clear();
       audio.clear();
+      events.clear();
+      follow.reset();
       connection.clear();
     },
   };

@@ -196,11 +196,12 @@ export const isWriting = (page, least = 200) => page.waitForFunction((wanted) =>
   return status === "running" && document.querySelector("#post").textContent.length >= wanted;
 }, least);
 
-/** Waits until the job ended so and everything of it is on the page. */
+/** Waits until the job of the page's address ended so and everything of it is on the page. */
 export const isOver = (page, status) => page.waitForFunction((wanted) => {
   const post = document.querySelector("#post");
   const drawn = post.hidden || post.dataset.shown === "all";
-  return document.querySelector("#job").dataset.status === wanted && drawn;
+  const { job, status } = document.querySelector("#job").dataset;
+  return location.hash === `#job=${job}` && status === wanted && drawn;
 }, status);
 
 /** The post as it stands on the page. */
