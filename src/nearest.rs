@@ -2,21 +2,20 @@
 
 /// The candidate that is closest to `word`, if one is close enough to be what was meant: at most a
 /// third of its letters wrong.
-pub(super) fn nearest<'a>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
-    let word = word.to_lowercase().replace('-', "_");
+#[must_use]
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let plain = |text: &str| text.to_lowercase().replace('-', "_");
+    let word = plain(word);
     candidates
         .into_iter()
-        .map(|candidate| (distance(&word, &candidate.to_lowercase()), candidate))
+        .map(|candidate| (distance(&word, &plain(candidate)), candidate))
         .filter(|(wrong, candidate)| *wrong <= candidate.len().max(3) / 3)
         .min_by_key(|(wrong, _)| *wrong)
         .map(|(_, candidate)| candidate)
 }
 
 /// How many letters have to be put in, taken out or changed to get from one word to the other
-/// (Levenshtein). Words over 64 letters are taken for far away: no setting is that long.
+/// (Levenshtein). Words over 64 letters are taken for far away: no name is that long.
 fn distance(from: &str, to: &str) -> usize {
     let to: Vec<char> = to.chars().collect();
     if from.len() > 64 {
