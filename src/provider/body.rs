@@ -60,10 +60,16 @@ fn detail(body: &Value) -> Option<Detail> {
             let message = fields.get("message").and_then(Value::as_str);
             (message.unwrap_or_default().to_owned(), error)
         }
-        // A list of validation problems (`FastAPI`'s 422): its JSON says it best.
+        Value::Array(problems) => {
+            (problems.iter().map(problem).collect::<Vec<_>>().join("; "), body)
+        }
         other => (other.to_string(), body),
     };
     let mut detail = Detail { message, ..Detail::default() };
+    for problem in inner.and_then(Value::as_array).into_iter().flatten() {
+        let word = problem.get("type").and_then(Value::as_str);
+        detail.words.extend(word.map(str::to_ascii_lowercase));
+    }
     for name in ["code", "type", "status"] {
         match holder.get(name) {
             Some(Value::String(word)) => match word.parse() {
@@ -79,19 +85,39 @@ fn detail(body: &Value) -> Option<Detail> {
     Some(detail)
 }
 
+/// One of a list of validation problems in words: where it is, then what is wrong there. `FastAPI`
+/// (fal, BFL) says `loc` and `msg`; a problem of another shape is shown as it is.
+fn problem(problem: &Value) -> String {
+    let Some(said) = problem.get("msg").and_then(Value::as_str) else {
+        return problem.to_string();
+    };
+    let name = |part: &Value| part.as_str().map_or_else(|| part.to_string(), str::to_owned);
+    let place = problem.get("loc").and_then(Value::as_array).into_iter().flatten();
+    match place.map(name).collect::<Vec<_>>().join(".").as_str() {
+        "" => said.to_owned(),
+        place => format!("{place}: {said}"),
+    }
+}
+
+/// Whether a JSON answer is an error in a provider's own words, unlike the page of a proxy that
+/// stands in front of it.
+pub(super) fn is_error(answer: &Value) -> bool {
+    detail(answer).is_some() || answer.get("base_resp").is_some_and(Value::is_object)
+}
+
 /// Sorts the body of an answer with an HTTP error status.
 pub(super) fn sort_answer(
     status: StatusCode,
     body: &[u8],
     retry_after: Option<Duration>,
-    key: Option<&str>,
+    secrets: &[&str],
 ) -> Error {
     let json: Option<Value> = serde_json::from_slice(body).ok();
     let mut detail = match &json {
         Some(json) => detail(json).unwrap_or_default(),
         None => Detail { message: plain(body), ..Detail::default() },
     };
-    let said = tame(&detail.message, key);
+    let said = tame(&detail.message, secrets);
     detail.message = match said.as_str() {
         "" => format!("HTTP {status}"),
         _ => format!("{said} (HTTP {})", status.as_u16()),
@@ -100,9 +126,9 @@ pub(super) fn sort_answer(
 }
 
 /// Sorts a JSON payload that came with HTTP 200; `None` when it is not an error at all.
-pub(super) fn sort_payload(payload: &Value, key: Option<&str>) -> Option<Error> {
+pub(super) fn sort_payload(payload: &Value, secrets: &[&str]) -> Option<Error> {
     let mut detail = detail(payload)?;
-    detail.message = match tame(&detail.message, key).as_str() {
+    detail.message = match tame(&detail.message, secrets).as_str() {
         "" => "an error without a message".to_owned(),
         said => said.to_owned(),
     };
@@ -175,12 +201,12 @@ mod tests {
             StatusCode::from_u16(status).unwrap(),
             body.as_bytes(),
             Some(Duration::from_secs(2)),
-            Some("sk-key"),
+            &["sk-key"],
         )
     }
 
     fn payload(body: &str) -> Option<Error> {
-        sort_payload(&serde_json::from_str(body).unwrap(), None)
+        sort_payload(&serde_json::from_str(body).unwrap(), &[])
     }
 
     #[test]
@@ -234,6 +260,31 @@ mod tests {
         let message = "HTTP 502 Bad Gateway".to_owned();
         let busy = Error::Busy { message, retry_after: Some(Duration::from_secs(2)) };
         assert_eq!(answer(502, "<html><h1>Bad Gateway</h1>"), busy);
+    }
+
+    #[test]
+    fn a_list_of_problems_is_said_in_words_and_sorted_by_its_types() {
+        let body = r#"{"detail":[{"loc":["body","prompt"],"msg":"Field required","type":"missing"},
+            {"loc":["body","images",0],"msg":"too small","type":"image_too_small"}, 7]}"#;
+        let message = "body.prompt: Field required; body.images.0: too small; 7 (HTTP 422)";
+        assert_eq!(answer(422, body), Error::RefusedInput { message: message.to_owned() });
+        let held = r#"{"detail":[{"loc":["body"],"msg":"no","type":"content_policy_violation"}]}"#;
+        assert_eq!(
+            answer(422, held),
+            Error::Moderated { message: "body: no (HTTP 422)".to_owned() }
+        );
+    }
+
+    #[test]
+    fn a_proxy_speaks_in_other_words_than_a_provider() {
+        for own in
+            [r#"{"detail":"x"}"#, r#"{"error":"x"}"#, r#"{"base_resp":{"status_code":1000}}"#]
+        {
+            assert!(is_error(&serde_json::from_str(own).unwrap()), "{own}");
+        }
+        for other in [r#"{"message":"Endpoint request timed out"}"#, "{}", "[]", "1"] {
+            assert!(!is_error(&serde_json::from_str(other).unwrap()), "{other}");
+        }
     }
 
     #[test]

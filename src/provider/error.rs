@@ -86,6 +86,18 @@ pub enum Error {
         /// Whether the request may have arrived.
         sent: Sent,
     },
+    /// Whether the work was started is not known: asking again could do it, and bill it, twice.
+    #[error("it is not known whether the provider started the work: {message}")]
+    AmbiguousStart {
+        /// What happened to the request.
+        message: String,
+    },
+    /// What was made cannot be fetched any more at the address that was given for it.
+    #[error("the provider's file has expired: {message}")]
+    Expired {
+        /// The host's words.
+        message: String,
+    },
     /// The answer is not what the protocol allows, so that asking again would give the same.
     #[error("the provider's answer is not understood: {message}")]
     Protocol {
@@ -109,6 +121,8 @@ impl Error {
             Self::Truncated { .. } => "truncated",
             Self::Timeout { .. } => "timeout",
             Self::Transport { .. } => "transport",
+            Self::AmbiguousStart { .. } => "ambiguous_start",
+            Self::Expired { .. } => "expired",
             Self::Protocol { .. } => "protocol",
         }
     }
@@ -130,8 +144,37 @@ impl Error {
             | Self::Moderated { .. }
             | Self::OutOfFunds { .. }
             | Self::Unauthorised { .. }
+            | Self::AmbiguousStart { .. }
+            | Self::Expired { .. }
             | Self::Protocol { .. } => false,
         }
+    }
+
+    /// The words of it, without the name of its sort.
+    pub(super) fn into_message(self) -> String {
+        match self {
+            Self::RefusedInput { message }
+            | Self::Moderated { message }
+            | Self::OutOfFunds { message }
+            | Self::Unauthorised { message }
+            | Self::RateLimited { message, .. }
+            | Self::Busy { message, .. }
+            | Self::Broken { message }
+            | Self::Truncated { message }
+            | Self::Transport { message, .. }
+            | Self::AmbiguousStart { message }
+            | Self::Expired { message }
+            | Self::Protocol { message } => message,
+            Self::Timeout { .. } => self.to_string(),
+        }
+    }
+
+    /// The same error with what a header said of another try, where the error has no time yet.
+    pub(super) fn not_before(mut self, wait: Option<Duration>) -> Self {
+        if let Self::RateLimited { retry_after, .. } | Self::Busy { retry_after, .. } = &mut self {
+            *retry_after = retry_after.or(wait);
+        }
+        self
     }
 
     /// The earliest time for another try, where the provider named one.
@@ -147,19 +190,19 @@ impl Error {
             | Self::Truncated { .. }
             | Self::Timeout { .. }
             | Self::Transport { .. }
+            | Self::AmbiguousStart { .. }
+            | Self::Expired { .. }
             | Self::Protocol { .. } => None,
         }
     }
 }
 
-/// Makes somebody else's words fit to be shown: the key blanked, one line, no control characters
+/// Makes somebody else's words fit to be shown: secrets blanked, one line, no control characters
 /// and none that change the direction of text, at most 300 characters.
-pub(super) fn tame(words: &str, key: Option<&str>) -> String {
-    // The key goes first: shortened before, a part of it could stay at the end.
-    let words = match key {
-        Some(key) if !key.is_empty() => words.replace(key, "[key]"),
-        Some(_) | None => words.to_owned(),
-    };
+pub(super) fn tame(words: &str, secrets: &[&str]) -> String {
+    // Secrets go first: shortened before, a part of one could stay at the end.
+    let blank = |words: String, secret: &&str| words.replace(*secret, "[key]");
+    let words = secrets.iter().filter(|secret| !secret.is_empty()).fold(words.to_owned(), blank);
     let one_line = words
         .split(|character: char| character.is_whitespace() || character.is_control())
         .filter(|word| !word.is_empty())
@@ -188,20 +231,20 @@ mod tests {
 
     #[test]
     fn words_are_one_bounded_line_without_control_characters() {
-        assert_eq!(tame(" bad\r\n\x1b[31mthing\0\u{202e}! ", None), "bad [31mthing !");
-        let long = tame(&"é".repeat(400), None);
+        assert_eq!(tame(" bad\r\n\x1b[31mthing\0\u{202e}! ", &[]), "bad [31mthing !");
+        let long = tame(&"é".repeat(400), &[]);
         assert_eq!(long.chars().count(), LONGEST_MESSAGE);
         assert!(long.ends_with("é…"));
-        assert_eq!(tame(&"é".repeat(300), None), "é".repeat(300));
+        assert_eq!(tame(&"é".repeat(300), &[]), "é".repeat(300));
     }
 
     #[test]
     fn a_key_is_never_in_the_words_not_even_half_of_it() {
         let key = "sk-1234567890";
         let words = format!("{} wrong key {key}", "x".repeat(285));
-        let shown = tame(&words, Some(key));
+        let shown = tame(&words, &[key]);
         assert!(!shown.contains("sk-"), "{shown}");
-        assert_eq!(tame("wrong key sk-1234567890.", Some(key)), "wrong key [key].");
+        assert_eq!(tame("wrong key sk-1234567890.", &[key]), "wrong key [key].");
     }
 
     #[test]

@@ -1,13 +1,15 @@
-//! What all requests to providers share: the client, the key, time limits, bounded error bodies.
+//! What all requests to providers share: the client, what its failures mean, bounded error bodies.
 
 use std::time::{Duration, SystemTime};
 
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use http::Method;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, ClientBuilder, Response, redirect};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::Serialize;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::api::{Answer, Api, Scheme};
 use super::body;
 use super::error::{Error, Sent, tame};
 use crate::backoff;
@@ -55,12 +57,11 @@ fn build(builder: ClientBuilder) -> Result<Client, Error> {
         .map_err(|error| transport(error, Sent::No))
 }
 
-/// One route of one provider, with its key.
+/// One route of one provider, with its key: what streams and files are asked for by.
 #[derive(Debug, Clone)]
 pub(super) struct Endpoint {
-    client: Client,
-    url: String,
-    key: Option<SecretString>,
+    api: Api,
+    path: String,
 }
 
 impl Endpoint {
@@ -71,7 +72,7 @@ impl Endpoint {
         path: &str,
         key: Option<SecretString>,
     ) -> Self {
-        Self { client, url: format!("{}/{path}", base_url.trim_end_matches('/')), key }
+        Self { api: Api::new(client, base_url, key, Scheme::Bearer), path: format!("/{path}") }
     }
 
     /// Posts JSON and returns the answer once its headers are here, if its status is 2xx.
@@ -84,10 +85,7 @@ impl Endpoint {
         body: &B,
         within: Duration,
     ) -> Result<Response, Error> {
-        let mut request = self.client.post(&self.url).json(body);
-        if let Some(key) = &self.key {
-            request = request.header(AUTHORIZATION, bearer(key)?);
-        }
+        let request = self.api.request(Method::POST, &self.path)?.json(body);
         let response = timeout(within, request.send())
             .await
             .map_err(|_| Error::Timeout { waited: within })?
@@ -95,12 +93,13 @@ impl Endpoint {
         if response.status().is_success() {
             return Ok(response);
         }
-        Err(self.refusal(response).await)
+        let answer = Answer::refused(response).await;
+        Err(self.api.sorted(&answer, &self.api.secrets(None)))
     }
 
     /// Sorts the error in a JSON payload of an answer with status 200, if it holds one.
     pub(super) fn error_in(&self, payload: &serde_json::Value) -> Option<Error> {
-        body::sort_payload(payload, self.key())
+        body::sort_payload(payload, &self.api.secrets(None))
     }
 
     /// The error for a JSON or HTML answer where a stream or a file was expected: the error that it
@@ -116,25 +115,7 @@ impl Endpoint {
 
     /// Somebody else's words, made fit to be shown.
     pub(super) fn tame(&self, words: &str) -> String {
-        tame(words, self.key())
-    }
-
-    fn key(&self) -> Option<&str> {
-        self.key.as_ref().map(ExposeSecret::expose_secret)
-    }
-
-    async fn refusal(&self, response: Response) -> Error {
-        let status = response.status();
-        if let Some(location) = response.headers().get(LOCATION) {
-            let target = self.tame(&String::from_utf8_lossy(location.as_bytes()));
-            let message = format!(
-                "HTTP {status} redirects to {target}; the base URL has to name that place itself"
-            );
-            return Error::Protocol { message };
-        }
-        let retry_after = retry_after(response.headers());
-        let body = read_some(response).await;
-        body::sort_answer(status, &body, retry_after, self.key())
+        self.api.tame(words)
     }
 }
 
@@ -149,20 +130,8 @@ pub(super) fn cut(error: reqwest::Error) -> Error {
     Error::Truncated { message: chain(error) }
 }
 
-fn bearer(key: &SecretString) -> Result<HeaderValue, Error> {
-    let mut value =
-        HeaderValue::from_str(&format!("Bearer {}", key.expose_secret())).map_err(|_| {
-            let message =
-                "the key holds a character that no header can carry, such as a line break"
-                    .to_owned();
-            Error::Unauthorised { message }
-        })?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
 /// Sorts a failure before the answer's headers.
-fn unsent(error: reqwest::Error) -> Error {
+pub(super) fn unsent(error: reqwest::Error) -> Error {
     if error.is_builder() {
         let message = chain(error);
         return Error::RefusedInput { message };
@@ -184,12 +153,12 @@ fn chain(error: reqwest::Error) -> String {
         words = format!("{words}: {next}");
         cause = next.source();
     }
-    tame(&words, None)
+    tame(&words, &[])
 }
 
 /// The wait that an answer asks for: `retry-after-ms`, as `OpenAI`'s own clients read it, else
 /// `Retry-After`.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let precise =
         text(http::HeaderName::from_static("retry-after-ms")).and_then(|value| value.parse().ok());
@@ -200,7 +169,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// The beginning of a body, as much of it as comes in a short time; a failure only makes it shorter.
-async fn read_some(mut response: Response) -> Vec<u8> {
+pub(super) async fn read_some(mut response: Response) -> Vec<u8> {
     let deadline = Instant::now() + ERROR_BODY_TIMEOUT;
     let mut body = Vec::new();
     while let Ok(Ok(Some(chunk))) = timeout_at(deadline, response.chunk()).await {
