@@ -2,16 +2,18 @@
 //!
 //! A user types them into the topic, so every page and every test can ask for trouble by name.
 
-/// One kind of trouble.
+/// One kind of trouble. Those after `SpeechFail` are for the media providers, which take `Slow`, `Fail`,
+/// `RateLimit` and `Cut` too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Marker {
-    /// Ten times slower.
+    /// Ten times slower; media, which take long anyway, five times.
     Slow,
-    /// 500, every time.
+    /// 500, every time. Media: the provider fails at the end of the work.
     Fail,
-    /// 429 for the first two requests with the same body, then an answer.
+    /// 429 for the first two requests with the same body, then an answer. Media: the first poll too.
     RateLimit,
-    /// The connection breaks in the middle of the answer.
+    /// The connection breaks in the middle of the answer. Media: before the answer to a start that was
+    /// accepted, so that nobody can know of it.
     Cut,
     /// A well-formed answer with nothing in it.
     Empty,
@@ -19,9 +21,33 @@ pub(super) enum Marker {
     Stall,
     /// Chat: the text carries this marker on to the speech endpoint. Speech: the same as `Fail`.
     SpeechFail,
+    /// The provider's moderation refuses it, in that provider's way.
+    Moderated,
+    /// As `RateLimit`, without `retry-after`.
+    RateLimitBare,
+    /// The account has no money left, or no generations for today.
+    Quota,
+    /// An error of the provider's for the first two starts and the first two polls.
+    ServerError,
+    /// The connection breaks before the answer to each of the first two polls.
+    CutPoll,
+    /// No callback ever comes.
+    LostWebhook,
+    /// A callback comes that is not the provider's and tells of a failure; the real one follows.
+    ForgedWebhook,
+    /// The callback comes twice.
+    TwiceWebhook,
+    /// The work never ends.
+    Never,
+    /// The output's first address has expired; asking again gives another.
+    ExpiredUrl,
+    /// The output's address has expired, and there is no other.
+    GoneUrl,
+    /// The provider ends the work half-way.
+    Aborted,
 }
 
-const SPELLINGS: [(&str, Marker); 7] = [
+const SPELLINGS: [(&str, Marker); 19] = [
     ("[slow]", Marker::Slow),
     ("[fail]", Marker::Fail),
     ("[429]", Marker::RateLimit),
@@ -29,6 +55,18 @@ const SPELLINGS: [(&str, Marker); 7] = [
     ("[empty]", Marker::Empty),
     ("[stall]", Marker::Stall),
     ("[speech-fail]", Marker::SpeechFail),
+    ("[moderated]", Marker::Moderated),
+    ("[429-bare]", Marker::RateLimitBare),
+    ("[quota]", Marker::Quota),
+    ("[500]", Marker::ServerError),
+    ("[cut-poll]", Marker::CutPoll),
+    ("[lost-webhook]", Marker::LostWebhook),
+    ("[forged-webhook]", Marker::ForgedWebhook),
+    ("[twice-webhook]", Marker::TwiceWebhook),
+    ("[never]", Marker::Never),
+    ("[expired-url]", Marker::ExpiredUrl),
+    ("[gone-url]", Marker::GoneUrl),
+    ("[aborted]", Marker::Aborted),
 ];
 
 /// The markers of one prompt.

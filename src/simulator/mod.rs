@@ -1,15 +1,17 @@
-//! A provider on loopback: `OpenAI`'s chat and speech endpoints, played by this process.
+//! Providers on loopback, played by this process: `OpenAI`'s chat and speech endpoints, and five
+//! providers of media (`media/`).
 //!
 //! With it Tailwater shows everything it can do without a key or a network, and every test talks to a
 //! provider over real HTTP. It answers with the timing of a real provider, and it misbehaves like one
 //! when the prompt says so (`markers.rs`): it is the only mock that the project has.
 //!
-//! A request becomes a script (`script.rs`): what is sent, and the waits between. One player performs the
+//! A request for text or speech becomes a script (`script.rs`): what is sent, and the waits between. One player performs the
 //! scripts of both endpoints, so timing, cuts and silences are the same thing in both.
 
 mod answer;
 mod chat;
 mod markers;
+pub mod media;
 mod refusals;
 mod script;
 mod sound;
@@ -17,16 +19,16 @@ mod speech;
 mod voice;
 mod writer;
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Router;
 use axum::routing::{get, post};
 use serde_json::json;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use media::Media;
 use refusals::Refusals;
 use voice::Studio;
 pub use voice::Voice;
@@ -53,6 +55,7 @@ impl Default for Options {
 pub struct Simulator {
     base_url: String,
     stage: Arc<Stage>,
+    media: Media,
 }
 
 /// How many requests have arrived, answered well or not.
@@ -75,24 +78,39 @@ struct Stage {
     speech_requests: AtomicU64,
 }
 
-/// Starts the simulator on a free port of 127.0.0.1 and returns when it listens.
+/// Starts the simulator on free ports of 127.0.0.1 and returns when it listens.
 ///
-/// It runs until `stop` is cancelled; answers that are still being given are then cut off.
+/// It runs until `stop` is cancelled; answers that are still being given are then cut off. The
+/// process must have installed a rustls crypto provider before.
 ///
 /// # Errors
-/// When no port can be had.
+/// When no ports can be had, or TLS cannot be set up for callbacks.
 pub async fn start(options: Options, stop: CancellationToken) -> std::io::Result<Simulator> {
-    start_with(Voice::find(), options, stop).await
+    start_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), options, stop).await
+}
+
+/// Starts the simulator on this address and the seven ports after it; on free ones if its port is 0.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_at(
+    address: SocketAddr,
+    options: Options,
+    stop: CancellationToken,
+) -> std::io::Result<Simulator> {
+    start_with(Voice::find(), address, options, stop).await
 }
 
 async fn start_with(
     voice: Voice,
+    address: SocketAddr,
     options: Options,
     stop: CancellationToken,
 ) -> std::io::Result<Simulator> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    let base_url = format!("http://{}/v1", listener.local_addr()?);
+    let (listener, origin) = media::listen(address, 0).await?;
+    let base_url = format!("{origin}/v1");
     let speed = if options.speed.is_nan() { 1.0 } else { options.speed.clamp(0.1, 1000.0) };
+    let media = media::start(address, speed, stop.clone()).await?;
     let stage = Arc::new(Stage {
         speed,
         stop: stop.clone(),
@@ -108,7 +126,7 @@ async fn start_with(
             tracing::error!(%error, "the simulator ended");
         }
     });
-    Ok(Simulator { base_url, stage })
+    Ok(Simulator { base_url, stage, media })
 }
 
 fn router(stage: Arc<Stage>) -> Router {
@@ -142,7 +160,20 @@ impl Simulator {
         self.stage.studio.voice()
     }
 
-    /// How many requests have arrived so far.
+    /// The base URL that a client of this provider of media is given, by the provider's name
+    /// (one of [`media::PROVIDERS`]); none for any other.
+    #[must_use]
+    pub fn media(&self, provider: &str) -> Option<&str> {
+        self.media.base_url(provider)
+    }
+
+    /// What has arrived at this provider of media so far.
+    #[must_use]
+    pub fn counts(&self, provider: &str) -> Option<media::Counts> {
+        self.media.counts(provider)
+    }
+
+    /// How many requests for text and speech have arrived so far.
     #[must_use]
     pub fn requests(&self) -> Counts {
         Counts {

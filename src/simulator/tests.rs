@@ -25,7 +25,8 @@ impl Fixture {
         rustls::crypto::ring::default_provider().install_default().ok();
         let stop = CancellationToken::new();
         let options = Options { speed: 1000.0 };
-        let simulator = super::start_with(voice, options, stop.clone()).await.unwrap();
+        let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let simulator = super::start_with(voice, anywhere, options, stop.clone()).await.unwrap();
         Self { simulator, client: reqwest::Client::new(), stop }
     }
 
