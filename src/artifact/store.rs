@@ -23,6 +23,8 @@ use tokio_util::io::ReaderStream;
 
 use crate::job::JobId;
 
+use super::incoming;
+
 /// How much of a file is read at once, in bytes: what a slow reader of a file costs in memory.
 const CHUNK: usize = 64 << 10;
 
@@ -79,20 +81,35 @@ pub struct Stored {
     pub sha256: String,
 }
 
+impl Stored {
+    /// Its name, without the folder.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or_default()
+    }
+}
+
 /// A handle on artifact storage; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Artifacts {
-    storage: Arc<dyn ObjectStore>,
+    pub(super) storage: Arc<dyn ObjectStore>,
 }
 
 impl Artifacts {
-    /// Opens a folder, which is made if there is none.
+    /// Opens a folder, which is made if there is none. Nobody else may have it open: what is on its
+    /// way in there is taken for what a dead process left, and removed.
     ///
     /// # Errors
     /// [`ArtifactError::Open`] when that is not possible.
     pub fn open(folder: &Path) -> Result<Self, ArtifactError> {
         let failed = |source| ArtifactError::Open { path: folder.into(), source };
         std::fs::create_dir_all(folder).map_err(failed)?;
+        match std::fs::remove_dir_all(folder.join(incoming::FOLDER)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(failed(error));
+            }
+            Ok(()) | Err(_) => {}
+        }
         let storage = LocalFileSystem::new_with_prefix(folder)
             .map_err(|error| failed(std::io::Error::other(error)))?
             .with_fsync(true);
@@ -175,7 +192,7 @@ impl Artifacts {
     }
 
     /// SHA-256 of a stored file, in hex.
-    async fn checksum(&self, path: &str) -> Result<String, ArtifactError> {
+    pub(super) async fn checksum(&self, path: &str) -> Result<String, ArtifactError> {
         let mut chunks = self.read(path, None).await?;
         let mut hasher = Sha256::new();
         while let Some(chunk) = chunks.try_next().await? {
@@ -218,7 +235,7 @@ fn whole(
 }
 
 /// Checks that a path lies within artifact storage.
-fn place(path: &str) -> Result<Place, ArtifactError> {
+pub(super) fn place(path: &str) -> Result<Place, ArtifactError> {
     let bad = || ArtifactError::BadPlace(path.into());
     if path.is_empty() || path.starts_with('/') || path.ends_with('/') || path.contains('\\') {
         return Err(bad());
@@ -227,7 +244,7 @@ fn place(path: &str) -> Result<Place, ArtifactError> {
     Place::parse(path).map_err(|_| bad())
 }
 
-fn is_plain_name(name: &str) -> bool {
+pub(super) fn is_plain_name(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     (1..=NAME_LIMIT).contains(&name.len()) && !name.starts_with('.') && name.bytes().all(plain)
 }
@@ -248,7 +265,7 @@ async fn hash(bytes: Bytes) -> Result<(Bytes, String), ArtifactError> {
     hashed.await.map_err(|error| ArtifactError::Read(std::io::Error::other(error)))
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     let mut hex = String::with_capacity(bytes.len() * 2);
     for byte in bytes {
         write!(hex, "{byte:02x}").expect("a string takes everything");

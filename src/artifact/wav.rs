@@ -63,30 +63,21 @@ impl Wav {
     /// # Errors
     /// Any [`WavError`] but [`WavError::Nothing`].
     pub fn parse(file: &[u8]) -> Result<Self, WavError> {
-        let riff = file.get(..12).ok_or(WavError::NotWav)?;
-        if &riff[..4] != b"RIFF" || &riff[8..] != b"WAVE" {
-            return Err(WavError::NotWav);
-        }
-        let mut format = None;
-        let mut rest = &file[12..];
-        // The size of the whole file in the RIFF header is not looked at: it is wrong as often as
-        // the chunks' own, and says nothing that they do not.
-        while let Some((header, body)) = rest.split_at_checked(8) {
-            let declared = u32_at(header, 4);
-            if &header[..4] == b"data" {
-                let format: Format = format.ok_or(WavError::Missing("fmt "))?;
-                return Ok(format.read(sound(body, declared)?));
-            }
-            let size = usize::try_from(declared).unwrap_or(usize::MAX);
-            if &header[..4] == b"fmt " {
-                let chunk = body.get(..size).ok_or(WavError::Missing("fmt "))?;
-                format = Some(Format::parse(chunk)?);
-            }
-            // Chunks begin at even places.
-            let next = size.saturating_add(size % 2);
-            rest = body.get(next..).unwrap_or_default();
-        }
-        Err(WavError::Missing("data"))
+        let (format, declared, body) = open(file)?;
+        Ok(format.read(sound(body, declared)?))
+    }
+
+    /// How long a file of `size` bytes plays that begins with `head`, in milliseconds, rounded to
+    /// the nearest. Of a file that was cut, what is there counts.
+    ///
+    /// # Errors
+    /// As [`Self::parse`], also when the sound does not begin within `head`.
+    pub fn duration_of(head: &[u8], size: u64) -> Result<u64, WavError> {
+        let (format, declared, body) = open(head)?;
+        let there = size.saturating_sub((head.len() - body.len()) as u64);
+        let bytes = if is_placeholder(declared) { there } else { there.min(declared.into()) };
+        let frame = u64::from(format.channels) * format.encoding.bytes() as u64;
+        Ok(milliseconds(bytes / frame, format.sample_rate))
     }
 
     /// How many frames (one sample of each channel) it has.
@@ -98,8 +89,7 @@ impl Wav {
     /// How long it plays, in milliseconds, rounded to the nearest.
     #[must_use]
     pub fn duration_ms(&self) -> u64 {
-        let rate = u64::from(self.sample_rate);
-        (self.frames() as u64 * 1000 + rate / 2) / rate
+        milliseconds(self.frames() as u64, self.sample_rate)
     }
 
     /// Writes a WAV file whose sizes are right. (Sound of over 4 GiB, which a WAV file cannot say,
@@ -196,9 +186,46 @@ impl Wav {
     }
 }
 
+/// The format of the sound, the size that it declares, and everything from its first byte on.
+fn open(file: &[u8]) -> Result<(Format, u32, &[u8]), WavError> {
+    let riff = file.get(..12).ok_or(WavError::NotWav)?;
+    if &riff[..4] != b"RIFF" || &riff[8..] != b"WAVE" {
+        return Err(WavError::NotWav);
+    }
+    let mut format = None;
+    let mut rest = &file[12..];
+    // The size of the whole file in the RIFF header is not looked at: it is wrong as often as
+    // the chunks' own, and says nothing that they do not.
+    while let Some((header, body)) = rest.split_at_checked(8) {
+        let declared = u32_at(header, 4);
+        if &header[..4] == b"data" {
+            return Ok((format.ok_or(WavError::Missing("fmt "))?, declared, body));
+        }
+        let size = usize::try_from(declared).unwrap_or(usize::MAX);
+        if &header[..4] == b"fmt " {
+            let chunk = body.get(..size).ok_or(WavError::Missing("fmt "))?;
+            format = Some(Format::parse(chunk)?);
+        }
+        // Chunks begin at even places.
+        let next = size.saturating_add(size % 2);
+        rest = body.get(next..).unwrap_or_default();
+    }
+    Err(WavError::Missing("data"))
+}
+
+fn is_placeholder(declared: u32) -> bool {
+    declared == 0 || declared >= SMALLEST_PLACEHOLDER
+}
+
+/// How long so many frames play, rounded to the nearest.
+fn milliseconds(frames: u64, sample_rate: u32) -> u64 {
+    let rate = u64::from(sample_rate);
+    (frames * 1000 + rate / 2) / rate
+}
+
 /// The bytes of sound: as many as declared, or all when the size is a placeholder.
 fn sound(body: &[u8], declared: u32) -> Result<&[u8], WavError> {
-    if declared == 0 || declared >= SMALLEST_PLACEHOLDER {
+    if is_placeholder(declared) {
         return Ok(body);
     }
     let declared = usize::try_from(declared).unwrap_or(usize::MAX);
@@ -427,6 +454,18 @@ mod tests {
         assert_eq!(stereo.duration_ms(), 1000);
         assert_eq!(mono(22_050, vec![0; 12_345]).duration_ms(), 560);
         assert_eq!(mono(8000, Vec::new()).duration_ms(), 0);
+    }
+
+    #[test]
+    fn the_beginning_of_a_file_says_how_long_it_plays() {
+        let whole = file(1, 2, 16, 32_000, &[0; 32_000]);
+        let size = whole.len() as u64;
+        assert_eq!(Wav::duration_of(&whole[..100], size), Ok(1000));
+        assert_eq!(Wav::duration_of(&whole[..100], size - 16_000), Ok(500));
+        let streamed = file(1, 2, 16, 0x7FFF_F000, &[0; 16_000]);
+        assert_eq!(Wav::duration_of(&streamed[..100], streamed.len() as u64), Ok(500));
+        assert_eq!(Wav::duration_of(&whole[..40], size), Err(WavError::Missing("data")));
+        assert_eq!(Wav::duration_of(&whole, 0), Ok(0));
     }
 
     #[test]
