@@ -10,8 +10,9 @@ use crate::job::{ArtifactId, JobId, StoredArtifact};
 use super::{Db, DbError, signed, unsigned};
 
 /// Everything of a file's row, in the order in which [`decode`] reads it.
-const COLUMNS: &str = "id, job_id, attempt, kind, media_type, name, path, url, bytes, \
-                       duration_ms, sha256, voice, status, ready_event_id, tts_event_id";
+pub(super) const COLUMNS: &str = "id, job_id, attempt, kind, media_type, name, path, url, bytes, \
+                       duration_ms, width, height, sha256, voice, status, ready_event_id, \
+                       tts_event_id";
 
 /// A file's row.
 #[derive(Clone, Debug)]
@@ -44,6 +45,8 @@ pub(super) fn decode(row: &SqliteRow) -> Result<ArtifactRow, sqlx::Error> {
         (None, Some(url)) => url,
         _ => content_url(&id),
     };
+    let pixels =
+        |name: &str| Ok::<_, sqlx::Error>(row.try_get::<Option<i64>, _>(name)?.map(unsigned));
     let view = Artifact {
         id: id.to_string(),
         kind: row.try_get("kind")?,
@@ -51,6 +54,8 @@ pub(super) fn decode(row: &SqliteRow) -> Result<ArtifactRow, sqlx::Error> {
         url,
         bytes: unsigned(row.try_get("bytes")?),
         duration_ms: duration_ms.map(unsigned),
+        width: pixels("width")?,
+        height: pixels("height")?,
     };
     Ok(ArtifactRow {
         job: row.try_get::<String, _>("job_id")?.parse().map_err(text)?,
@@ -81,11 +86,12 @@ pub(super) async fn announce(
     let remote = artifact.path.is_none().then_some(artifact.view.url.as_str());
     sqlx::query(
         "insert into artifact (id, job_id, attempt, kind, media_type, name, path, url, bytes, \
-             duration_ms, sha256, voice, status, created_at, ready_event_id) \
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 'ready', ?13, ?14) \
+             duration_ms, sha256, voice, status, created_at, ready_event_id, width, height) \
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 'ready', ?13, ?14, ?15, ?16) \
          on conflict (id) do update set attempt = excluded.attempt, kind = excluded.kind, \
              media_type = excluded.media_type, name = excluded.name, path = excluded.path, \
              url = excluded.url, bytes = excluded.bytes, duration_ms = excluded.duration_ms, \
+             width = excluded.width, height = excluded.height, \
              sha256 = excluded.sha256, voice = coalesce(excluded.voice, voice), \
              status = 'ready', ready_event_id = excluded.ready_event_id, tts_event_id = null \
          where excluded.attempt >= attempt",
@@ -104,6 +110,8 @@ pub(super) async fn announce(
     .bind(&artifact.voice)
     .bind(at)
     .bind(event.to_i64())
+    .bind(artifact.view.width)
+    .bind(artifact.view.height)
     .execute(tx)
     .await?;
     Ok(())
@@ -127,10 +135,10 @@ pub(super) async fn announce_narration(
 pub struct Reserved {
     /// Its id.
     pub id: ArtifactId,
-    /// `markdown`, `html` or `voice`.
+    /// `markdown`, `html`, `voice`, `image` or `video`.
     pub kind: &'static str,
-    /// The media type that it will have.
-    pub media_type: &'static str,
+    /// The media type that it is expected to have.
+    pub media_type: String,
 }
 
 pub(super) async fn reserve(
@@ -146,7 +154,7 @@ pub(super) async fn reserve(
     .bind(artifact.id.as_str())
     .bind(job.as_str())
     .bind(artifact.kind)
-    .bind(artifact.media_type)
+    .bind(&artifact.media_type)
     .bind(now)
     .execute(tx)
     .await?;

@@ -1,16 +1,18 @@
 //! Who runs a job: claims, hand-overs, what a dead process left.
 
+use std::collections::HashMap;
+
 use sqlx::{Row, SqliteConnection};
 
 use crate::job::{Job, JobId};
 
 use super::{Change, Db, DbError, jobs, unsigned};
 
-/// Takes the next job of a provider: priority, then age.
+/// Takes the next job of a lane: priority, then turn, then age.
 #[derive(Debug)]
 pub struct Claim {
     /// Whose permit the caller holds.
-    pub provider: String,
+    pub lane: String,
     /// The life of the server that will run it.
     pub epoch: u32,
     /// UTC milliseconds.
@@ -24,16 +26,17 @@ impl Change for Claim {
         let row = sqlx::query(
             "update job set status = 'running', attempt = attempt + 1, epoch = ?1, \
                  started_at = ?2, updated_at = ?2, progress = 0, stage = '', message = null \
-             where id = (select id from job where status = 'pending' and provider = ?3 \
-                 order by priority desc, id limit 1) \
+             where id = (select id from job where status = 'pending' and lane = ?3 \
+                 order by priority desc, turn, id limit 1) \
              returning *",
         )
         .bind(i64::from(self.epoch))
         .bind(self.now)
-        .bind(&self.provider)
+        .bind(&self.lane)
         .fetch_optional(&mut *tx)
         .await?;
         let Some(row) = row else { return Ok(None) };
+        self.serve_turn(tx, row.try_get("priority")?, row.try_get("turn")?).await?;
         match jobs::decode(&row) {
             Ok(job) => Ok(Some(job)),
             Err(error) => {
@@ -43,6 +46,27 @@ impl Change for Claim {
                 Ok(None)
             }
         }
+    }
+}
+
+impl Claim {
+    /// Remembers how far the lane is: a project that submits now comes next, not first.
+    async fn serve_turn(
+        &self,
+        tx: &mut SqliteConnection,
+        priority: i64,
+        turn: i64,
+    ) -> Result<(), sqlx::Error> {
+        sqlx::query(
+            "insert into lane (lane, priority, turn) values (?1, ?2, ?3) \
+             on conflict (lane, priority) do update set turn = max(turn, excluded.turn)",
+        )
+        .bind(&self.lane)
+        .bind(priority)
+        .bind(turn)
+        .execute(tx)
+        .await?;
+        Ok(())
     }
 }
 
@@ -63,6 +87,10 @@ async fn fail_unreadable(
     Ok(())
 }
 
+/// The priority of work that is under way at a provider, above that of any client: its time limit
+/// runs, and it holds a place there, while it waits to be polled on.
+const UNDER_WAY: i64 = 101;
+
 /// Gives a running job back to the queue, in a drain; this is no failure.
 #[derive(Debug)]
 pub struct HandBack {
@@ -79,12 +107,15 @@ impl Change for HandBack {
 
     async fn apply(&self, tx: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
         let done = sqlx::query(
-            "update job set status = 'pending', epoch = null, stage = 'queued', updated_at = ?1 \
+            "update job set status = 'pending', epoch = null, stage = 'queued', updated_at = ?1, \
+                 priority = case when exists (select 1 from operation \
+                     where operation.job_id = job.id) then ?4 else priority end \
              where id = ?2 and attempt = ?3 and status = 'running'",
         )
         .bind(self.now)
         .bind(self.job.as_str())
         .bind(i64::from(self.attempt))
+        .bind(UNDER_WAY)
         .execute(tx)
         .await?;
         Ok(done.rows_affected() == 1)
@@ -111,17 +142,102 @@ impl Change for TakeOver {
             "update job set failures = failures + 1, updated_at = ?1, \
                  status = case when failures + 1 < ?3 then 'pending' else status end, \
                  epoch = case when failures + 1 < ?3 then null else epoch end, \
-                 stage = case when failures + 1 < ?3 then 'queued' else stage end \
+                 stage = case when failures + 1 < ?3 then 'queued' else stage end, \
+                 priority = case when exists (select 1 from operation \
+                     where operation.job_id = job.id) then ?4 else priority end \
              where status = 'running' and epoch is not null and epoch <> ?2 \
              returning *",
         )
         .bind(self.now)
         .bind(i64::from(self.epoch))
         .bind(i64::from(self.most_failures))
-        .fetch_all(tx)
+        .bind(UNDER_WAY)
+        .fetch_all(&mut *tx)
+        .await?;
+        // A project whose turns are past starts from the lane's again: its row tells nothing.
+        sqlx::query(
+            "delete from lane_project where turn < (select turn from lane \
+                 where lane.lane = lane_project.lane and lane.priority = lane_project.priority)",
+        )
+        .execute(tx)
         .await?;
         Ok(rows.iter().filter_map(|row| jobs::decode(row).ok()).collect())
     }
+}
+
+/// Moves jobs that wait to the lanes that their models have now: an operator may have given one
+/// permits of its own, or taken them away.
+#[derive(Debug)]
+pub struct Relane {
+    /// Each model with its lane.
+    pub lanes: HashMap<String, String>,
+}
+
+impl Change for Relane {
+    /// The jobs whose models are not there any more: nobody serves their lanes.
+    type Outcome = Vec<Job>;
+
+    async fn apply(&self, tx: &mut SqliteConnection) -> Result<Vec<Job>, sqlx::Error> {
+        let waiting: Vec<(String, String)> = sqlx::query_as(
+            "select distinct model, lane from job \
+             where status = 'pending' and model is not null and lane is not null",
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        let mut orphans = Vec::new();
+        for (model, before) in waiting {
+            match self.lanes.get(&model) {
+                Some(now) if *now == before => {}
+                Some(now) => relane(tx, &model, &before, now).await?,
+                None => orphans.extend(waiting_for(tx, &model).await?),
+            }
+        }
+        Ok(orphans)
+    }
+}
+
+/// Moves a model's waiting jobs. Turns count from where a lane is, which differs between lanes: each
+/// job keeps its distance.
+async fn relane(
+    tx: &mut SqliteConnection,
+    model: &str,
+    before: &str,
+    now: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update job set lane = ?1, turn = max(0, turn - coalesce((select lane.turn from lane \
+                 where lane.lane = ?3 and lane.priority = job.priority), 0)) \
+             + coalesce((select lane.turn from lane \
+                 where lane.lane = ?1 and lane.priority = job.priority), 0) \
+         where status = 'pending' and model = ?2 and lane = ?3",
+    )
+    .bind(now)
+    .bind(model)
+    .bind(before)
+    .execute(&mut *tx)
+    .await?;
+    // What its project submits from here on comes after it.
+    sqlx::query(
+        "insert into lane_project (lane, project_id, priority, turn) \
+         select lane, project_id, priority, max(turn) from job \
+         where status = 'pending' and lane = ?1 and model = ?2 group by project_id, priority \
+         on conflict (lane, project_id, priority) do update set turn = max(turn, excluded.turn)",
+    )
+    .bind(now)
+    .bind(model)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+async fn waiting_for(tx: &mut SqliteConnection, model: &str) -> Result<Vec<Job>, sqlx::Error> {
+    let rows = sqlx::query(
+        "select * from job where status = 'pending' and model = ? and lane is not null",
+    )
+    .bind(model)
+    .fetch_all(tx)
+    .await?;
+    Ok(rows.iter().filter_map(|row| jobs::decode(row).ok()).collect())
 }
 
 impl Db {
@@ -166,18 +282,20 @@ impl Db {
         Ok(rows.iter().map(jobs::decode).collect::<Result<_, _>>()?)
     }
 
-    /// How many jobs wait in front of each of these, by id; jobs that do not wait are left out.
+    /// The place of each of these jobs in its lane, from 1; jobs that do not wait are left out. One
+    /// pass over the lanes, however many are asked for.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn queue_positions(&self, ids: &[JobId]) -> Result<Vec<(JobId, u32)>, DbError> {
         let ids = serde_json::to_string(ids).expect("ids are plain text");
         let rows = sqlx::query(
-            "select mine.id, (select count(*) from job as other where other.status = 'pending' \
-                 and other.provider = mine.provider and (other.priority > mine.priority \
-                     or (other.priority = mine.priority and other.id < mine.id))) \
-             from job as mine where mine.status = 'pending' and mine.provider is not null \
-             and mine.id in (select value from json_each(?))",
+            "with wanted as (select id, lane from job where status = 'pending' \
+                 and lane is not null and id in (select value from json_each(?))), \
+             places as (select id, row_number() over \
+                     (partition by lane order by priority desc, turn, id) as place \
+                 from job where status = 'pending' and lane in (select lane from wanted)) \
+             select id, place from places where id in (select id from wanted)",
         )
         .bind(ids)
         .fetch_all(&self.pool)
@@ -187,5 +305,132 @@ impl Db {
             Some((id, unsigned(row.try_get(1).ok()?)))
         };
         Ok(rows.iter().filter_map(position).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::jobs::{Submit, Submitted};
+    use super::super::rig::{Rig, submit};
+    use super::*;
+
+    fn task(project: &str, lane: &str, priority: i32) -> Submit {
+        let mut task = submit(0);
+        task.job.project_id = project.into();
+        task.job.lane = Some(lane.into());
+        task.priority = priority;
+        task
+    }
+
+    async fn put(rig: &mut Rig, project: &str, priority: i32) -> JobId {
+        match rig.apply(task(project, "fal", priority)).await.unwrap() {
+            Submitted::New(job) => job.id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn next(rig: &mut Rig) -> Option<Job> {
+        rig.apply(Claim { lane: "fal".into(), epoch: 1, now: 2 }).await.unwrap()
+    }
+
+    /// The projects of the next jobs, in turn.
+    async fn order(rig: &mut Rig, most: usize) -> Vec<String> {
+        let mut order = Vec::new();
+        while order.len() < most {
+            let Some(job) = next(rig).await else { break };
+            order.push(job.project_id);
+        }
+        order
+    }
+
+    #[tokio::test]
+    async fn whoever_comes_late_with_one_job_is_next_however_long_the_batch() {
+        let mut rig = Rig::empty().await;
+        for _ in 0..50 {
+            put(&mut rig, "batch", 0).await;
+        }
+        assert_eq!(order(&mut rig, 10).await, ["batch"; 10]);
+        put(&mut rig, "late", 0).await;
+        assert!(order(&mut rig, 2).await.contains(&"late".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn who_always_has_one_job_waiting_does_not_hold_the_others_up() {
+        let mut rig = Rig::empty().await;
+        for _ in 0..20 {
+            put(&mut rig, "batch", 0).await;
+        }
+        let mut served = Vec::new();
+        for _ in 0..20 {
+            put(&mut rig, "steady", 0).await;
+            served.extend(order(&mut rig, 1).await);
+        }
+        let of_batch = served.iter().filter(|project| *project == "batch").count();
+        assert!((9..=11).contains(&of_batch), "{served:?}");
+    }
+
+    #[tokio::test]
+    async fn priority_goes_before_turns() {
+        let mut rig = Rig::empty().await;
+        for (project, priority) in [("a", 0), ("b", 0), ("a", 5), ("a", 5)] {
+            put(&mut rig, project, priority).await;
+        }
+        assert_eq!(order(&mut rig, 9).await, ["a", "a", "a", "b"]);
+    }
+
+    #[tokio::test]
+    async fn places_are_those_in_which_jobs_are_claimed() {
+        let mut rig = Rig::empty().await;
+        let mut jobs = Vec::new();
+        for (project, priority) in [("a", 0), ("a", 0), ("b", 0), ("c", 1), ("b", 0), ("a", 1)] {
+            jobs.push(put(&mut rig, project, priority).await);
+        }
+        let mut places = rig.db.queue_positions(&jobs).await.unwrap();
+        places.sort_by_key(|(_, place)| *place);
+        for (at, (job, place)) in places.into_iter().enumerate() {
+            assert_eq!(usize::try_from(place).unwrap(), at + 1);
+            assert_eq!(next(&mut rig).await.unwrap().id, job);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_job_that_waits_follows_its_model_to_another_lane() {
+        let mut rig = Rig::empty().await;
+        let job = put(&mut rig, "a", 0).await;
+        let lanes = HashMap::from([("veo".to_owned(), "veo".to_owned())]);
+        rig.apply(Relane { lanes }).await.unwrap();
+        assert!(next(&mut rig).await.is_none());
+        let claim = Claim { lane: "veo".into(), epoch: 1, now: 2 };
+        assert_eq!(rig.apply(claim).await.unwrap().unwrap().id, job);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+        /// While two projects both have jobs that wait, neither is served twice more often.
+        #[test]
+        fn projects_alternate_however_their_jobs_arrive(arrivals in prop::collection::vec(0..4_u8, 1..40)) {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let mut rig = Rig::empty().await;
+                let mut waiting = [0_u32; 4];
+                for project in &arrivals {
+                    put(&mut rig, &project.to_string(), 0).await;
+                    waiting[usize::from(*project)] += 1;
+                }
+                let mut served = [0_u32; 4];
+                for project in order(&mut rig, arrivals.len()).await {
+                    let project: usize = project.parse().unwrap();
+                    served[project] += 1;
+                    waiting[project] -= 1;
+                    for other in (0..4).filter(|other| waiting[*other] > 0) {
+                        assert!(served[project] <= served[other] + 1, "{arrivals:?} {served:?}");
+                    }
+                }
+                assert_eq!(waiting, [0; 4]);
+            });
+        }
     }
 }

@@ -1,4 +1,6 @@
 //! The end of a job: one transaction, fenced by attempt.
+//!
+//! What the job held is captured or released in it too, by a trigger on the status.
 
 use sqlx::SqliteConnection;
 
@@ -16,6 +18,9 @@ pub struct Finish {
     pub attempt: Option<u32>,
     /// How it ends.
     pub end: End,
+    /// What it did cost, in micro-credits; counts when it completes. Nothing when it cost all that
+    /// was held for it.
+    pub cost: Option<i64>,
     /// UTC milliseconds.
     pub now: i64,
 }
@@ -61,7 +66,8 @@ impl Finish {
         let done = sqlx::query(
             "update job set status = ?1, result = ?2, error_code = ?3, error_message = ?4, \
                  error_retryable = ?5, cancel_reason = ?6, ended_at = ?7, updated_at = ?7, \
-                 epoch = null, progress = case when ?1 = 'completed' then 100 else progress end \
+                 epoch = null, progress = case when ?1 = 'completed' then 100 else progress end, \
+                 cost = case when ?1 = 'completed' then coalesce(?10, cost) else cost end \
              where id = ?8 and status in ('pending', 'running') and attempt = coalesce(?9, attempt)",
         )
         .bind(self.end.status())
@@ -73,6 +79,7 @@ impl Finish {
         .bind(self.now)
         .bind(self.job.as_str())
         .bind(self.attempt.map(i64::from))
+        .bind(self.cost)
         .execute(tx)
         .await?;
         Ok(done.rows_affected() == 1)

@@ -8,7 +8,7 @@ use crate::event::payload::Progress;
 use crate::job::{Job, JobId, Kind, Status};
 
 use super::artifacts::{self, Reserved};
-use super::{Change, Db, DbError, unsigned};
+use super::{Change, Db, DbError, credits, unsigned};
 
 pub(super) fn decode(row: &SqliteRow) -> Result<Job, sqlx::Error> {
     fn parsed<T: std::str::FromStr>(text: &str) -> Result<T, sqlx::Error>
@@ -33,6 +33,10 @@ pub(super) fn decode(row: &SqliteRow) -> Result<Job, sqlx::Error> {
         attempt: unsigned(row.try_get("attempt")?),
         told_attempt: unsigned(row.try_get("told_attempt")?),
         failures: unsigned(row.try_get("failures")?),
+        model: row.try_get("model")?,
+        lane: row.try_get("lane")?,
+        hold: row.try_get("hold")?,
+        cost: row.try_get("cost")?,
         input: json(row.try_get("input")?).unwrap_or_default(),
         progress: Progress {
             percent: unsigned(row.try_get("progress")?),
@@ -81,6 +85,8 @@ pub struct Submit {
     pub request_hash: String,
     /// Of project, kind and input, in hex; nothing when a second one is wanted.
     pub duplicate_key: Option<String>,
+    /// The account that pays; what it pays at most is the job's hold.
+    pub account: String,
     /// The files whose ids are handed out now.
     pub artifacts: Vec<Reserved>,
 }
@@ -98,6 +104,13 @@ pub enum Submitted {
     KeyReused,
     /// The job that it wants to try again is not there.
     UnknownRetry,
+    /// The account has less than the job may cost.
+    Short {
+        /// What new jobs may hold, in micro-credits.
+        available: i64,
+        /// What this one was to hold.
+        needed: i64,
+    },
 }
 
 impl Change for Submit {
@@ -112,7 +125,15 @@ impl Change for Submit {
         if let Some(earlier) = self.earlier(tx).await? {
             return Ok(earlier);
         }
-        self.insert(tx).await?;
+        if let Some(short) = self.short(tx).await? {
+            return Ok(short);
+        }
+        let turn = self.take_turn(tx).await?;
+        self.insert(tx, turn).await?;
+        if self.job.hold > 0 {
+            let job = &self.job;
+            credits::hold(tx, &self.account, &job.id, job.hold, job.created_at).await?;
+        }
         for artifact in &self.artifacts {
             artifacts::reserve(tx, &self.job.id, artifact, self.job.created_at).await?;
         }
@@ -148,18 +169,50 @@ impl Submit {
         Ok(row.as_ref().map(decode).transpose()?.map(Submitted::Duplicate))
     }
 
-    async fn insert(&self, tx: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    /// The job's turn in its lane, among jobs of its priority: the one after its project's newest
+    /// job, or the one that is being served when that is later. So the jobs of several projects
+    /// alternate (start-time fair queueing, Goyal, Vin and Cheng, SIGCOMM 1996, with equal shares).
+    async fn take_turn(&self, tx: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+        let Some(lane) = &self.job.lane else { return Ok(0) };
+        sqlx::query_scalar(
+            "insert into lane_project (lane, project_id, priority, turn) values (?1, ?2, ?3, \
+                 coalesce((select turn from lane where lane = ?1 and priority = ?3), 0)) \
+             on conflict (lane, project_id, priority) \
+                 do update set turn = max(turn + 1, excluded.turn) \
+             returning turn",
+        )
+        .bind(lane)
+        .bind(&self.job.project_id)
+        .bind(self.priority)
+        .fetch_one(tx)
+        .await
+    }
+
+    /// Whether the account can pay; one that is not open has nothing.
+    async fn short(&self, tx: &mut SqliteConnection) -> Result<Option<Submitted>, sqlx::Error> {
+        let needed = self.job.hold;
+        if needed == 0 {
+            return Ok(None);
+        }
+        let available = credits::available(tx, &self.account).await?.unwrap_or(0);
+        Ok((available < needed).then_some(Submitted::Short { available, needed }))
+    }
+
+    async fn insert(&self, tx: &mut SqliteConnection, turn: i64) -> Result<(), sqlx::Error> {
         let job = &self.job;
         sqlx::query(
-            "insert into job (id, kind, project_id, provider, priority, input, idempotency_key, \
-                 request_hash, duplicate_key, retry_of, silence_limit_ms, file_id, stage, \
-                 created_at, updated_at) \
-             values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?)",
+            "insert into job (id, kind, project_id, model, lane, turn, hold, priority, input, \
+                 idempotency_key, request_hash, duplicate_key, retry_of, silence_limit_ms, \
+                 file_id, stage, created_at, updated_at) \
+             values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?)",
         )
         .bind(job.id.as_str())
         .bind(job.kind.as_str())
         .bind(&job.project_id)
-        .bind(job.kind.provider())
+        .bind(&job.model)
+        .bind(&job.lane)
+        .bind(turn)
+        .bind(job.hold)
         .bind(self.priority)
         .bind(job.input.to_string())
         .bind(&self.idempotency_key)
@@ -199,6 +252,21 @@ impl Db {
     pub async fn job(&self, id: &JobId) -> Result<Option<Job>, DbError> {
         let mut connection = self.pool.acquire().await?;
         Ok(find(&mut connection, id).await?)
+    }
+
+    /// The model of the job that a client submitted under this key, if there is one.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn model_of_key(&self, project: &str, key: &str) -> Result<Option<String>, DbError> {
+        let model: Option<Option<String>> = sqlx::query_scalar(
+            "select model from job where project_id = ? and idempotency_key = ?",
+        )
+        .bind(project)
+        .bind(key)
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(model.flatten())
     }
 
     /// Jobs that fit the filter, newest first.

@@ -6,10 +6,15 @@
 pub mod artifacts;
 pub mod changes;
 pub mod claims;
+pub mod credits;
 pub mod ends;
 pub mod epochs;
 pub mod jobs;
+pub mod operations;
+#[cfg(test)]
+mod rig;
 pub mod segments;
+pub mod uploads;
 pub mod watched;
 
 use std::path::{Path, PathBuf};

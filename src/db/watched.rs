@@ -25,12 +25,11 @@ impl Db {
     pub async fn watched(&self, ids: &[JobId]) -> Result<Vec<Watched>, DbError> {
         let ids = serde_json::to_string(ids).expect("ids are plain text");
         let mut tx = self.pool.begin().await?;
-        let artifacts = sqlx::query(
-            "select id, job_id, attempt, kind, media_type, name, path, url, bytes, duration_ms, \
-                    sha256, voice, status, ready_event_id, tts_event_id \
-             from artifact where job_id in (select value from json_each(?)) \
+        let artifacts = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "select {} from artifact where job_id in (select value from json_each(?)) \
              order by created_at, id",
-        )
+            artifacts::COLUMNS
+        )))
         .bind(&ids)
         .fetch_all(&mut *tx)
         .await?;

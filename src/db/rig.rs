@@ -1,0 +1,166 @@
+//! What the tests of the database share: a real database, and a second program that has it open.
+
+use std::fs;
+
+use serde_json::json;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use tempfile::TempDir;
+
+use super::credits::{Audit, Balance, Entry, OpenAccount};
+use super::ends::{Finish, Finished};
+use super::jobs::{Submit, Submitted};
+use super::{Change, Db, FILE, Writer, open};
+use crate::event::EventId;
+use crate::event::payload::{End, Progress};
+use crate::job::{Job, JobId, Kind, Status};
+
+pub(super) const ACCOUNT: &str = "default";
+
+/// A database in a folder of its own, and a second program that has opened it too.
+pub(super) struct Rig {
+    pub(super) db: Db,
+    writer: Writer,
+    pub(super) outside: SqliteConnection,
+    folder: TempDir,
+}
+
+impl Rig {
+    /// A database with an account that has been granted this much.
+    pub(super) async fn with(demo: i64) -> Self {
+        let mut rig = Self::empty().await;
+        let account = ACCOUNT.to_owned();
+        assert!(rig.apply(OpenAccount { account, demo, now: 1 }).await.unwrap());
+        rig
+    }
+
+    /// A database in which no account is open.
+    pub(super) async fn empty() -> Self {
+        Self::on(TempDir::new().unwrap()).await
+    }
+
+    async fn on(folder: TempDir) -> Self {
+        let (db, mut writer, _) = open(folder.path()).await.unwrap();
+        // A crash of a process needs no disk to be told from none.
+        let fast = "pragma synchronous = off";
+        sqlx::query(fast).execute(&mut writer.connection).await.unwrap();
+        let options = SqliteConnectOptions::new()
+            .filename(folder.path().join(FILE))
+            // As a program has it that does not ask for them.
+            .foreign_keys(false)
+            .pragma("synchronous", "off")
+            .disable_statement_logging();
+        Self { db, writer, outside: options.connect().await.unwrap(), folder }
+    }
+
+    /// Makes a change in a transaction of its own.
+    pub(super) async fn apply<C: Change>(&mut self, change: C) -> Result<C::Outcome, sqlx::Error> {
+        let mut tx = self.writer.begin().await?;
+        let outcome = change.apply(&mut tx).await?;
+        tx.commit().await?;
+        Ok(outcome)
+    }
+
+    /// Makes a change and dies before it is committed; comes back as the next process.
+    pub(super) async fn crash<C: Change>(mut self, change: C) -> Self {
+        let mut tx = self.writer.begin().await.unwrap();
+        // Whether it would have been refused is all the same.
+        drop(change.apply(&mut tx).await);
+        let copy = TempDir::new().unwrap();
+        for name in [FILE.to_owned(), format!("{FILE}-wal")] {
+            fs::copy(self.folder.path().join(&name), copy.path().join(&name)).unwrap();
+        }
+        drop(tx);
+        self.close().await;
+        Self::on(copy).await
+    }
+
+    pub(super) async fn restart(self) -> Self {
+        let folder = self.close().await;
+        Self::on(folder).await
+    }
+
+    pub(super) async fn close(self) -> TempDir {
+        self.db.close().await;
+        self.outside.close().await.unwrap();
+        self.writer.close().await;
+        self.folder
+    }
+
+    /// What a program that only knows the database does; the refusal's words when it may not.
+    pub(super) async fn outside(&mut self, sql: &str) -> Result<u64, String> {
+        let done = sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut self.outside).await;
+        let words = |error: sqlx::Error| error.into_database_error().unwrap().message().to_owned();
+        done.map(|done| done.rows_affected()).map_err(words)
+    }
+
+    pub(super) async fn number(&mut self, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql).fetch_one(&mut self.outside).await.unwrap()
+    }
+
+    pub(super) async fn submit(&mut self, hold: i64) -> JobId {
+        match self.apply(submit(hold)).await.unwrap() {
+            Submitted::New(job) => job.id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(super) async fn finish(&mut self, job: &JobId, end: End, cost: Option<i64>) -> Finished {
+        let finish = Finish { job: job.clone(), attempt: None, end, cost, now: 2 };
+        self.apply(finish).await.unwrap()
+    }
+
+    /// The balance, which is the same from both its sources.
+    pub(super) async fn balance(&self) -> Balance {
+        let Audit { kept, summed } = self.db.audit(ACCOUNT).await.unwrap().unwrap();
+        assert_eq!(kept, summed);
+        assert_eq!(self.db.balance(ACCOUNT).await.unwrap(), Some(kept));
+        kept
+    }
+
+    /// The entries after the first, oldest first: kind, amount, available afterwards.
+    pub(super) async fn entries(&self) -> Vec<(&'static str, i64, i64)> {
+        let mut entries = self.db.ledger(ACCOUNT, None, 100).await.unwrap();
+        entries.reverse();
+        let short = |entry: &Entry| (entry.kind.as_str(), entry.amount, entry.available);
+        entries.iter().skip(1).map(short).collect()
+    }
+}
+
+/// A submit of a job that may cost this much.
+pub(super) fn submit(hold: i64) -> Submit {
+    Submit {
+        job: Job {
+            id: JobId::generate(),
+            kind: Kind::Video,
+            status: Status::Pending,
+            model: Some("veo".into()),
+            lane: Some("fal".into()),
+            hold,
+            cost: None,
+            project_id: "p".into(),
+            attempt: 0,
+            told_attempt: 0,
+            failures: 0,
+            input: json!({}),
+            progress: Progress::default(),
+            created_at: 1,
+            started_at: None,
+            updated_at: 1,
+            ended_at: None,
+            last_event_id: EventId::ZERO,
+            end_event_id: None,
+            trimmed_through: EventId::ZERO,
+            end: None,
+            retry_of: None,
+            silence_limit_ms: None,
+            file_id: None,
+        },
+        priority: 0,
+        idempotency_key: None,
+        request_hash: "same".into(),
+        duplicate_key: None,
+        account: ACCOUNT.into(),
+        artifacts: Vec::new(),
+    }
+}

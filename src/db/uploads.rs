@@ -1,0 +1,180 @@
+//! Rows of files that clients gave us.
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use crate::job::{IdError, UploadId};
+
+use super::{Change, Db, DbError, signed, unsigned};
+
+/// A file that a client gave us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upload {
+    /// Its id.
+    pub id: UploadId,
+    /// Whose it is.
+    pub project_id: String,
+    /// What the client called it, for people who download it.
+    pub name: String,
+    /// What its bytes are.
+    pub media_type: String,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// SHA-256 of its bytes, in lower-case hex.
+    pub sha256: String,
+    /// Its place in artifact storage.
+    pub path: String,
+    /// How long it plays, in milliseconds, where that is known.
+    pub duration_ms: Option<u64>,
+    /// How wide its picture is, in pixels, where that is known.
+    pub width: Option<u32>,
+    /// How high its picture is, in pixels, where that is known.
+    pub height: Option<u32>,
+    /// When it came, in UTC milliseconds.
+    pub created_at: i64,
+}
+
+/// Adds the row of a file that is stored.
+#[derive(Clone, Debug)]
+pub struct Insert {
+    /// The file.
+    pub upload: Upload,
+    /// Whether a file of the project with the same bytes stands in for it, if there is one: a file
+    /// that stands in a request is then the same input each time the request is sent.
+    pub may_reuse: bool,
+}
+
+impl Change for Insert {
+    /// The file that is kept; the one that was there before where that stands in for it.
+    type Outcome = Upload;
+
+    async fn apply(&self, tx: &mut SqliteConnection) -> Result<Upload, sqlx::Error> {
+        let upload = &self.upload;
+        if self.may_reuse
+            && let Some(same) = self.same(tx).await?
+        {
+            return Ok(same);
+        }
+        sqlx::query(
+            "insert into upload (id, project_id, name, media_type, bytes, sha256, path, \
+                 duration_ms, width, height, created_at) \
+             values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(upload.id.as_str())
+        .bind(&upload.project_id)
+        .bind(&upload.name)
+        .bind(&upload.media_type)
+        .bind(signed(upload.bytes))
+        .bind(&upload.sha256)
+        .bind(&upload.path)
+        .bind(upload.duration_ms.map(signed))
+        .bind(upload.width)
+        .bind(upload.height)
+        .bind(upload.created_at)
+        .execute(tx)
+        .await?;
+        Ok(upload.clone())
+    }
+}
+
+impl Insert {
+    async fn same(&self, tx: &mut SqliteConnection) -> Result<Option<Upload>, sqlx::Error> {
+        let row = sqlx::query(
+            "select * from upload where project_id = ? and sha256 = ? and media_type = ? \
+             order by id limit 1",
+        )
+        .bind(&self.upload.project_id)
+        .bind(&self.upload.sha256)
+        .bind(&self.upload.media_type)
+        .fetch_optional(tx)
+        .await?;
+        row.as_ref().map(decode).transpose()
+    }
+}
+
+fn decode(row: &SqliteRow) -> Result<Upload, sqlx::Error> {
+    let text = |error: IdError| sqlx::Error::Decode(error.into());
+    let pixels = |name| Ok::<_, sqlx::Error>(row.try_get::<Option<i64>, _>(name)?.map(unsigned));
+    Ok(Upload {
+        id: row.try_get::<String, _>("id")?.parse().map_err(text)?,
+        project_id: row.try_get("project_id")?,
+        name: row.try_get("name")?,
+        media_type: row.try_get("media_type")?,
+        bytes: unsigned(row.try_get("bytes")?),
+        sha256: row.try_get("sha256")?,
+        path: row.try_get("path")?,
+        duration_ms: row.try_get::<Option<i64>, _>("duration_ms")?.map(unsigned),
+        width: pixels("width")?,
+        height: pixels("height")?,
+        created_at: row.try_get("created_at")?,
+    })
+}
+
+impl Db {
+    /// One upload.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn upload(&self, id: &UploadId) -> Result<Option<Upload>, DbError> {
+        let row = sqlx::query("select * from upload where id = ?")
+            .bind(id.as_str())
+            .fetch_optional(&self.pool)
+            .await?;
+        Ok(row.as_ref().map(decode).transpose()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db;
+    use sqlx::Connection;
+
+    fn upload() -> Upload {
+        Upload {
+            id: UploadId::generate(),
+            project_id: "default".into(),
+            name: "Über uns.mp4".into(),
+            media_type: "video/mp4".into(),
+            bytes: 5 << 32,
+            sha256: "ab".into(),
+            path: "uploads/upl_1/video.mp4".into(),
+            duration_ms: Some(7_500),
+            width: Some(1280),
+            height: None,
+            created_at: 1_795_176_000_123,
+        }
+    }
+
+    #[tokio::test]
+    async fn an_upload_reads_back_as_it_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let (db, mut writer, _) = db::open(folder.path()).await.unwrap();
+        let upload = upload();
+        let mut tx = writer.begin().await.unwrap();
+        let insert = |upload: &Upload| Insert { upload: upload.clone(), may_reuse: false };
+        insert(&upload).apply(&mut tx).await.unwrap();
+        // An id is given once.
+        let mut again = tx.begin().await.unwrap();
+        assert!(insert(&upload).apply(&mut again).await.is_err());
+        again.rollback().await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(db.upload(&upload.id).await.unwrap(), Some(upload));
+        assert_eq!(db.upload(&UploadId::generate()).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn the_same_bytes_stand_in_for_each_other_within_a_project() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, mut writer, _) = db::open(folder.path()).await.unwrap();
+        let mut tx = writer.begin().await.unwrap();
+        let first = upload();
+        let insert = |upload: Upload| Insert { upload, may_reuse: true };
+        assert_eq!(insert(first.clone()).apply(&mut tx).await.unwrap(), first);
+        let again = Upload { id: UploadId::generate(), ..first.clone() };
+        assert_eq!(insert(again.clone()).apply(&mut tx).await.unwrap(), first);
+        let theirs = Upload { project_id: "other".into(), ..again };
+        assert_eq!(insert(theirs.clone()).apply(&mut tx).await.unwrap(), theirs);
+        tx.commit().await.unwrap();
+    }
+}
