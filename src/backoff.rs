@@ -12,9 +12,9 @@ use std::time::{Duration, SystemTime};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
-/// The longest wait that a server's `Retry-After` can ask of us. A longer one is shortened to this:
-/// an hour's hint from a proxy must not park a job for an hour.
-pub const LONGEST_HINT: Duration = Duration::from_secs(5 * 60);
+/// The longest wait that a server's `Retry-After` can ask of us; a longer one is shortened to this. A
+/// day is what providers' daily limits say. How long a job waits at all is for its time limit.
+pub const LONGEST_HINT: Duration = Duration::from_secs(24 * 3600);
 
 /// How often, and how far apart, something is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,11 +156,11 @@ mod tests {
         let read = |value| retry_after(value, now).map(|wait| wait.as_secs());
         assert_eq!(read("17"), Some(17));
         assert_eq!(read(" 0 "), Some(0));
-        assert_eq!(read("86400"), Some(300));
-        assert_eq!(read("99999999999999999999999999"), Some(300));
+        assert_eq!(read("86400"), Some(86_400));
+        assert_eq!(read("99999999999999999999999999"), Some(86_400));
         assert_eq!(read("Sun, 06 Nov 1994 08:49:47 GMT"), Some(10));
         assert_eq!(read("Sun, 06 Nov 1994 08:49:07 GMT"), Some(0));
-        assert_eq!(read("Sat, 06 Nov 2094 08:49:37 GMT"), Some(300));
+        assert_eq!(read("Sat, 06 Nov 2094 08:49:37 GMT"), Some(86_400));
         for junk in ["", "soon", "-1", "1.5", "+3", "Sun, 99 Nov 1994 08:49:47 GMT"] {
             assert_eq!(read(junk), None, "{junk:?}");
         }

@@ -61,6 +61,12 @@ impl EventId {
         (self.0 >> COUNTER_BITS) as u32
     }
 
+    /// Which event of its epoch it is, from 1.
+    #[must_use]
+    pub const fn n(self) -> u32 {
+        (self.0 & ((1 << COUNTER_BITS) - 1)) as u32
+    }
+
     /// The id after this one.
     #[must_use]
     pub const fn next(self) -> Self {

@@ -18,7 +18,8 @@ pub struct Status {
 pub struct Progress {
     /// 0 to 100; 100 only when everything a reader waits for has been announced.
     pub percent: u8,
-    /// What the job is doing, in one word: `queued`, `writing`, `narrating`, `finishing`.
+    /// What the job is doing, in one word: `queued`, `writing`, `narrating`,
+    /// `starting`, `generating`, `downloading`, `finishing`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub stage: String,
     /// The same for people.
@@ -77,6 +78,12 @@ pub struct Artifact {
     /// How long it plays, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<u64>,
+    /// How wide a picture of it is, in pixels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub width: Option<u32>,
+    /// How high a picture of it is, in pixels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub height: Option<u32>,
 }
 
 /// `tts_completed`: a narration can be played.

@@ -93,6 +93,7 @@ macro_rules! id {
 
 id!(JobId, "job_", "The id of a job, `job_` and 26 digits.");
 id!(ArtifactId, "file_", "The id of a file that a job makes, `file_` and 26 digits.");
+id!(UploadId, "upl_", "The id of a file that a client gave us, `upl_` and 26 digits.");
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@ pub mod id;
 pub mod input;
 pub mod state;
 
-pub use id::{ArtifactId, IdError, JobId};
+pub use id::{ArtifactId, IdError, JobId, UploadId};
 pub use state::{Fact, State, StoredArtifact};
 
 use std::fmt;
@@ -24,13 +24,20 @@ pub enum Kind {
     Blog,
     /// A narration of a given text.
     Voiceover,
+    /// A video, made by a model of the catalog.
+    Video,
+    /// An image, made by a model of the catalog.
+    Image,
+    /// A video of somebody who speaks or sings a given sound, made by a model of the catalog.
+    Lipsync,
     /// Whatever a worker outside of this server makes; it pushes the events itself.
     External,
 }
 
 impl Kind {
     /// Every kind that this server knows.
-    pub const ALL: [Self; 3] = [Self::Blog, Self::Voiceover, Self::External];
+    pub const ALL: [Self; 6] =
+        [Self::Blog, Self::Voiceover, Self::Video, Self::Image, Self::Lipsync, Self::External];
 
     /// The word on the wire and in the database.
     #[must_use]
@@ -38,19 +45,27 @@ impl Kind {
         match self {
             Self::Blog => "blog",
             Self::Voiceover => "voiceover",
+            Self::Video => "video",
+            Self::Image => "image",
+            Self::Lipsync => "lipsync",
             Self::External => "external",
         }
     }
 
-    /// The provider whose permits bound how many such jobs run at once; nothing for a job that
-    /// this server does not run.
+    /// What kind of file a model of the catalog makes for it; `file` for what none makes.
     #[must_use]
-    pub const fn provider(self) -> Option<&'static str> {
+    pub const fn file_kind(self) -> &'static str {
         match self {
-            Self::Blog => Some("chat"),
-            Self::Voiceover => Some("speech"),
-            Self::External => None,
+            Self::Video | Self::Lipsync => "video",
+            Self::Image => "image",
+            Self::Blog | Self::Voiceover | Self::External => "file",
         }
+    }
+
+    /// Whether a model of the catalog makes it.
+    #[must_use]
+    pub const fn is_media(self) -> bool {
+        matches!(self, Self::Video | Self::Image | Self::Lipsync)
     }
 }
 
@@ -158,6 +173,16 @@ pub struct Job {
     pub told_attempt: u32,
     /// How many runs a dead process took with it; a drain does not count.
     pub failures: u32,
+    /// The model of the catalog that makes it, by its slug.
+    pub model: Option<String>,
+    /// In which line it waits, and whose permits bound how many such jobs run at once; nothing for
+    /// a job that this server does not run.
+    pub lane: Option<String>,
+    /// What it costs at most, in micro-credits: held from its submit to its end; 0 for nothing.
+    pub hold: i64,
+    /// What it did cost, in micro-credits; nothing when that is not known, or was all that was
+    /// held.
+    pub cost: Option<i64>,
     /// What was asked for, as it was validated at submit.
     pub input: Value,
     /// How far it is.
@@ -193,7 +218,7 @@ impl Job {
         match self.kind {
             Kind::Voiceover => true,
             Kind::Blog => self.input["voiceover"].as_bool().unwrap_or(false),
-            Kind::External => false,
+            Kind::Video | Kind::Image | Kind::Lipsync | Kind::External => false,
         }
     }
 

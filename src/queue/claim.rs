@@ -1,12 +1,14 @@
 //! A job's way out of the queue, to the worker that runs it.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::db::DbError;
-use crate::db::claims::{Claim, HandBack, TakeOver};
+use crate::db::claims::{Claim, HandBack, Relane, TakeOver};
 use crate::event::payload::End;
 use crate::event::{EventId, now_ms};
 use crate::job::{Job, Status};
@@ -30,6 +32,8 @@ pub struct Claimed {
     pub log: Arc<Log>,
     /// Set when somebody cancels the job.
     pub cancel: CancellationToken,
+    /// Notified when the provider said by itself that there is news of the job.
+    pub called_back: Arc<Notify>,
     reason: Arc<Mutex<Option<String>>>,
     queue: Queue,
 }
@@ -68,16 +72,16 @@ impl Drop for Claimed {
 }
 
 impl Queue {
-    /// Takes the next job of a provider, if there is one, and tells its readers that it runs.
+    /// Takes the next job of a lane, if there is one, and tells its readers that it runs.
     ///
     /// # Errors
     /// When the journal ended.
-    pub async fn claim(&self, provider: &str) -> Result<Option<Claimed>, JournalError> {
+    pub async fn claim(&self, lane: &str) -> Result<Option<Claimed>, JournalError> {
         if self.shared.draining.is_cancelled() {
             return Ok(None);
         }
         let epoch = self.store().epoch();
-        let claim = Claim { provider: provider.into(), epoch, now: now_ms() };
+        let claim = Claim { lane: lane.into(), epoch, now: now_ms() };
         let taken = self.store().journal().change_after(EventId::ZERO, claim).await?;
         let Some(job) = taken else { return Ok(None) };
         let log = self.open_claimed(&job).await;
@@ -85,6 +89,7 @@ impl Queue {
             attempt: job.attempt,
             cancel: CancellationToken::new(),
             reason: Arc::default(),
+            called_back: Arc::default(),
         };
         self.running().insert(job.id.clone(), running.clone());
         // Refused when the job was canceled this moment: the worker's first append finds out.
@@ -93,6 +98,7 @@ impl Queue {
             job,
             log,
             cancel: running.cancel,
+            called_back: running.called_back,
             reason: running.reason,
             queue: self.clone(),
         }))
@@ -146,10 +152,25 @@ impl Queue {
         }
     }
 
+    /// Moves jobs that wait to the lanes that their models have now, and ends those whose models
+    /// are not there any more. Called once, at start.
+    ///
+    /// # Errors
+    /// When the journal ended.
+    pub async fn relane(&self, lanes: HashMap<String, String>) -> Result<(), JournalError> {
+        let orphans = self.store().journal().change_after(EventId::ZERO, Relane { lanes }).await?;
+        for job in orphans {
+            let model = job.model.as_deref().unwrap_or_default();
+            let message = format!("the catalog has no model '{model}' any more");
+            self.end_unfenced(&job, End::failed("unknown_model", message, false)).await;
+        }
+        Ok(())
+    }
+
     async fn end_unfenced(&self, job: &Job, end: End) {
         let log = self.open_claimed(job).await;
         if let Err(error) = self.end(&log, None, end).await {
-            tracing::error!(job = %job.id, %error, "cannot end a job that failed too often");
+            tracing::error!(job = %job.id, %error, "cannot end a job that nobody can run");
         }
     }
 }

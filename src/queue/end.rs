@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::PoisonError;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::db::DbError;
 use crate::db::ends::{Finish, Finished};
 use crate::event::now_ms;
@@ -63,23 +65,40 @@ impl Queue {
         attempt: Option<u32>,
         end: End,
     ) -> Result<Ended, EndError> {
+        self.finish(log, Finish { job: log.job.clone(), attempt, end, cost: None, now: now_ms() })
+            .await
+    }
+
+    /// The same for a job that completes, with what it did cost in micro-credits. No more is taken
+    /// than was held; nothing for the cost takes all of it.
+    ///
+    /// # Errors
+    /// [`EndError`]; the job did not end by this.
+    pub async fn complete(
+        &self,
+        log: &Arc<Log>,
+        attempt: u32,
+        result: Value,
+        cost: Option<i64>,
+    ) -> Result<Ended, EndError> {
+        let (attempt, end) = (Some(attempt), End::Completed(result));
+        self.finish(log, Finish { job: log.job.clone(), attempt, end, cost, now: now_ms() }).await
+    }
+
+    async fn finish(&self, log: &Arc<Log>, finish: Finish) -> Result<Ended, EndError> {
         let (queue, log) = (self.clone(), Arc::clone(log));
-        let written =
-            self.shared.ends.spawn(async move { queue.write_end(&log, attempt, end).await });
+        let written = self.shared.ends.spawn(async move { queue.write_end(&log, finish).await });
         written.await.unwrap_or(Err(EndError::Journal(JournalError::Stopped)))
     }
 
-    async fn write_end(
-        &self,
-        log: &Arc<Log>,
-        attempt: Option<u32>,
-        end: End,
-    ) -> Result<Ended, EndError> {
-        let now = now_ms();
-        let finish = Finish { job: log.job.clone(), attempt, end: end.clone(), now };
+    async fn write_end(&self, log: &Arc<Log>, finish: Finish) -> Result<Ended, EndError> {
+        let (end, now) = (finish.end.clone(), finish.now);
         match self.store().journal().change_after(log.last(), finish).await? {
             Finished::Now => {
                 self.store().announce_end(log, &end, Some(now));
+                if !matches!(end, End::Completed(_)) {
+                    self.shared.ended.notify_waiters();
+                }
                 Ok(Ended::Now)
             }
             Finished::Before(job) => {

@@ -3,10 +3,12 @@
 pub mod claim;
 pub mod end;
 pub mod submit;
+#[cfg(test)]
+mod tests;
 
 pub use claim::Claimed;
 pub use end::{EndError, Ended};
-pub use submit::{Submission, SubmitError, Task};
+pub use submit::{Media, Submission, SubmitError, Task};
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,10 +33,12 @@ pub struct Queue {
 #[derive(Debug)]
 struct Shared {
     store: Store,
-    /// Wakes the workers when a job was put into the queue.
-    submitted: Notify,
+    /// Wakes the workers of a lane when a job was put into it.
+    lanes: Mutex<HashMap<String, Arc<Notify>>>,
     /// The jobs that run in this process, and how to stop them.
     running: Mutex<HashMap<JobId, Running>>,
+    /// Notified when a job ended that its provider may not have finished.
+    ended: Arc<Notify>,
     /// Ends that are being written: they are finished even when whoever asked has gone away.
     ends: TaskTracker,
     /// Set when the server goes down: no new work.
@@ -46,6 +50,8 @@ struct Running {
     attempt: u32,
     cancel: CancellationToken,
     reason: Arc<Mutex<Option<String>>>,
+    /// Notified when the provider called back.
+    called_back: Arc<Notify>,
 }
 
 impl Queue {
@@ -55,8 +61,9 @@ impl Queue {
         Self {
             shared: Arc::new(Shared {
                 store,
-                submitted: Notify::new(),
+                lanes: Mutex::default(),
                 running: Mutex::default(),
+                ended: Arc::default(),
                 ends: TaskTracker::new(),
                 draining,
             }),
@@ -69,10 +76,30 @@ impl Queue {
         &self.shared.store
     }
 
-    /// Waits until a job may have been put into the queue. Registered when it is called, so that
-    /// a look at the queue after the call and before the wait misses nothing.
-    pub fn submitted(&self) -> tokio::sync::futures::Notified<'_> {
-        self.shared.submitted.notified()
+    /// What is notified when a job was put into this lane. Register before a look at the queue, so
+    /// that a submit between the look and the wait is not missed.
+    #[must_use]
+    pub fn lane(&self, lane: &str) -> Arc<Notify> {
+        let mut lanes = self.shared.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(notify) = lanes.get(lane) {
+            return Arc::clone(notify);
+        }
+        Arc::clone(lanes.entry(lane.to_owned()).or_default())
+    }
+
+    /// Tells the worker of a job that its provider called back; false when nobody here runs it.
+    #[must_use]
+    pub fn call_back(&self, job: &JobId) -> bool {
+        let Some(running) = self.running().get(job).cloned() else { return false };
+        running.called_back.notify_one();
+        true
+    }
+
+    /// What is notified when a job ended other than well: what it had under way elsewhere is to be
+    /// stopped.
+    #[must_use]
+    pub fn ended(&self) -> Arc<Notify> {
+        Arc::clone(&self.shared.ended)
     }
 
     /// How many jobs run in this process.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::credits::{self, Micro};
 use crate::db::artifacts::Reserved;
 use crate::db::jobs::{Submit, Submitted};
 use crate::event::payload::{Progress, Status as StatusPayload};
@@ -19,8 +20,11 @@ use super::Queue;
 pub struct Task {
     /// What is to be made.
     pub kind: Kind,
-    /// The kind's input in its normal form, from [`crate::job::input::check`].
+    /// The kind's input in its normal form, from [`crate::job::input::check`] or from the model's
+    /// row in the catalog.
     pub input: Value,
+    /// What a kind that a model of the catalog makes has besides.
+    pub media: Option<Media>,
     /// Whose job it is.
     pub project_id: String,
     /// Higher goes first; 0 is usual.
@@ -33,6 +37,19 @@ pub struct Task {
     pub retry_of: Option<JobId>,
     /// How long an external worker may be silent, in milliseconds.
     pub silence_limit_ms: Option<i64>,
+}
+
+/// What a model of the catalog makes, and what that takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Media {
+    /// The model's slug.
+    pub model: String,
+    /// In which line the job waits.
+    pub lane: String,
+    /// What it costs at most, in micro-credits.
+    pub hold: i64,
+    /// The media type that its file is expected to have.
+    pub media_type: String,
 }
 
 /// What became of a submit.
@@ -64,6 +81,17 @@ pub enum SubmitError {
     /// There is no job with the id of `retry_of`.
     #[error("there is no job {0} to try again")]
     UnknownRetry(JobId),
+    /// The account has less than the job may cost, in micro-credits.
+    #[error(
+        "the job may cost {} credits, and {} are available",
+        Micro::new(*needed), Micro::new(*available)
+    )]
+    Short {
+        /// What new jobs may hold.
+        available: i64,
+        /// What this one was to hold.
+        needed: i64,
+    },
 }
 
 impl Queue {
@@ -91,6 +119,9 @@ impl Queue {
             Submitted::UnknownRetry => {
                 return Err(SubmitError::UnknownRetry(retry_of.expect("it was looked for")));
             }
+            Submitted::Short { available, needed } => {
+                return Err(SubmitError::Short { available, needed });
+            }
         };
         Ok(Submission { job, repeated, deduplicated })
     }
@@ -99,7 +130,9 @@ impl Queue {
         let log = self.store().create(job);
         // A job that is there already, since somebody was faster, keeps what it has.
         drop(self.tell_status(&log, Status::Pending, 0));
-        self.shared.submitted.notify_waiters();
+        if let Some(lane) = &job.lane {
+            self.lane(lane).notify_waiters();
+        }
     }
 
     /// Tells readers a job's status.
@@ -126,9 +159,12 @@ impl Queue {
 
 fn row(task: Task) -> Submit {
     let artifacts = reserved(&task);
-    let identity = json!([task.project_id, task.kind, task.input]);
+    let model = task.media.as_ref().map(|media| media.model.clone());
+    let identity = json!([task.project_id, task.kind, model, task.input]);
     let request = json!([identity, task.priority, task.retry_of, task.silence_limit_ms]);
     let may_merge = task.kind != Kind::External && !task.allow_duplicate;
+    let account = credits::account_of(&task.project_id).to_owned();
+    let hold = task.media.as_ref().map_or(0, |media| media.hold);
     let now = now_ms();
     let job = Job {
         id: JobId::generate(),
@@ -138,6 +174,10 @@ fn row(task: Task) -> Submit {
         attempt: 0,
         told_attempt: 0,
         failures: 0,
+        lane: lane(task.kind, task.media),
+        model,
+        hold,
+        cost: None,
         input: task.input,
         progress: Progress { stage: "queued".into(), ..Progress::default() },
         created_at: now,
@@ -158,13 +198,29 @@ fn row(task: Task) -> Submit {
         idempotency_key: task.idempotency_key,
         request_hash: digest(&request),
         duplicate_key: may_merge.then(|| digest(&identity)),
+        account,
         artifacts,
+    }
+}
+
+/// In which line a job waits.
+fn lane(kind: Kind, media: Option<Media>) -> Option<String> {
+    match kind {
+        Kind::Blog => Some("chat".into()),
+        Kind::Voiceover => Some("speech".into()),
+        Kind::Video | Kind::Image | Kind::Lipsync => media.map(|media| media.lane),
+        Kind::External => None,
     }
 }
 
 /// The files that a job will make; the first is the one that a client waits for.
 fn reserved(task: &Task) -> Vec<Reserved> {
-    let file = |kind, media_type| Reserved { id: ArtifactId::generate(), kind, media_type };
+    let file = |kind, media_type: &str| Reserved {
+        id: ArtifactId::generate(),
+        kind,
+        media_type: media_type.to_owned(),
+    };
+    let media = |kind| task.media.iter().map(|media| file(kind, &media.media_type)).collect();
     match task.kind {
         Kind::Blog => {
             let mut files = vec![file("markdown", "text/markdown"), file("html", "text/html")];
@@ -174,6 +230,7 @@ fn reserved(task: &Task) -> Vec<Reserved> {
             files
         }
         Kind::Voiceover => vec![file("voice", "audio/wav")],
+        Kind::Video | Kind::Image | Kind::Lipsync => media(task.kind.file_kind()),
         Kind::External => Vec::new(),
     }
 }

@@ -24,6 +24,9 @@ use crate::store::{Log, Store};
 /// How often it sees which jobs are due: half of the shortest interval.
 const TICK: Duration = Duration::from_millis(100);
 
+/// How often places in the queue are looked up.
+const PLACES: Duration = Duration::from_secs(1);
+
 /// How long an end that another program wrote is held back: its last files may be on their way.
 const SECOND_LOOK: Duration = Duration::from_millis(500);
 
@@ -58,13 +61,15 @@ struct Plan {
 pub struct Reconciler {
     store: Store,
     plans: HashMap<JobId, Plan>,
+    /// When places in the queue are looked up again.
+    places_due: Instant,
 }
 
 impl Reconciler {
     /// A reconciler for this store.
     #[must_use]
     pub fn new(store: Store) -> Self {
-        Self { store, plans: HashMap::new() }
+        Self { store, plans: HashMap::new(), places_due: Instant::now() }
     }
 
     /// Looks until it is told to stop.
@@ -83,7 +88,7 @@ impl Reconciler {
         if due.is_empty() {
             return;
         }
-        self.place(&due).await;
+        self.place().await;
         let ids: Vec<_> = due.iter().map(|log| log.job.clone()).collect();
         match self.store.db().watched(&ids).await {
             Ok(rows) => {
@@ -98,19 +103,24 @@ impl Reconciler {
         }
     }
 
-    /// Tells the jobs that wait how many are in front of them.
-    async fn place(&self, due: &[Arc<Log>]) {
-        let waits = |log: &&Arc<Log>| log.standing().status == Status::Pending;
-        let waiting: Vec<_> = due.iter().filter(waits).map(|log| log.job.clone()).collect();
+    /// Tells the watched jobs that wait their places in the queue, all in one look a second.
+    async fn place(&mut self) {
+        if Instant::now() < self.places_due {
+            return;
+        }
+        let watched = self.store.watched();
+        let waits = |log: &Arc<Log>| log.standing().status == Status::Pending;
+        let waiting: HashMap<_, _> =
+            watched.into_iter().filter(waits).map(|log| (log.job.clone(), log)).collect();
         if waiting.is_empty() {
             return;
         }
-        match self.store.db().queue_positions(&waiting).await {
-            Ok(positions) => {
-                for (job, ahead) in positions {
-                    if let Some(log) = due.iter().find(|log| log.job == job) {
-                        log.set_position(ahead + 1);
-                    }
+        self.places_due = Instant::now() + PLACES;
+        let ids: Vec<_> = waiting.keys().cloned().collect();
+        match self.store.db().queue_positions(&ids).await {
+            Ok(places) => {
+                for (job, place) in places {
+                    waiting[&job].set_position(place);
                 }
             }
             Err(error) => tracing::debug!(%error, "cannot look at the queue"),

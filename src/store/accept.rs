@@ -159,6 +159,8 @@ mod tests {
                 url: "/x".into(),
                 bytes: 1,
                 duration_ms: None,
+                width: None,
+                height: None,
             },
             id: "file_1".parse().unwrap(),
             attempt,

@@ -289,7 +289,10 @@ impl Store {
         self.shared.memory.fetch_add(log.lock().weight(), Ordering::Relaxed);
         // The project has it before anybody can find it and append: see `Merge::next`.
         let mut siblings = lock(&log.project.logs);
-        siblings.retain(|log| log.strong_count() > 0);
+        // Not at each one: a project may have ten thousand that wait.
+        if siblings.len() == siblings.capacity() {
+            siblings.retain(|log| log.strong_count() > 0);
+        }
         siblings.push(Arc::downgrade(&log));
         drop(siblings);
         logs.insert(job.id.clone(), Arc::clone(&log));

@@ -48,6 +48,7 @@ impl Rig {
             idempotency_key: None,
             request_hash: String::new(),
             duplicate_key: None,
+            account: String::new(),
             artifacts: Vec::new(),
         };
         let (writer, _) = self.journal.as_mut().expect("the journal does not run yet");
@@ -87,6 +88,10 @@ fn job() -> Job {
         id: JobId::generate(),
         kind: Kind::External,
         status: Status::Pending,
+        model: None,
+        lane: None,
+        hold: 0,
+        cost: None,
         project_id: "p".into(),
         attempt: 0,
         told_attempt: 0,
