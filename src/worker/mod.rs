@@ -3,10 +3,15 @@
 //! A worker appends what happens to the job's log, where readers see it at once, and ends the job
 //! through the queue. It never writes to the database and never speaks to a reader.
 
+mod address;
 pub mod blog;
 pub mod chunks;
-pub mod lane;
+mod download;
+mod gate;
+mod lane;
+pub mod makers;
 pub mod markdown;
+mod media;
 pub mod narrate;
 pub mod retry;
 pub mod run;
@@ -14,7 +19,9 @@ pub mod sentences;
 pub mod voiceover;
 pub mod watchdog;
 
-pub use run::{Halt, Run};
+pub use gate::Health;
+pub use makers::Makers;
+pub use run::{Done, Halt, Run};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,19 +31,25 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::artifact::Artifacts;
+use crate::provider;
 use crate::provider::chat::Chat;
 use crate::provider::speech::Speech;
 use crate::queue::Queue;
+
+use download::Downloader;
+use lane::Lane;
 
 /// How workers behave.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// How many jobs run at once per provider; 0 runs none.
     pub permits: usize,
-    /// How long one run of a job may take in all.
+    /// How long one run of a job that writes or speaks may take in all.
     pub time_limit: Duration,
     /// How long an external worker may be silent where its job does not say otherwise.
     pub silence_limit: Duration,
+    /// The largest file that is fetched from a provider, in bytes.
+    pub output_limit: u64,
 }
 
 impl Default for Options {
@@ -45,6 +58,7 @@ impl Default for Options {
             permits: 3,
             time_limit: Duration::from_secs(600),
             silence_limit: Duration::from_secs(600),
+            output_limit: 1 << 30,
         }
     }
 }
@@ -60,6 +74,10 @@ pub struct Workshop {
     pub chat: Chat,
     /// Speaks text.
     pub speech: Speech,
+    /// Make images and videos.
+    pub makers: Makers,
+    /// Fetches what they made.
+    downloader: Arc<Downloader>,
     /// How workers behave.
     pub options: Options,
     /// Bounds the jobs that write.
@@ -70,41 +88,43 @@ pub struct Workshop {
 
 impl Workshop {
     /// A workshop over these services.
-    #[must_use]
+    ///
+    /// # Errors
+    /// As [`provider::client`].
     pub fn new(
         queue: Queue,
         artifacts: Artifacts,
         chat: Chat,
         speech: Speech,
+        makers: Makers,
         options: Options,
-    ) -> Self {
+    ) -> Result<Self, provider::Error> {
         let permits = || Arc::new(Semaphore::new(options.permits.min(Semaphore::MAX_PERMITS)));
-        Self {
+        let bounds = download::Options { limit: options.output_limit, ..Default::default() };
+        Ok(Self {
             chat_permits: permits(),
             speech_permits: permits(),
             queue,
             artifacts,
             chat,
             speech,
+            makers,
+            downloader: Arc::new(Downloader::new(bounds)?),
             options,
-        }
+        })
     }
 
     /// Runs jobs until `draining` is set, then waits until the running ones are handed back.
     pub async fn run(self, draining: CancellationToken) {
         let tasks = TaskTracker::new();
         if self.options.permits > 0 {
-            for (provider, permits) in
-                [("chat", &self.chat_permits), ("speech", &self.speech_permits)]
-            {
-                let lane = lane::Lane {
-                    workshop: self.clone(),
-                    provider,
-                    permits: Arc::clone(permits),
-                    runs: tasks.clone(),
-                };
-                tasks.spawn(lane.run(draining.clone()));
+            for lane in self.lanes() {
+                tasks.spawn(lane.run(self.clone(), tasks.clone(), draining.clone()));
             }
+        }
+        for maker in self.makers.all() {
+            let maker = Arc::clone(maker);
+            tasks.spawn(media::cancel_abandoned(self.clone(), maker, draining.clone()));
         }
         tasks.spawn(watchdog::run(
             self.queue.clone(),
@@ -114,5 +134,16 @@ impl Workshop {
         draining.cancelled().await;
         tasks.close();
         tasks.wait().await;
+    }
+
+    /// Every lane of the queue.
+    fn lanes(&self) -> Vec<Lane> {
+        let own = [("chat", &self.chat_permits), ("speech", &self.speech_permits)];
+        let own = own.map(|(name, permits)| Lane {
+            name: name.to_owned(),
+            maker: None,
+            permits: vec![Arc::clone(permits)],
+        });
+        own.into_iter().chain(self.makers.lanes()).collect()
     }
 }

@@ -128,6 +128,8 @@ impl File<'_> {
             url: content_url(&id),
             bytes: stored.bytes,
             duration_ms: self.duration_ms,
+            width: None,
+            height: None,
         };
         Ok(StoredArtifact {
             view,

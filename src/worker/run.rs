@@ -10,17 +10,18 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Policy;
+use crate::db::{Change, DbError};
 use crate::event::payload::{ArtifactReady, Canceled, End, Progress, TtsCompleted};
-use crate::event::{Draft, EventType, now_ms};
+use crate::event::{Draft, EventId, EventType, now_ms};
 use crate::job::{ArtifactId, Fact, Kind, StoredArtifact};
 use crate::provider;
 use crate::queue::{Claimed, EndError};
 use crate::store::{Proposal, Refusal, Source};
 
-use super::{Workshop, blog, voiceover};
+use super::{Workshop, blog, media, voiceover};
 
-/// How the ids of a job's files are asked for again when the database does not answer.
-const RESERVED_RETRY: Policy = Policy {
+/// How the database is asked again that does not answer.
+const ASK_AGAIN: Policy = Policy {
     first: Duration::from_millis(100),
     ceiling: Duration::from_secs(2),
     retries: Some(10),
@@ -58,6 +59,21 @@ impl From<provider::Error> for Halt {
     }
 }
 
+/// A job that was done.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Done {
+    /// What came of it, for `completed`.
+    pub summary: Value,
+    /// What it did cost, in micro-credits; nothing when that is all that was held.
+    pub cost: Option<i64>,
+}
+
+impl From<Value> for Done {
+    fn from(summary: Value) -> Self {
+        Self { summary, cost: None }
+    }
+}
+
 /// A job that is being run.
 #[derive(Debug)]
 pub struct Run {
@@ -66,53 +82,59 @@ pub struct Run {
     /// The job and its log.
     pub claimed: Claimed,
     draining: CancellationToken,
-    permit: Mutex<Option<OwnedSemaphorePermit>>,
+    permits: Mutex<Vec<OwnedSemaphorePermit>>,
 }
 
 impl Run {
     pub(super) fn new(
         workshop: Workshop,
         claimed: Claimed,
-        permit: OwnedSemaphorePermit,
+        permits: Vec<OwnedSemaphorePermit>,
         draining: CancellationToken,
     ) -> Self {
-        Self { workshop, claimed, draining, permit: Mutex::new(Some(permit)) }
+        Self { workshop, claimed, draining, permits: Mutex::new(permits) }
     }
 
     /// Runs the job and writes how it ended.
     pub(super) async fn finish_job(self) {
-        let limit = self.workshop.options.time_limit;
-        let work = async {
-            match self.claimed.job.kind {
-                Kind::Blog => blog::run(&self).await,
-                Kind::Voiceover => voiceover::run(&self).await,
-                Kind::External => {
-                    Err(Halt::failed("internal", "an external job was claimed", false))
-                }
-            }
+        let outcome = match self.claimed.job.kind {
+            Kind::Blog => self.limited(blog::run(&self)).await,
+            Kind::Voiceover => self.limited(voiceover::run(&self)).await,
+            // The time limit is the model's, and counts from the start at the provider.
+            Kind::Video | Kind::Image | Kind::Lipsync => Box::pin(media::run(&self)).await,
+            Kind::External => Err(Halt::failed("internal", "an external job was claimed", false)),
         };
+        self.write(outcome).await;
+    }
+
+    async fn limited(&self, work: impl Future<Output = Result<Value, Halt>>) -> Result<Done, Halt> {
+        let limit = self.workshop.options.time_limit;
         let outcome = tokio::time::timeout(limit, Box::pin(work)).await.unwrap_or_else(|_| {
             let message = format!("the job took longer than {} s", limit.as_secs());
             Err(Halt::failed("timeout", message, true))
         });
-        self.write(outcome).await;
+        outcome.map(Done::from)
     }
 
-    async fn write(&self, outcome: Result<Value, Halt>) {
+    async fn write(&self, outcome: Result<Done, Halt>) {
         let job = &self.claimed.job;
-        let end = match outcome {
-            Ok(summary) => End::Completed(summary),
+        let (queue, log) = (&self.workshop.queue, &self.claimed.log);
+        let ended = match outcome {
+            Ok(done) => queue.complete(log, job.attempt, done.summary, done.cost).await,
             Err(Halt::Failed(end)) => {
                 tracing::warn!(job = %job.id, ?end, "a job failed");
-                end
+                queue.end(log, Some(job.attempt), end).await
             }
-            Err(Halt::Canceled) => End::Canceled(Canceled { reason: self.claimed.cancel_reason() }),
+            Err(Halt::Canceled) => {
+                let end = End::Canceled(Canceled { reason: self.claimed.cancel_reason() });
+                queue.end(log, Some(job.attempt), end).await
+            }
             Err(Halt::Drained) => return self.hand_back().await,
             Err(Halt::Lost(refusal)) => {
                 return tracing::info!(job = %job.id, %refusal, "a run lost its job");
             }
         };
-        match self.workshop.queue.end(&self.claimed.log, Some(job.attempt), end).await {
+        match ended {
             Ok(_) => {}
             Err(EndError::Fenced { current }) => {
                 tracing::info!(job = %job.id, current, "a later attempt ends the job");
@@ -136,7 +158,7 @@ impl Run {
 
     /// Lets another job use this run's provider: it has done its part.
     pub async fn give_permit_back(&self) {
-        self.permit.lock().await.take();
+        self.permits.lock().await.clear();
     }
 
     /// Waits for something, unless the job is canceled or the server goes down first.
@@ -182,7 +204,7 @@ impl Run {
     pub async fn take_speech_permit(&self) -> Result<(), Halt> {
         let permits = Arc::clone(&self.workshop.speech_permits);
         let permit = self.or_halt(permits.acquire_owned()).await?;
-        *self.permit.lock().await = permit.ok();
+        self.permits.lock().await.extend(permit);
         Ok(())
     }
 
@@ -243,17 +265,39 @@ impl Run {
     /// When the database does not answer.
     pub async fn reserved(&self, kind: &str) -> Result<ArtifactId, Halt> {
         let (db, job) = (self.workshop.queue.store().db(), &self.claimed.job.id);
-        let mut delays = RESERVED_RETRY.delays();
-        let rows = loop {
-            match (db.artifacts_of(job).await, delays.next()) {
-                (Ok(rows), _) => break rows,
+        let rows = self.look_up(|| db.artifacts_of(job)).await?;
+        let row = rows.into_iter().find(|row| row.stored.view.kind == kind);
+        Ok(row.map_or_else(ArtifactId::generate, |row| row.stored.id))
+    }
+
+    /// Asks the database, again and again for a while when it does not answer.
+    ///
+    /// # Errors
+    /// When it never answers, or the run is to stop.
+    pub async fn look_up<T, F>(&self, mut ask: impl FnMut() -> F) -> Result<T, Halt>
+    where
+        F: Future<Output = Result<T, DbError>>,
+    {
+        let mut delays = ASK_AGAIN.delays();
+        loop {
+            match (ask().await, delays.next()) {
+                (Ok(answer), _) => return Ok(answer),
                 (Err(_), Some(delay)) => self.or_halt(tokio::time::sleep(delay)).await?,
                 (Err(error), None) => {
                     return Err(Halt::failed("unavailable", error.to_string(), true));
                 }
             }
-        };
-        let row = rows.into_iter().find(|row| row.stored.view.kind == kind);
-        Ok(row.map_or_else(ArtifactId::generate, |row| row.stored.id))
+        }
+    }
+
+    /// Makes a change in the database, however long that is down. Nothing interrupts it: whether it
+    /// was made is then known.
+    ///
+    /// # Errors
+    /// When the journal ended.
+    pub async fn change<C: Change>(&self, change: C) -> Result<C::Outcome, Halt> {
+        let journal = self.workshop.queue.store().journal();
+        let made = journal.change_after(EventId::ZERO, change).await;
+        made.map_err(|error| Halt::failed("unavailable", error.to_string(), true))
     }
 }

@@ -1,0 +1,107 @@
+//! Fetching what a provider made, before its addresses expire.
+
+use serde_json::{Map, Value};
+
+use crate::artifact::Folder;
+use crate::backoff::no_sooner_than;
+use crate::db::artifacts::content_url;
+use crate::event::payload::Artifact;
+use crate::job::{ArtifactId, StoredArtifact};
+use crate::provider::Error;
+
+use super::super::download::{FetchError, Fetched, Wanted};
+use super::super::{Halt, Workshop, retry};
+use super::{Files, Work};
+
+/// The most files that are kept of one job.
+const MOST_FILES: usize = 16;
+
+/// What of a provider's answer is worth keeping: what later jobs refer to.
+const KEPT: [&str; 2] = ["video_id", "seed"];
+
+impl Work<'_> {
+    /// Stores every file of the answer and announces it; the error when an address has expired.
+    ///
+    /// # Errors
+    /// The reason to stop.
+    pub(super) async fn collect(&mut self, answer: &Value) -> Result<Result<Files, Error>, Halt> {
+        let urls = self.model.output.urls(answer);
+        if urls.is_empty() {
+            let message = "the provider says that it is done and names no file";
+            return Err(Halt::failed("no_output", message, true));
+        }
+        self.tell(92, "downloading", None).await?;
+        let mut files = Files { ids: Vec::new(), duration_ms: None, kept: kept(answer) };
+        for (index, url) in urls.iter().take(MOST_FILES).enumerate() {
+            let fetched = match self.fetch(index, url).await? {
+                Ok(fetched) => fetched,
+                Err(error) => return Ok(Err(error)),
+            };
+            if index == 0 {
+                files.duration_ms = fetched.probe.duration_ms;
+            }
+            let stored = self.artifact(index, fetched).await?;
+            files.ids.push(stored.view.id.clone());
+            self.run.announce(stored).await?;
+        }
+        Ok(Ok(files))
+    }
+
+    async fn fetch(&self, number: usize, url: &str) -> Result<Result<Fetched, Error>, Halt> {
+        let job = &self.run.claimed.job;
+        let wanted = Wanted {
+            url,
+            folder: &Folder::Job(job.id.clone(), job.attempt),
+            number,
+            trusted: self.maker.setup.trusted_host.as_deref(),
+        };
+        let Workshop { downloader, artifacts, .. } = &self.run.workshop;
+        let mut delays = retry::RETRY.delays();
+        loop {
+            let error = match self.run.or_halt(downloader.fetch(artifacts, wanted)).await? {
+                Ok(fetched) => return Ok(Ok(fetched)),
+                Err(FetchError::Provider(error @ Error::Expired { .. })) => return Ok(Err(error)),
+                Err(error) => error,
+            };
+            let Some(delay) = delays.next().filter(|_| error.is_retryable()) else {
+                return Err(error.into());
+            };
+            tracing::info!(job = %job.id, %error, "fetching a file again");
+            let delay = no_sooner_than(self.maker.scaled(delay), error.retry_after());
+            self.run.or_halt(tokio::time::sleep(delay)).await?;
+        }
+    }
+
+    async fn artifact(&self, index: usize, fetched: Fetched) -> Result<StoredArtifact, Halt> {
+        let kind = self.model.kind().file_kind();
+        // The first is the one whose id was handed out at submit.
+        let id = if index == 0 { self.run.reserved(kind).await? } else { ArtifactId::generate() };
+        let view = Artifact {
+            id: id.to_string(),
+            kind: kind.into(),
+            media_type: fetched.sniffed.media_type.into(),
+            url: content_url(&id),
+            bytes: fetched.stored.bytes,
+            duration_ms: fetched.probe.duration_ms,
+            width: fetched.probe.width,
+            height: fetched.probe.height,
+        };
+        Ok(StoredArtifact {
+            view,
+            id,
+            attempt: self.run.attempt(),
+            name: fetched.stored.name().to_owned(),
+            path: Some(fetched.stored.path),
+            sha256: Some(fetched.stored.sha256),
+            voice: None,
+        })
+    }
+}
+
+fn kept(answer: &Value) -> Map<String, Value> {
+    let field = |name: &&str| {
+        let value = answer.get(*name).or_else(|| answer.get("result")?.get(*name))?;
+        (value.is_string() || value.is_number()).then(|| ((*name).to_owned(), value.clone()))
+    };
+    KEPT.iter().filter_map(field).collect()
+}
