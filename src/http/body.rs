@@ -30,8 +30,16 @@ const DEPTH_LIMIT: usize = 127;
 /// # Cancel safety
 /// What was read is lost, and the connection with it.
 pub async fn json(headers: &HeaderMap, body: Body, limit: usize) -> Result<Value, Problem> {
+    parse(&json_bytes(headers, body, limit).await?)
+}
+
+/// The same, not parsed yet.
+///
+/// # Errors
+/// As for [`json`], but for the syntax.
+pub async fn json_bytes(headers: &HeaderMap, body: Body, limit: usize) -> Result<Vec<u8>, Problem> {
     check_media_type(headers)?;
-    parse(&bounded(body, limit).await?)
+    bounded(body, limit).await
 }
 
 /// The same for a body that may be left out.

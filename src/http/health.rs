@@ -6,6 +6,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use crate::event::EventId;
+
 use super::{App, Info};
 
 /// `GET /healthz`: the process answers.
@@ -35,11 +37,17 @@ pub(super) async fn ready(State(app): State<App>) -> Response {
         "reason": reason,
         "head": head,
         "durable_through": durable,
-        "not_durable": head.get().saturating_sub(durable.get()),
+        "not_durable": not_durable(head, durable),
         "memory_bytes": app.store.memory(),
         "running_jobs": app.queue.running_count(),
     });
     (status, Json(view)).into_response()
+}
+
+/// How many of this epoch's events are not in the database yet.
+fn not_durable(head: EventId, durable: EventId) -> u32 {
+    let committed = if durable.epoch() == head.epoch() { durable.n() } else { 0 };
+    head.n().saturating_sub(committed)
 }
 
 /// `GET /api/info`: what a page should tell people about this server.

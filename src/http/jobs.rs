@@ -47,7 +47,8 @@ pub(super) async fn show(
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         let snapshot = app.store.snapshot(&log).await?;
-        axum::Json(view::whole(&app, &row.job, &snapshot, &standing)).into_response()
+        let job = view::with_end(&app, row.job, snapshot.status).await?;
+        axum::Json(view::whole(&app, &job, &snapshot, &standing)).into_response()
     };
     let answer = response.headers_mut();
     answer.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));

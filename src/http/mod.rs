@@ -5,12 +5,16 @@
 
 pub mod body;
 pub mod control;
+pub mod credits;
 pub mod cursor;
+mod envelope;
 pub mod events;
 pub mod files;
 pub mod health;
 pub mod ingest;
 pub mod jobs;
+mod media;
+pub mod models;
 pub mod page;
 pub mod problem;
 pub mod project;
@@ -23,29 +27,40 @@ pub mod stream;
 pub mod streams;
 pub mod submit;
 mod unread;
+pub mod uploads;
 pub mod view;
+pub mod webhooks;
 
 pub use problem::{Code, Problem};
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{get, post};
 use serde::Serialize;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::artifact::Artifacts;
 use crate::queue::Queue;
 use crate::store::Store;
+use crate::worker::Makers;
 
 /// Bounds and times of the wire.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The largest JSON body, in bytes.
     pub body_limit: usize,
+    /// The largest JSON body with files in it, in bytes.
+    pub media_body_limit: usize,
+    /// How long a lip-sync submit may hold its answer.
+    pub lipsync_wait: Duration,
     /// The largest event that a producer may push, in bytes of its line.
     pub event_limit: usize,
+    /// The largest file that a client may give us, in bytes.
+    pub upload_limit: u64,
     /// How long a stream is without bytes before it says that it is alive.
     pub keep_alive: Duration,
     /// About how long one connection may stream before it is asked to come again.
@@ -60,7 +75,10 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             body_limit: 1 << 20,
+            media_body_limit: 32 << 20,
+            lipsync_wait: Duration::from_secs(25),
             event_limit: 256 << 10,
+            upload_limit: 200 << 20,
             keep_alive: Duration::from_secs(5),
             max_stream_age: Duration::from_secs(3600),
             stall_timeout: Duration::from_secs(60),
@@ -69,6 +87,9 @@ impl Default for Options {
     }
 }
 
+/// How many bodies with files in them are worked on at once: each may take a hundred megabytes.
+pub const LARGE_BODIES: usize = 4;
+
 /// What a page should tell people about this server.
 #[derive(Clone, Debug, Serialize)]
 pub struct Info {
@@ -76,6 +97,8 @@ pub struct Info {
     pub version: &'static str,
     /// The providers that are simulated.
     pub simulated: Vec<String>,
+    /// Where those are that make media, for whoever wants to ask them directly.
+    pub simulators: BTreeMap<String, String>,
     /// The voice that speaks.
     pub voice: VoiceInfo,
     /// Names of voices that can be asked for.
@@ -100,6 +123,12 @@ pub struct App {
     pub queue: Queue,
     /// Where files are.
     pub artifacts: Artifacts,
+    /// The models, and how well their providers are.
+    pub makers: Makers,
+    /// Room for bodies with files in them.
+    pub large_bodies: Arc<Semaphore>,
+    /// Callbacks that came already.
+    pub replays: Arc<webhooks::Replays>,
     /// Bounds and times.
     pub options: Arc<Options>,
     /// Set when the server goes down.
@@ -120,10 +149,18 @@ pub fn router(app: App) -> Router {
         .route("/api/projects/{id}/stream", get(streams::project))
         .route("/api/project/{id}", get(project::show))
         .route("/api/file/{id}", get(project::file))
+        .route("/api/models", get(models::list))
+        .route("/api/models/{*slug}", get(models::show))
+        .route("/api/webhooks/{provider}/{job}/{attempt}/{token}", post(webhooks::receive))
+        .merge(media::router())
+        .route("/api/credits", get(credits::show))
+        .route("/api/credits/ledger", get(credits::ledger))
+        .route("/api/credits/grant", post(credits::grant))
         .route("/api/info", get(health::info))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .merge(files::router())
+        .merge(uploads::router())
         .merge(page::router())
         .fallback(serve::unknown_route)
         .method_not_allowed_fallback(serve::wrong_method)

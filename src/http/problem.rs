@@ -87,8 +87,18 @@ codes! {
     InvalidParameter = "invalid_parameter", BAD_REQUEST, "A parameter is wrong";
     /// There is no such job.
     UnknownJob = "unknown_job", NOT_FOUND, "There is no such job";
+    /// The catalog has no such model.
+    UnknownModel = "unknown_model", NOT_FOUND, "There is no such model";
+    /// The model cannot be used any more; `successor` names another one.
+    ModelRetired = "model_retired", GONE, "The model was retired";
+    /// A callback is not from the provider.
+    ForgedCallback = "forged_callback", UNAUTHORIZED, "The callback is not the provider's";
+    /// A callback came before.
+    ReplayedCallback = "replayed_callback", CONFLICT, "The callback was delivered before";
     /// There is no such file.
     UnknownFile = "unknown_file", NOT_FOUND, "There is no such file";
+    /// There is no such upload.
+    UnknownUpload = "unknown_upload", NOT_FOUND, "There is no such upload";
     /// There is no such project.
     UnknownProject = "unknown_project", NOT_FOUND, "There is no such project";
     /// Nothing answers at this path.
@@ -103,6 +113,10 @@ codes! {
     /// The body is of another media type than this route takes.
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE,
         "The media type of the body is not supported";
+    /// The bytes are no image, video or sound of a kind that is taken, whatever they are called.
+    NotMedia = "not_media", UNSUPPORTED_MEDIA_TYPE, "The file is no image, video or sound";
+    /// The file is larger than uploads may be; `limit` is the most, in bytes.
+    UploadTooLarge = "upload_too_large", PAYLOAD_TOO_LARGE, "The file is too large";
     /// Nothing can happen to the job any more; `job_status` says how it ended.
     JobEnded = "job_ended", CONFLICT, "The job has ended";
     /// A later attempt runs the job; `current` is its number.
@@ -114,6 +128,10 @@ codes! {
     /// The idempotency key was used for another request.
     KeyReused = "key_reused", UNPROCESSABLE_ENTITY,
         "The idempotency key belongs to another request";
+    /// The account has less than the job may cost; `balance`, `needed` and `shortfall` are in
+    /// micro-credits.
+    InsufficientCredits = "insufficient_credits", PAYMENT_REQUIRED,
+        "The account is short of credits";
     /// A pushed event has no valid form.
     InvalidEvent = "invalid_event", BAD_REQUEST, "The event is not valid";
     /// A pushed event is larger than events may be.

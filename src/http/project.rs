@@ -12,7 +12,7 @@ use crate::reconcile;
 
 use super::problem::quoted;
 use super::segment::Segment;
-use super::{App, Code, Problem, view};
+use super::{App, Code, Problem, files, view};
 
 /// What a project's name may be.
 pub(super) const NAME_RULE: &str = "must be 1 to 64 letters, digits, '_', '-' or '.'";
@@ -70,7 +70,7 @@ pub(super) async fn file(
 ) -> Result<Response, Problem> {
     let unknown = || Problem::new(Code::UnknownFile, format!("there is no file {}", quoted(&id)));
     let file: ArtifactId = id.parse().map_err(|_| unknown())?;
-    let row = app.store.db().artifact(&file).await?.ok_or_else(unknown)?;
+    let row = files::row(&app, &file).await?.ok_or_else(unknown)?;
     let log = app.store.open(&row.job).await?.ok_or_else(unknown)?;
     let job = reconcile::look(&app.store, &log).await?.ok_or_else(unknown)?.job;
     let standing = log.standing();

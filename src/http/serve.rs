@@ -184,6 +184,8 @@ async fn answer(
     let handled = AssertUnwindSafe(async move { routes.call(request).await }).catch_unwind();
     let mut response = handled.await.unwrap_or_else(|panic| {
         let message = panic_message(panic.as_ref());
+        // The end of a callback's path is a secret.
+        let path = path.split_once("/api/webhooks/").map_or(path.as_str(), |_| "/api/webhooks/…");
         tracing::error!(%method, path, message, "a handler panicked");
         Ok(Problem::new(Code::Internal, "the server failed").into_response())
     })?;
@@ -202,7 +204,12 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
 
 /// For `Router::fallback`: nothing answers at this path.
 pub async fn unknown_route(uri: Uri) -> Problem {
-    Problem::new(Code::UnknownRoute, format!("nothing answers at {}", quoted(uri.path())))
+    no_route(uri.path())
+}
+
+/// Nothing answers at this path.
+pub(super) fn no_route(path: &str) -> Problem {
+    Problem::new(Code::UnknownRoute, format!("nothing answers at {}", quoted(path)))
 }
 
 /// For `Router::method_not_allowed_fallback`; axum adds `Allow`.

@@ -6,20 +6,26 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
-use crate::job::{JobId, Kind, input};
-use crate::queue::{Submission, SubmitError, Task};
+use crate::job::{Kind, input};
+use crate::queue::{Media, Submission, SubmitError, Task};
 
-use super::{App, Code, Problem, body, project, view};
+use super::envelope::Reader;
+use super::{App, Code, Problem, body, media, view};
 
 /// The fields of a submit.
-const FIELDS: [&str; 7] =
-    ["kind", "input", "project_id", "priority", "allow_duplicate", "retry_of", "silence_limit_ms"];
+const FIELDS: [&str; 8] = [
+    "kind",
+    "model",
+    "input",
+    "project_id",
+    "priority",
+    "allow_duplicate",
+    "retry_of",
+    "silence_limit_ms",
+];
 
 /// The longest idempotency key, in bytes.
 const KEY_LIMIT: usize = 255;
-
-/// How long an external worker may be allowed to be silent, in milliseconds: a second to a day.
-const SILENCE: std::ops::RangeInclusive<i64> = 1_000..=86_400_000;
 
 /// Puts a job into the queue and answers 202 with where to watch it.
 ///
@@ -31,23 +37,32 @@ pub(super) async fn submit(
     body: Body,
 ) -> Result<Response, Problem> {
     let value = body::json(&headers, body, app.options.body_limit).await?;
-    let mut task = task(&value)?;
+    let mut task = task(&app, &value).await?;
     task.idempotency_key = idempotency_key(&headers)?;
     let submission = app.queue.submit(task).await?;
-    Ok(answer(&app, &submission))
+    let model = submission.job.model.as_deref().and_then(|slug| app.makers.catalog.get(slug));
+    Ok(match model {
+        Some(model) => media::answer(&app, &submission, model, |_| {}),
+        None => answer(&app, &submission, |_| {}),
+    })
 }
 
-fn answer(app: &App, submission: &Submission) -> Response {
+/// 202 with where to watch the job; `add` puts in what a route has besides.
+pub(super) fn answer(app: &App, submission: &Submission, add: impl FnOnce(&mut Value)) -> Response {
     let job = &submission.job;
     let standing = app.store.find(&job.id).map(|log| log.standing());
     let status = standing.map_or(job.status, |standing| standing.status);
     let mut view = json!({ "job_id": job.id, "file_id": job.file_id, "status": status });
+    if let Some(model) = &job.model {
+        view["model"] = model.as_str().into();
+    }
     if submission.deduplicated {
         view["deduplicated"] = true.into();
     }
     if let (Value::Object(view), Value::Object(links)) = (&mut view, view::links(app, job)) {
         view.extend(links);
     }
+    add(&mut view);
     let location = view["poll_url"].as_str().and_then(|url| HeaderValue::from_str(url).ok());
     let mut response = (StatusCode::ACCEPTED, axum::Json(view)).into_response();
     if let Some(location) = location {
@@ -60,7 +75,11 @@ fn answer(app: &App, submission: &Submission) -> Response {
     response
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+/// The key of a request that may be sent twice, from its header.
+///
+/// # Errors
+/// [`Code::InvalidParameter`].
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     let text = value.to_str().ok().filter(|text| !text.is_empty() && text.len() <= KEY_LIMIT);
     let detail =
@@ -69,37 +88,63 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
         .ok_or_else(|| Problem::new(Code::InvalidParameter, detail))
 }
 
-fn task(value: &Value) -> Result<Task, Problem> {
+async fn task(app: &App, value: &Value) -> Result<Task, Problem> {
     let Value::Object(fields) = value else {
         let detail = "the body must be a JSON object with 'kind' and 'input'";
         return Err(Problem::new(Code::InvalidField, detail).field("", "must be an object"));
     };
-    let mut problem = Problem::new(Code::InvalidField, "the job cannot be taken as it is");
     let kind = kind(fields)?;
-    let empty = Value::Object(Map::new());
-    let given = fields.get("input").filter(|input| !input.is_null());
-    let input = match input::check(kind, given.unwrap_or(&empty)) {
-        Ok(input) => input,
-        Err(errors) => {
-            for error in errors {
-                problem = problem.field(format!("/input{}", error.pointer), error.detail);
-            }
-            Value::Null
-        }
-    };
+    let problem = Problem::new(Code::InvalidField, "the job cannot be taken as it is");
     let mut reader = Reader { fields, problem };
+    let project_id = reader.project();
+    let (input, media) = asked(app, kind, &project_id, &mut reader).await?;
     let task = Task {
         kind,
         input,
-        project_id: reader.project(),
+        media,
+        project_id,
         priority: reader.priority(),
         idempotency_key: None,
         allow_duplicate: reader.flag("allow_duplicate"),
         retry_of: reader.retry_of(),
         silence_limit_ms: reader.silence(kind),
     };
-    reader.refuse_unknown();
+    reader.refuse_unknown(&FIELDS);
     if reader.problem.errors().is_empty() { Ok(task) } else { Err(reader.problem) }
+}
+
+/// What is asked for, checked by the kind or by the model.
+async fn asked(
+    app: &App,
+    kind: Kind,
+    project: &str,
+    reader: &mut Reader<'_>,
+) -> Result<(Value, Option<Media>), Problem> {
+    let empty = Value::Object(Map::new());
+    let input = reader.fields.get("input").filter(|input| !input.is_null()).unwrap_or(&empty);
+    if kind.is_media() {
+        let model = media::named(app, kind, reader.fields.get("model"), input)?;
+        return match media::check(app, project, &model, input, "/input").await {
+            Ok((input, media)) => Ok((input, Some(media))),
+            Err(problem) if problem.code() == Code::InvalidField => {
+                reader.take_over(&problem);
+                Ok((Value::Null, None))
+            }
+            Err(problem) => Err(problem),
+        };
+    }
+    if reader.fields.contains_key("model") {
+        reader.fail("model", format!("is not a field of a job of the kind '{kind}'"));
+    }
+    match input::check(kind, input) {
+        Ok(input) => Ok((input, None)),
+        Err(errors) => {
+            for error in errors {
+                reader.fail_at(format!("/input{}", error.pointer), error.detail);
+            }
+            Ok((Value::Null, None))
+        }
+    }
 }
 
 fn kind(fields: &Map<String, Value>) -> Result<Kind, Problem> {
@@ -118,82 +163,6 @@ fn kind(fields: &Map<String, Value>) -> Result<Kind, Problem> {
     }
 }
 
-/// Reads the fields beside the input and collects what is wrong with them.
-struct Reader<'a> {
-    fields: &'a Map<String, Value>,
-    problem: Problem,
-}
-
-impl Reader<'_> {
-    fn fail(&mut self, name: &str, detail: impl Into<String>) {
-        let empty = Problem::new(Code::InvalidField, "");
-        let problem = std::mem::replace(&mut self.problem, empty);
-        let name: String = name.chars().take(64).collect();
-        let name = name.replace('~', "~0").replace('/', "~1");
-        self.problem = problem.field(format!("/{name}"), detail);
-    }
-
-    fn get(&self, name: &str) -> Option<&Value> {
-        self.fields.get(name).filter(|value| !value.is_null())
-    }
-
-    fn project(&mut self) -> String {
-        let name = match self.get("project_id") {
-            None => return "default".into(),
-            Some(value) => value.as_str().unwrap_or_default().to_owned(),
-        };
-        if !project::is_name(&name) {
-            self.fail("project_id", project::NAME_RULE);
-        }
-        name
-    }
-
-    fn priority(&mut self) -> i32 {
-        let Some(value) = self.get("priority") else { return 0 };
-        let number = value.as_i64().filter(|number| (-100..=100).contains(number));
-        if number.is_none() {
-            self.fail("priority", "must be a whole number from -100 to 100");
-        }
-        number.and_then(|number| i32::try_from(number).ok()).unwrap_or(0)
-    }
-
-    fn flag(&mut self, name: &str) -> bool {
-        let Some(value) = self.get(name) else { return false };
-        let flag = value.as_bool();
-        if flag.is_none() {
-            self.fail(name, "must be true or false");
-        }
-        flag.unwrap_or(false)
-    }
-
-    fn retry_of(&mut self) -> Option<JobId> {
-        let id = self.get("retry_of")?.as_str().and_then(|text| text.parse().ok());
-        if id.is_none() {
-            self.fail("retry_of", "must be the id of a job");
-        }
-        id
-    }
-
-    fn silence(&mut self, kind: Kind) -> Option<i64> {
-        let number = self.get("silence_limit_ms")?.as_i64().filter(|limit| SILENCE.contains(limit));
-        if number.is_none() {
-            let (least, most) = (SILENCE.start(), SILENCE.end());
-            self.fail("silence_limit_ms", format!("must be a whole number from {least} to {most}"));
-        } else if kind != Kind::External {
-            self.fail("silence_limit_ms", "is only for jobs of the kind 'external'");
-        }
-        number
-    }
-
-    fn refuse_unknown(&mut self) {
-        let unknown: Vec<_> =
-            self.fields.keys().filter(|name| !FIELDS.contains(&name.as_str())).take(16).collect();
-        for name in unknown {
-            self.fail(name, format!("is not a field of a job; it has {}", FIELDS.join(", ")));
-        }
-    }
-}
-
 impl From<SubmitError> for Problem {
     fn from(error: SubmitError) -> Self {
         match error {
@@ -204,9 +173,34 @@ impl From<SubmitError> for Problem {
                 Self::new(Code::Draining, "the server is going down; try again")
             }
             SubmitError::Journal(error) => error.into(),
+            SubmitError::Short { available, needed } => {
+                Self::new(Code::InsufficientCredits, error.to_string())
+                    .with("balance", available)
+                    .with("needed", needed)
+                    .with("shortfall", needed - available)
+            }
             SubmitError::KeyReused => Self::new(Code::KeyReused, error.to_string()),
             SubmitError::UnknownRetry(_) => Self::new(Code::InvalidField, error.to_string())
                 .field("/retry_of", error.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_short_of_credits_learns_by_how_much() {
+        let problem = Problem::from(SubmitError::Short { available: 50_000, needed: 200_000 });
+        let view = problem.to_json();
+        assert_eq!(
+            (view["status"].as_u64(), view["retryable"].as_bool()),
+            (Some(402), Some(false))
+        );
+        assert_eq!(view["code"], "insufficient_credits");
+        assert_eq!(view["detail"], "the job may cost 0.20 credits, and 0.05 are available");
+        let amounts = [&view["balance"], &view["needed"], &view["shortfall"]];
+        assert_eq!(amounts, [50_000, 200_000, 150_000]);
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::db::DbError;
 use crate::event::now_ms;
 use crate::event::payload::End;
 use crate::job::{Job, Status};
@@ -38,6 +39,15 @@ pub(super) fn poll_after(standing: &Standing, has_voiceover: bool) -> Option<Dur
     Some(stage::interval(standing.status, elapsed, has_voiceover))
 }
 
+/// The job as its row has it once readers were told that it ended: a row that was read before that
+/// is read again. An end is in the database before anybody is told.
+pub(super) async fn with_end(app: &App, job: Job, status: Status) -> Result<Job, DbError> {
+    if !status.is_terminal() || job.end.is_some() {
+        return Ok(job);
+    }
+    Ok(app.store.db().job(&job.id).await?.unwrap_or(job))
+}
+
 /// A job in a list.
 pub(super) fn summary(app: &App, job: &Job) -> Value {
     let log = app.store.find(&job.id);
@@ -51,6 +61,7 @@ pub(super) fn summary(app: &App, job: &Job) -> Value {
         "status": status,
         "attempt": standing.as_ref().map_or(job.told_attempt, |standing| standing.attempt),
         "project_id": job.project_id,
+        "model": job.model,
         "progress": { "percent": percent, "stage": job.progress.stage },
         "input": shortened(&job.input),
         "created_at": job.created_at,
@@ -98,6 +109,9 @@ pub(super) fn whole(app: &App, job: &Job, snapshot: &Snapshot, standing: &Standi
         "text_offset": snapshot.text_offset,
         "artifacts": snapshot.artifacts,
         "input": job.input,
+        "model": job.model,
+        "hold": job.hold,
+        "cost": job.cost,
         "retry_of": job.retry_of,
         "created_at": job.created_at,
         "started_at": job.started_at,
@@ -110,7 +124,7 @@ pub(super) fn whole(app: &App, job: &Job, snapshot: &Snapshot, standing: &Standi
     if snapshot.status == Status::Completed {
         view["progress"]["percent"] = 100.into();
     }
-    if standing.ended {
+    if snapshot.status.is_terminal() {
         add_end(&mut view, job.end.as_ref());
     }
     if let (Value::Object(view), Value::Object(links)) = (&mut view, links(app, job)) {

@@ -6,7 +6,7 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderValue};
 
-use crate::job::StoredArtifact;
+use super::About;
 
 /// What a file may do that a browser opens as a page: nothing but show itself.
 const SANDBOX: HeaderValue =
@@ -19,21 +19,21 @@ pub(super) const ASK_EACH_TIME: HeaderValue = HeaderValue::from_static("private,
 const NAME_LIMIT: usize = 120;
 
 /// Strong with a checksum; weak without one, since nothing then says that the bytes are the same.
-pub(super) fn etag(stored: &StoredArtifact, size: u64) -> String {
-    match &stored.sha256 {
+pub(super) fn etag(about: &About<'_>, size: u64) -> String {
+    match about.sha256 {
         Some(sha256) if sha256.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
             format!("\"{sha256}\"")
         }
-        _ => format!("W/\"{}-{}-{size}\"", stored.id, stored.attempt),
+        _ => format!("W/\"{}-{}-{size}\"", about.id, about.attempt),
     }
 }
 
 /// The headers that the file has whichever part of it is sent.
-pub(super) fn describe(stored: &StoredArtifact, etag: &str, download: bool) -> HeaderMap {
-    let media_type = stored.view.media_type.trim().to_ascii_lowercase();
+pub(super) fn describe(about: &About<'_>, etag: &str, download: bool) -> HeaderMap {
+    let media_type = about.media_type.trim().to_ascii_lowercase();
     let mut headers = HeaderMap::from_iter([
         (CONTENT_TYPE, content_type(&media_type)),
-        (CONTENT_DISPOSITION, disposition(stored, &media_type, download)),
+        (CONTENT_DISPOSITION, disposition(about, &media_type, download)),
         (ETAG, ascii(etag)),
         (ACCEPT_RANGES, HeaderValue::from_static("bytes")),
         (CACHE_CONTROL, ASK_EACH_TIME),
@@ -67,9 +67,9 @@ fn is_inert(media_type: &str) -> bool {
 }
 
 /// RFC 6266, with the name in RFC 8187's encoding and in ASCII for clients that do not know it.
-fn disposition(stored: &StoredArtifact, media_type: &str, download: bool) -> HeaderValue {
+fn disposition(about: &About<'_>, media_type: &str, download: bool) -> HeaderValue {
     let kind = if download { "attachment" } else { "inline" };
-    let name = file_name(stored, media_type);
+    let name = file_name(about, media_type);
     let plain: String = name.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
     let encoded: String = name.bytes().map(percent).collect();
     ascii(&format!("{kind}; filename=\"{plain}\"; filename*=UTF-8''{encoded}"))
@@ -77,9 +77,9 @@ fn disposition(stored: &StoredArtifact, media_type: &str, download: bool) -> Hea
 
 /// The name to save a file under: its own without what could lead elsewhere or look like another
 /// name, else its id.
-fn file_name(stored: &StoredArtifact, media_type: &str) -> String {
+fn file_name(about: &About<'_>, media_type: &str) -> String {
     let harmless = |c: &char| !c.is_control() && !is_invisible(*c) && !"/\\:*?\"<>|".contains(*c);
-    let name: String = stored.name.chars().filter(harmless).take(NAME_LIMIT).collect();
+    let name: String = about.name.chars().filter(harmless).take(NAME_LIMIT).collect();
     let name = name.trim_matches(|c: char| c == '.' || c.is_whitespace());
     if !name.is_empty() {
         return name.into();
@@ -92,7 +92,7 @@ fn file_name(stored: &StoredArtifact, media_type: &str) -> String {
         "audio/mpeg" => ".mp3",
         _ => "",
     };
-    format!("{}{extension}", stored.id)
+    format!("{}{extension}", about.id)
 }
 
 /// Zero-width characters and those that turn the direction of text, which make `gnp.exe` look like
@@ -122,29 +122,13 @@ pub(super) fn ascii(text: &str) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::payload::Artifact;
 
-    fn stored(name: &str, media_type: &str) -> StoredArtifact {
-        StoredArtifact {
-            view: Artifact {
-                id: "file_1".into(),
-                kind: "voice".into(),
-                media_type: media_type.into(),
-                url: "/api/artifacts/file_1/content".into(),
-                bytes: 3,
-                duration_ms: None,
-            },
-            id: "file_1".parse().unwrap(),
-            attempt: 2,
-            name: name.into(),
-            path: None,
-            sha256: None,
-            voice: None,
-        }
+    fn about<'a>(name: &'a str, media_type: &'a str) -> About<'a> {
+        About { id: "file_1", attempt: 2, name, media_type, bytes: 3, sha256: None }
     }
 
     fn disposition_of(name: &str) -> String {
-        let value = disposition(&stored(name, "audio/wav"), "audio/wav", true);
+        let value = disposition(&about(name, "audio/wav"), "audio/wav", true);
         value.to_str().unwrap().into()
     }
 
@@ -182,22 +166,22 @@ mod tests {
     #[test]
     fn whatever_could_run_is_in_a_sandbox() {
         for media_type in ["text/html", "image/svg+xml", "application/xhtml+xml", "text/xml", ""] {
-            let headers = describe(&stored("x", media_type), "\"a\"", false);
+            let headers = describe(&about("x", media_type), "\"a\"", false);
             assert_eq!(headers[CONTENT_SECURITY_POLICY], SANDBOX, "{media_type}");
         }
         for media_type in ["audio/wav", "video/mp4", "image/png", "text/markdown", "text/plain"] {
-            let headers = describe(&stored("x", media_type), "\"a\"", false);
+            let headers = describe(&about("x", media_type), "\"a\"", false);
             assert!(!headers.contains_key(CONTENT_SECURITY_POLICY), "{media_type}");
         }
     }
 
     #[test]
     fn only_a_checksum_makes_a_strong_tag() {
-        let mut stored = stored("x", "audio/wav");
-        assert_eq!(etag(&stored, 3), "W/\"file_1-2-3\"");
-        stored.sha256 = Some("ab01".into());
-        assert_eq!(etag(&stored, 3), "\"ab01\"");
-        stored.sha256 = Some("\"\r\n".into());
-        assert_eq!(etag(&stored, 3), "W/\"file_1-2-3\"");
+        let mut about = about("x", "audio/wav");
+        assert_eq!(etag(&about, 3), "W/\"file_1-2-3\"");
+        about.sha256 = Some("ab01");
+        assert_eq!(etag(&about, 3), "\"ab01\"");
+        about.sha256 = Some("\"\r\n");
+        assert_eq!(etag(&about, 3), "W/\"file_1-2-3\"");
     }
 }

@@ -3,6 +3,7 @@
 mod headers;
 
 use std::ops::Range;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -14,8 +15,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures_util::TryStreamExt;
 use serde::Deserialize;
+use tokio::time::timeout;
 
 use crate::artifact::{ArtifactError, Artifacts};
+use crate::db::artifacts::ArtifactRow;
 use crate::job::{ArtifactId, StoredArtifact};
 
 use super::App;
@@ -23,6 +26,9 @@ use super::problem::{Code, Problem};
 use super::range::{self, RangeChoice};
 
 use headers::{ASK_EACH_TIME, ascii, describe, etag};
+
+/// How long to wait for the row of a file that may just have been announced.
+const COMMIT_LIMIT: Duration = Duration::from_secs(1);
 
 /// The routes of this file.
 pub fn router() -> Router<App> {
@@ -37,7 +43,7 @@ pub struct Wish {
 }
 
 impl Wish {
-    fn is_download(&self) -> bool {
+    pub(super) fn is_download(&self) -> bool {
         matches!(self.download.as_deref(), Some("1" | "true"))
     }
 }
@@ -56,10 +62,10 @@ pub async fn content(
 ) -> Result<Response, Problem> {
     let Query(wish) = query?;
     let stored = find(&app, path).await?;
-    let own = Own { artifacts: &app.artifacts, stored: &stored };
+    let own = Own { artifacts: &app.artifacts, about: About::of(&stored) };
     match stored.path.as_deref() {
         Some(place) => own.send(place, wish.is_download(), &method, &headers).await,
-        None => own.point_elsewhere(),
+        None => point_elsewhere(&stored),
     }
 }
 
@@ -71,7 +77,7 @@ async fn find(
     let unknown = || Problem::new(Code::UnknownFile, "there is no file of this id");
     let Path(text) = path.map_err(|_| unknown())?;
     let id: ArtifactId = text.parse().map_err(|_| unknown())?;
-    let row = app.store.db().artifact(&id).await?.ok_or_else(unknown)?;
+    let row = row(app, &id).await?.ok_or_else(unknown)?;
     // The row follows the event; who was just told of the file may be ahead of it by a commit.
     if let Some(told) = app.store.find(&row.job).and_then(|log| log.artifact(&id)) {
         return Ok(told);
@@ -83,14 +89,60 @@ async fn find(
     Ok(row.stored)
 }
 
+/// The file's row. One that no submit handed the id of out has its first row with its event, a
+/// commit after its readers were told: they need not come twice for it.
+pub(super) async fn row(app: &App, id: &ArtifactId) -> Result<Option<ArtifactRow>, Problem> {
+    if let Some(row) = app.store.db().artifact(id).await? {
+        return Ok(Some(row));
+    }
+    let head = app.store.head();
+    if head.n() == 0 {
+        // Nothing was announced in this life of the server, and the ids of earlier ones are past.
+        return Ok(None);
+    }
+    // While the database takes no writes there is nothing to wait for.
+    drop(timeout(COMMIT_LIMIT, app.store.journal().wait_durable(head)).await);
+    Ok(app.store.db().artifact(id).await?)
+}
+
+/// What is said of a file when it is sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct About<'a> {
+    /// Its id, for the log and as a name when it has none.
+    pub(super) id: &'a str,
+    /// The run that made it, or 0.
+    pub(super) attempt: u32,
+    /// A name for people who download it.
+    pub(super) name: &'a str,
+    pub(super) media_type: &'a str,
+    pub(super) bytes: u64,
+    /// SHA-256 of its bytes, in hex.
+    pub(super) sha256: Option<&'a str>,
+}
+
+impl<'a> About<'a> {
+    fn of(stored: &'a StoredArtifact) -> Self {
+        Self {
+            id: stored.id.as_str(),
+            attempt: stored.attempt,
+            name: &stored.name,
+            media_type: &stored.view.media_type,
+            bytes: stored.view.bytes,
+            sha256: stored.sha256.as_deref(),
+        }
+    }
+}
+
 /// A ready file on its way to a client.
-struct Own<'a> {
-    artifacts: &'a Artifacts,
-    stored: &'a StoredArtifact,
+#[derive(Debug)]
+pub(super) struct Own<'a> {
+    pub(super) artifacts: &'a Artifacts,
+    pub(super) about: About<'a>,
 }
 
 impl Own<'_> {
-    async fn send(
+    /// Sends the file that lies at `place`, or the part of it that was asked for.
+    pub(super) async fn send(
         &self,
         place: &str,
         download: bool,
@@ -98,8 +150,8 @@ impl Own<'_> {
         headers: &HeaderMap,
     ) -> Result<Response, Problem> {
         let size = self.size(place).await?;
-        let etag = etag(self.stored, size);
-        let mut answer = describe(self.stored, &etag, download);
+        let etag = etag(&self.about, size);
+        let mut answer = describe(&self.about, &etag, download);
         if range::has_it_already(headers, &etag) {
             return Ok((StatusCode::NOT_MODIFIED, answer).into_response());
         }
@@ -127,11 +179,11 @@ impl Own<'_> {
     /// How long the stored file is.
     async fn size(&self, place: &str) -> Result<u64, Problem> {
         let size = self.artifacts.size(place).await.map_err(|error| self.failed(&error))?;
-        let expected = self.stored.view.bytes;
+        let expected = self.about.bytes;
         // A row with a checksum is ours and knows its length; a worker's that only knows the
         // database may not.
-        if self.stored.sha256.is_some() && size != expected {
-            let artifact = &self.stored.id;
+        if self.about.sha256.is_some() && size != expected {
+            let artifact = self.about.id;
             tracing::error!(%artifact, size, expected, "a stored file has a wrong length");
             return Err(Problem::new(Code::Internal, "the stored file is damaged"));
         }
@@ -141,14 +193,14 @@ impl Own<'_> {
     async fn body(&self, place: &str, part: Range<u64>) -> Result<Body, Problem> {
         let bytes = self.artifacts.read(place, Some(part)).await;
         let bytes = bytes.map_err(|error| self.failed(&error))?;
-        let artifact = self.stored.id.clone();
+        let artifact = self.about.id.to_owned();
         Ok(Body::from_stream(bytes.inspect_err(move |error| {
             tracing::error!(%error, %artifact, "a file was sent in part only");
         })))
     }
 
     fn failed(&self, error: &ArtifactError) -> Problem {
-        tracing::error!(%error, artifact = %self.stored.id, "a file cannot be read");
+        tracing::error!(%error, artifact = self.about.id, "a file cannot be read");
         match error {
             ArtifactError::Missing(_) => {
                 Problem::new(Code::UnknownFile, "the file is gone from artifact storage")
@@ -161,20 +213,20 @@ impl Own<'_> {
             | ArtifactError::Read(_) => Problem::new(Code::Internal, "the file could not be read"),
         }
     }
+}
 
-    /// For a file that another server keeps.
-    fn point_elsewhere(&self) -> Result<Response, Problem> {
-        let url = &self.stored.view.url;
-        let remote = url.starts_with("https://") || url.starts_with("http://");
-        match HeaderValue::from_str(url) {
-            Ok(location) if remote => {
-                let headers = [(LOCATION, location), (CACHE_CONTROL, ASK_EACH_TIME)];
-                Ok((StatusCode::FOUND, headers).into_response())
-            }
-            _ => {
-                tracing::error!(artifact = %self.stored.id, %url, "a ready file has no place");
-                Err(Problem::new(Code::UnknownFile, "the file has no place that can be read"))
-            }
+/// For a file that another server keeps.
+fn point_elsewhere(stored: &StoredArtifact) -> Result<Response, Problem> {
+    let url = &stored.view.url;
+    let remote = url.starts_with("https://") || url.starts_with("http://");
+    match HeaderValue::from_str(url) {
+        Ok(location) if remote => {
+            let headers = [(LOCATION, location), (CACHE_CONTROL, ASK_EACH_TIME)];
+            Ok((StatusCode::FOUND, headers).into_response())
+        }
+        _ => {
+            tracing::error!(artifact = %stored.id, %url, "a ready file has no place");
+            Err(Problem::new(Code::UnknownFile, "the file has no place that can be read"))
         }
     }
 }
@@ -217,6 +269,8 @@ mod tests {
                 url: "/api/artifacts/file_1/content".into(),
                 bytes: put.bytes,
                 duration_ms: None,
+                width: None,
+                height: None,
             };
             let stored = StoredArtifact {
                 view,
@@ -239,7 +293,7 @@ mod tests {
             for (name, value) in headers {
                 map.append(name, value.parse().unwrap());
             }
-            let own = Own { artifacts: &self.artifacts, stored: &self.stored };
+            let own = Own { artifacts: &self.artifacts, about: About::of(&self.stored) };
             own.send(self.stored.path.as_deref().unwrap(), false, &method, &map).await
         }
 
@@ -331,7 +385,7 @@ mod tests {
         let mut fixture = Fixture::new().await;
         let mut ask = |url: &str| {
             fixture.stored.view.url = url.into();
-            Own { artifacts: &fixture.artifacts, stored: &fixture.stored }.point_elsewhere()
+            point_elsewhere(&fixture.stored)
         };
         for url in ["/api/artifacts/file_1/content", "javascript:alert(1)", "https://a\r\nb: c"] {
             assert_eq!(ask(url).unwrap_err().code(), Code::UnknownFile);

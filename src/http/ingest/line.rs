@@ -6,14 +6,14 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::event::EventType;
-use crate::event::payload::{Artifact, Canceled, End, Failed, Progress};
+use crate::event::payload::{Artifact, ArtifactReady, Canceled, End, Failed, Progress};
+use crate::event::{Draft, EventType, now_ms};
 use crate::http::problem::quoted;
 use crate::http::{Code, Problem};
 use crate::job::{ArtifactId, Fact, StoredArtifact};
 use crate::store::{Log, ProducerSeq, Store};
 
-use super::strict;
+use super::{strict, upload};
 
 /// The fields of an event.
 const FIELDS: [&str; 4] = ["type", "data", "producer_seq", "producer"];
@@ -95,7 +95,7 @@ fn read<T: DeserializeOwned>(fields: &Fields<'_>, name: &str) -> Result<Option<T
     fields.get(name).map_or(Ok(None), |raw| serde_json::from_str(raw.get()).map_err(drop))
 }
 
-fn field(pointer: &str, detail: impl Into<String>) -> Problem {
+pub(super) fn field(pointer: &str, detail: impl Into<String>) -> Problem {
     let detail = detail.into();
     Problem::new(Code::InvalidEvent, format!("{pointer} {detail}")).field(pointer, detail)
 }
@@ -170,13 +170,40 @@ impl Incoming<'_> {
         })
     }
 
-    /// A file that the job's row of files knows, or one that lies elsewhere under an `http(s)` URL.
+    /// What readers get: the producer's own JSON, or with an upload everything that is known of it.
+    pub(super) fn draft(self, fact: &Fact) -> Draft {
+        let names_upload =
+            || self.object().is_ok_and(|data| upload::named(&data["artifact"]).is_some());
+        match fact {
+            Fact::ArtifactReady(stored) if names_upload() => {
+                let ready = ArtifactReady { artifact: stored.view.clone() };
+                Draft::new(EventType::ArtifactReady, &ready, now_ms())
+            }
+            Fact::ArtifactReady(_)
+            | Fact::Status { .. }
+            | Fact::Progress(_)
+            | Fact::Content(_)
+            | Fact::TtsCompleted { .. }
+            | Fact::End(_)
+            | Fact::Other => Draft::raw(self.kind, self.data, now_ms()),
+        }
+    }
+
+    /// A file that was uploaded, one that the job's row of files knows, or one that lies elsewhere
+    /// under an `http(s)` URL.
     async fn artifact(&self, store: &Store, log: &Log) -> Result<Fact, Problem> {
         let object = self.object()?;
         let described = &object["artifact"];
+        if let Some(id) = upload::named(described) {
+            let file = upload::as_file(store, log, &id, described).await?;
+            return Ok(Fact::ArtifactReady(Box::new(file)));
+        }
         let id: ArtifactId =
             described["id"].as_str().and_then(|id| id.parse().ok()).ok_or_else(|| {
-                field("/data/artifact/id", "is required: 'file_' and up to 64 letters or digits")
+                field(
+                    "/data/artifact/id",
+                    "is required: 'file_' or 'upl_' and up to 64 letters or digits",
+                )
             })?;
         if let Some(row) = store.db().artifact(&id).await? {
             if row.job != log.job {

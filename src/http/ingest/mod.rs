@@ -3,6 +3,7 @@
 mod line;
 mod lines;
 mod strict;
+mod upload;
 
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde_json::json;
 
-use crate::event::{Draft, EventId, now_ms};
+use crate::event::EventId;
 use crate::job::{Kind, Status};
 use crate::queue::Ended;
 use crate::store::{Log, ProducerSeq, Proposal, Refusal, Source};
@@ -171,14 +172,10 @@ async fn take(
     } else {
         let fact = incoming.fact(&app.store, log).await?;
         start(app, log)?;
-        let Incoming { kind, data, producer, .. } = incoming;
-        let proposal = Proposal {
-            attempt: log.standing().attempt,
-            source: Source::Producer,
-            fact,
-            draft: Draft::raw(kind, data, now_ms()),
-            producer,
-        };
+        let producer = incoming.producer.clone();
+        let draft = incoming.draft(&fact);
+        let attempt = log.standing().attempt;
+        let proposal = Proposal { attempt, source: Source::Producer, fact, draft, producer };
         app.store.append(log, [proposal])?;
     }
     progress.appended += 1;

@@ -1,0 +1,176 @@
+//! Credits: what there is, where it went, and more of it.
+//!
+//! Amounts are integer micro-credits; beside each stands the same amount as a decimal text for
+//! people, under the same name with `_credits`.
+
+use std::ops::RangeInclusive;
+
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value, json};
+
+use crate::credits::{self, Micro};
+use crate::db::credits::{Balance, Entry, Grant, Granted};
+use crate::event::now_ms;
+
+use super::problem::quoted;
+use super::query::Query;
+use super::{App, Code, Problem, body, submit};
+
+/// How much one grant may be.
+const AMOUNT: RangeInclusive<i64> = 1..=credits::MOST_GRANTED;
+
+/// The longest note, in Unicode scalar values.
+const NOTE_LIMIT: usize = 200;
+
+/// `GET /api/credits`: the balance of the account that pays for jobs.
+///
+/// # Errors
+/// [`Code::Unavailable`].
+pub(super) async fn show(State(app): State<App>) -> Result<Response, Problem> {
+    let account = credits::DEFAULT_ACCOUNT;
+    let balance = app.store.db().balance(account).await?;
+    let balance = balance.ok_or_else(|| Problem::new(Code::Internal, "no account is open"))?;
+    let Balance { available, held, granted, captured } = balance;
+    let mut view = json!({ "account": account, "currency": "credits" });
+    for (name, amount) in
+        [("available", available), ("held", held), ("granted", granted), ("captured", captured)]
+    {
+        add_amount(&mut view, name, amount);
+    }
+    Ok(axum::Json(view).into_response())
+}
+
+/// `GET /api/credits/ledger`: every movement of the account, newest first, in pages.
+///
+/// # Errors
+/// [`Code::InvalidParameter`].
+pub(super) async fn ledger(
+    State(app): State<App>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let query = Query::parse(query.as_deref(), &["limit", "before"])?;
+    let limit = query.number("limit", 1..=200, 50)?;
+    let before = query.number("before", 1..=i64::MAX.cast_unsigned(), i64::MAX.cast_unsigned())?;
+    let (before, most) = (i64::try_from(before).ok(), u32::try_from(limit).unwrap_or(200));
+    let entries = app.store.db().ledger(credits::DEFAULT_ACCOUNT, before, most).await?;
+    let is_full = entries.len() as u64 == limit;
+    let next = entries.last().map(|entry| entry.id).filter(|_| is_full);
+    let entries: Vec<_> = entries.iter().map(view).collect();
+    Ok(axum::Json(json!({ "entries": entries, "next": next })).into_response())
+}
+
+/// `POST /api/credits/grant`: gives the account credits; 201 with the entry, or 200 with the one
+/// that the same idempotency key has made before.
+///
+/// # Errors
+/// [`Code::InvalidField`], [`Code::KeyReused`], [`Code::Unavailable`].
+pub(super) async fn grant(
+    State(app): State<App>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let value = body::json(&headers, body, app.options.body_limit).await?;
+    let (amount, note) = fields(&value)?;
+    let grant = Grant {
+        account: credits::DEFAULT_ACCOUNT.into(),
+        amount,
+        idempotency_key: submit::idempotency_key(&headers)?,
+        note,
+        now: now_ms(),
+    };
+    match app.store.journal().change(grant).await? {
+        Granted::New(entry) => Ok((StatusCode::CREATED, axum::Json(view(&entry))).into_response()),
+        Granted::Repeated(entry) => {
+            let replayed = HeaderName::from_static("idempotent-replayed");
+            let replayed = [(replayed, HeaderValue::from_static("true"))];
+            Ok((replayed, axum::Json(view(&entry))).into_response())
+        }
+        Granted::KeyReused => {
+            let detail = "the idempotency key was used for a grant of another amount or note";
+            Err(Problem::new(Code::KeyReused, detail))
+        }
+        Granted::TooMuch { room } => {
+            let detail = format!("must be at most {room}: no account can be granted more in all");
+            Err(Problem::new(Code::InvalidField, "the account cannot be granted so much")
+                .field("/amount", detail))
+        }
+    }
+}
+
+fn view(entry: &Entry) -> Value {
+    let mut view = json!({
+        "id": entry.id,
+        "entry": entry.kind.as_str(),
+        "job_id": entry.job_id,
+        "note": entry.note,
+        "at": entry.at,
+    });
+    add_amount(&mut view, "amount", entry.amount);
+    add_amount(&mut view, "available_after", entry.available);
+    view
+}
+
+fn add_amount(view: &mut Value, name: &str, amount: i64) {
+    view[name] = amount.into();
+    view[format!("{name}_credits")] = Micro::new(amount).to_string().into();
+}
+
+/// The amount and the note of a grant.
+fn fields(value: &Value) -> Result<(i64, Option<String>), Problem> {
+    let mut problem = Problem::new(Code::InvalidField, "the credits cannot be granted like this");
+    let Value::Object(fields) = value else {
+        return Err(problem.field("", "must be an object with 'amount' and, if wanted, 'note'"));
+    };
+    let (amount, note) = (amount(fields), note(fields));
+    for (pointer, detail) in [("/amount", amount.as_ref().err()), ("/note", note.as_ref().err())] {
+        if let Some(detail) = detail {
+            problem = problem.field(pointer, detail);
+        }
+    }
+    let unknown = fields.keys().filter(|name| !["amount", "note"].contains(&name.as_str()));
+    for name in unknown.take(16) {
+        let name: String = name.chars().take(64).collect();
+        let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+        problem = problem.field(pointer, "is not a field of a grant; it has amount, note");
+    }
+    match (amount, note) {
+        (Ok(amount), Ok(note)) if problem.errors().is_empty() => Ok((amount, note)),
+        _ => Err(problem),
+    }
+}
+
+fn amount(fields: &Map<String, Value>) -> Result<i64, String> {
+    let (least, most) = (AMOUNT.start(), AMOUNT.end());
+    let rule =
+        format!("a whole number of micro-credits from {least} to {most} (a credit has 1000000)");
+    match fields.get("amount") {
+        None | Some(Value::Null) => Err(format!("is required: {rule}")),
+        Some(value) => {
+            let amount = value.as_i64().filter(|amount| AMOUNT.contains(amount));
+            amount.ok_or_else(|| format!("must be {rule}, not {}", quoted(&value.to_string())))
+        }
+    }
+}
+
+fn note(fields: &Map<String, Value>) -> Result<Option<String>, String> {
+    match fields.get("note") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => {
+            let count = text.chars().count();
+            if count > NOTE_LIMIT {
+                return Err(format!("must have at most {NOTE_LIMIT} characters, not {count}"));
+            }
+            match text.chars().find(|one| one.is_control()) {
+                Some(control) => Err(format!(
+                    "must not contain the control character U+{:04X}",
+                    u32::from(control)
+                )),
+                None => Ok(Some(text.clone())),
+            }
+        }
+        Some(value) => Err(format!("must be a text, not {}", quoted(&value.to_string()))),
+    }
+}

@@ -1,0 +1,71 @@
+//! A job as routes see it that poll in a provider's words.
+
+use std::time::Duration;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, SecondsFormat};
+use serde_json::{Value, json};
+
+use crate::job::{Job, Status};
+use crate::reconcile;
+
+use super::super::{App, Code, Problem, cursor, view};
+
+/// What they see.
+pub(super) struct Seen {
+    pub(super) job: Job,
+    pub(super) status: Status,
+    pub(super) percent: u8,
+    /// What the job is doing, for people.
+    pub(super) line: String,
+    /// Where its files are.
+    pub(super) urls: Vec<String>,
+    poll_after: Option<Duration>,
+}
+
+impl Seen {
+    /// 200 with this body, and when to come back.
+    pub(super) fn respond(&self, mut view: Value) -> Response {
+        view["poll_after_ms"] =
+            json!(self.poll_after.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(1000)));
+        let mut response = (StatusCode::OK, axum::Json(view)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+        if let Some(wait) = self.poll_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+        }
+        response
+    }
+}
+
+/// Looks at a job.
+///
+/// # Errors
+/// [`Code::UnknownJob`].
+pub(super) async fn look(app: &App, id: &str) -> Result<Seen, Problem> {
+    let log = cursor::log(app, id).await?;
+    let row = reconcile::look(&app.store, &log).await?;
+    let job = row.ok_or_else(|| Problem::new(Code::UnknownJob, "the job is gone"))?.job;
+    let standing = log.standing();
+    let snapshot = app.store.snapshot(&log).await?;
+    let job = view::with_end(app, job, snapshot.status).await?;
+    let progress = &snapshot.progress;
+    let line = progress.message.clone().unwrap_or_else(|| format!("{} %", progress.percent));
+    let urls = snapshot.artifacts.iter().map(|artifact| view::link(app, &artifact.url)).collect();
+    Ok(Seen {
+        status: snapshot.status,
+        percent: progress.percent,
+        line,
+        urls,
+        poll_after: view::poll_after(&standing, false),
+        job,
+    })
+}
+
+/// A time as these pages read it: ISO 8601, UTC, with milliseconds.
+pub(super) fn time(ms: i64) -> String {
+    DateTime::from_timestamp_millis(ms)
+        .unwrap_or_default()
+        .to_rfc3339_opts(SecondsFormat::Millis, true)
+}

@@ -1,0 +1,75 @@
+//! `GET /api/models`: what can be made, by which models, and how well their providers are.
+
+use axum::extract::{RawQuery, State};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use crate::catalog::{Mode, Model};
+use crate::job::Kind;
+
+use super::problem::quoted;
+use super::query::Query;
+use super::segment::Segment;
+use super::{App, Code, Problem, media};
+
+/// Lists models, in the catalog's order.
+///
+/// # Errors
+/// [`super::Code::InvalidParameter`].
+pub(super) async fn list(
+    State(app): State<App>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let query = Query::parse(query.as_deref(), &["provider", "mode", "kind"])?;
+    let mode = mode(&query)?;
+    let kind = kind(&query)?;
+    let provider = query.get("provider");
+    let fits = |model: &&std::sync::Arc<Model>| {
+        provider.is_none_or(|provider| model.provider == provider)
+            && mode.is_none_or(|mode| model.modes.contains(&mode))
+            && kind.is_none_or(|kind| model.kind() == kind)
+    };
+    let models: Vec<_> =
+        app.makers.catalog.iter().filter(fits).map(|model| view(&app, model)).collect();
+    Ok(axum::Json(json!({ "models": models })).into_response())
+}
+
+/// Shows one model, by its slug or another of its names.
+///
+/// # Errors
+/// [`super::Code::UnknownModel`].
+pub(super) async fn show(
+    State(app): State<App>,
+    Segment(slug): Segment,
+) -> Result<Response, Problem> {
+    let model = media::find(&app, &slug, &serde_json::Map::new())?;
+    Ok(axum::Json(view(&app, &model)).into_response())
+}
+
+fn kind(query: &Query) -> Result<Option<Kind>, Problem> {
+    let kinds = [Kind::Video, Kind::Image, Kind::Lipsync].map(Kind::as_str).join(", ");
+    let kind = query.read::<Kind>("kind", &format!("one of {kinds}"))?;
+    match kind {
+        Some(kind) if !kind.is_media() => {
+            let detail = format!("'kind' must be one of {kinds}, not '{kind}'");
+            Err(Problem::new(Code::InvalidParameter, detail))
+        }
+        kind => Ok(kind),
+    }
+}
+
+fn mode(query: &Query) -> Result<Option<Mode>, Problem> {
+    let Some(word) = query.get("mode") else { return Ok(None) };
+    Mode::of(word).map(Some).ok_or_else(|| {
+        let modes = Mode::ALL.map(Mode::as_str).join(", ");
+        let detail = format!("'mode' must be one of {modes}, not {}", quoted(word));
+        Problem::new(Code::InvalidParameter, detail)
+    })
+}
+
+fn view(app: &App, model: &Model) -> Value {
+    let mut view = model.view();
+    view["simulated"] = app.makers.is_simulated(&model.provider).into();
+    view["health"] = json!(app.makers.health(&model.provider));
+    view
+}

@@ -1,0 +1,132 @@
+//! `/api/uploads`: files that clients give us, for jobs to work on.
+//!
+//! A file is told by its bytes, streamed to storage, and has a row once it is whole: a request that
+//! stops half-way leaves nothing behind.
+
+mod form;
+mod keep;
+mod receive;
+
+pub use keep::store_data_url;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, RawQuery, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde::Serialize;
+
+use crate::db::uploads::Upload;
+use crate::job::UploadId;
+
+use super::files::{About, Own, Wish};
+use super::segment::Segment;
+use super::{App, Code, Problem, query, view};
+
+/// The routes of this file.
+pub fn router() -> Router<App> {
+    Router::new()
+        .route("/api/uploads", post(create))
+        .route("/api/uploads/{id}", get(show))
+        .route("/api/uploads/{id}/content", get(content))
+}
+
+/// An upload as a client sees it.
+#[derive(Debug, Serialize)]
+struct View<'a> {
+    id: &'a UploadId,
+    url: String,
+    name: &'a str,
+    project_id: &'a str,
+    media_type: &'a str,
+    bytes: u64,
+    sha256: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    width: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    height: Option<u32>,
+    created_at: i64,
+}
+
+impl<'a> View<'a> {
+    fn of(app: &App, upload: &'a Upload) -> Self {
+        Self {
+            id: &upload.id,
+            url: view::link(app, &content_path(&upload.id)),
+            name: &upload.name,
+            project_id: &upload.project_id,
+            media_type: &upload.media_type,
+            bytes: upload.bytes,
+            sha256: &upload.sha256,
+            duration_ms: upload.duration_ms,
+            width: upload.width,
+            height: upload.height,
+            created_at: upload.created_at,
+        }
+    }
+}
+
+/// Where the bytes of an upload are fetched.
+#[must_use]
+pub fn content_path(id: &UploadId) -> String {
+    format!("/api/uploads/{id}/content")
+}
+
+/// Takes a file: the part `file` of a form, or a body that is nothing else.
+///
+/// # Errors
+/// What is wrong with the request or the file, or why it cannot be stored now.
+async fn create(
+    State(app): State<App>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let query = query::Query::parse(query.as_deref(), &["project_id", "name"])?;
+    let received = receive::receive(&app, &query, &headers, body).await?;
+    let upload = keep::keep(&app, received).await?;
+    let location = view::link(&app, &format!("/api/uploads/{}", upload.id));
+    let mut response = (StatusCode::CREATED, axum::Json(View::of(&app, &upload))).into_response();
+    if let Ok(location) = HeaderValue::from_str(&location) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
+}
+
+/// What is known of an upload.
+async fn show(State(app): State<App>, Segment(id): Segment) -> Result<Response, Problem> {
+    let upload = find(&app, &id).await?;
+    Ok(axum::Json(View::of(&app, &upload)).into_response())
+}
+
+/// The bytes of an upload, or the part of them that was asked for.
+async fn content(
+    State(app): State<App>,
+    Segment(id): Segment,
+    query: Result<Query<Wish>, QueryRejection>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let Query(wish) = query?;
+    let upload = find(&app, &id).await?;
+    let about = About {
+        id: upload.id.as_str(),
+        attempt: 0,
+        name: &upload.name,
+        media_type: &upload.media_type,
+        bytes: upload.bytes,
+        sha256: Some(&upload.sha256),
+    };
+    let own = Own { artifacts: &app.artifacts, about };
+    own.send(&upload.path, wish.is_download(), &method, &headers).await
+}
+
+async fn find(app: &App, id: &str) -> Result<Upload, Problem> {
+    let unknown = || Problem::new(Code::UnknownUpload, "there is no upload of this id");
+    let id: UploadId = id.parse().map_err(|_| unknown())?;
+    app.store.db().upload(&id).await?.ok_or_else(unknown)
+}
