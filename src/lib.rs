@@ -10,13 +10,17 @@
 
 pub mod backoff;
 pub mod event;
+pub mod nearest;
 pub mod telemetry;
 
 pub mod job;
 
 pub mod artifact;
+pub mod catalog;
 pub mod db;
 pub mod provider;
+
+pub mod credits;
 
 pub mod store;
 

@@ -7,8 +7,9 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
+use crate::nearest::nearest;
+
 use super::error::{ConfigError, presentable};
-use super::nearest::nearest;
 use super::report::Origin;
 use super::settings::{Setting, TABLE};
 

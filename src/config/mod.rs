@@ -10,10 +10,10 @@ mod error;
 mod file;
 mod flags;
 mod form;
-mod nearest;
 mod report;
 mod resolve;
 mod settings;
+mod units;
 
 pub use environment::Environment;
 pub use error::ConfigError;

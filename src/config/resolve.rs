@@ -3,11 +3,12 @@
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
+use crate::nearest::nearest;
+
 use super::environment::Environment;
 use super::error::{ConfigError, presentable};
 use super::file;
 use super::flags::Flags;
-use super::nearest::nearest;
 use super::report::{Entry, Origin, Report};
 use super::settings::{Setting, Settings, TABLE};
 

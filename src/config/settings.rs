@@ -1,5 +1,6 @@
 //! The one table of settings.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,9 +10,10 @@ use secrecy::SecretString;
 use crate::telemetry;
 
 use super::form::{
-    Address, Decimal, Described, Filter, Folder, Form, LogFormat, OnOff, Secret, Size, Text, Time,
-    Url, Whole,
+    Address, Decimal, Described, File, Filter, Folder, Form, LogFormat, Numbers, OnOff, Secret,
+    Text, Url, Whole,
 };
+use super::units::{Size, Time};
 
 const KILOBYTE: usize = 1 << 10;
 const MEGABYTE: usize = 1 << 20;
@@ -158,6 +160,104 @@ settings! {
         flag: None, env: "OPENAI_API_KEY",
         default: "", form: Secret,
     }
+    /// Where Replicate is, with its version, as in `https://api.replicate.com/v1`.
+    replicate_base_url: Option<String> {
+        flag: Some("replicate-base-url"), env: "TAILWATER_REPLICATE_BASE_URL",
+        default: "", form: Url,
+    }
+    /// Where fal is, the queue, as in `https://queue.fal.run`.
+    fal_base_url: Option<String> {
+        flag: Some("fal-base-url"), env: "TAILWATER_FAL_BASE_URL",
+        default: "", form: Url,
+    }
+    /// Where Runway is, as in `https://api.dev.runwayml.com`.
+    runway_base_url: Option<String> {
+        flag: Some("runway-base-url"), env: "TAILWATER_RUNWAY_BASE_URL",
+        default: "", form: Url,
+    }
+    /// Where `MiniMax` is, as in `https://api.minimax.io`.
+    minimax_base_url: Option<String> {
+        flag: Some("minimax-base-url"), env: "TAILWATER_MINIMAX_BASE_URL",
+        default: "", form: Url,
+    }
+    /// Where Black Forest Labs is, as in `https://api.bfl.ai`.
+    bfl_base_url: Option<String> {
+        flag: Some("bfl-base-url"), env: "TAILWATER_BFL_BASE_URL",
+        default: "", form: Url,
+    }
+    /// The key for Replicate; never printed.
+    replicate_api_token: Option<SecretString> {
+        flag: None, env: "REPLICATE_API_TOKEN",
+        default: "", form: Secret,
+    }
+    /// The key for fal; never printed.
+    fal_key: Option<SecretString> {
+        flag: None, env: "FAL_KEY",
+        default: "", form: Secret,
+    }
+    /// The key for Runway; never printed.
+    runwayml_api_secret: Option<SecretString> {
+        flag: None, env: "RUNWAYML_API_SECRET",
+        default: "", form: Secret,
+    }
+    /// The key for `MiniMax`; never printed.
+    minimax_api_key: Option<SecretString> {
+        flag: None, env: "MINIMAX_API_KEY",
+        default: "", form: Secret,
+    }
+    /// The key for Black Forest Labs; never printed.
+    bfl_api_key: Option<SecretString> {
+        flag: None, env: "BFL_API_KEY",
+        default: "", form: Secret,
+    }
+    /// What Replicate signs callbacks with, `whsec_…`; without it, it is asked for at Replicate.
+    replicate_webhook_secret: Option<SecretString> {
+        flag: None, env: "TAILWATER_REPLICATE_WEBHOOK_SECRET",
+        default: "", form: Secret,
+    }
+    /// A file (TOML) that adds models to the catalog or changes them.
+    catalog: Option<PathBuf> {
+        flag: Some("catalog"), env: "TAILWATER_CATALOG",
+        default: "", form: File,
+    }
+    /// How many jobs run at once for some providers or models, by name, where it is not the number
+    /// of workers.
+    concurrency: BTreeMap<String, u32> {
+        flag: Some("concurrency"), env: "TAILWATER_CONCURRENCY",
+        default: "", form: Numbers(1..=1000),
+    }
+    /// How many jobs are started a minute at some providers, by name, where the catalog's figure
+    /// does not fit your plan.
+    requests_per_minute: BTreeMap<String, u32> {
+        flag: Some("requests-per-minute"), env: "TAILWATER_REQUESTS_PER_MINUTE",
+        default: "", form: Numbers(1..=1_000_000),
+    }
+    /// Over how long jobs are spread that would start at a provider together, 0 s to 1 m.
+    start_jitter: Duration {
+        flag: Some("start-jitter"), env: "TAILWATER_START_JITTER",
+        default: "2s", form: Time(SECOND, Duration::ZERO..=MINUTE),
+    }
+    /// How long a lip-sync submit with `pollForCompletion` holds its answer, in seconds, 0 s to
+    /// 10 m; proxies give up after 30 to 100 s.
+    lipsync_wait: Duration {
+        flag: Some("lipsync-wait"), env: "TAILWATER_LIPSYNC_WAIT",
+        default: "25s", form: Time(SECOND, Duration::ZERO..=MINUTE.saturating_mul(10)),
+    }
+    /// How many credits the account of a new data folder begins with, 0 to 1000000.
+    demo_credits: u32 {
+        flag: Some("demo-credits"), env: "TAILWATER_DEMO_CREDITS",
+        default: "1000", form: Whole(0..=1_000_000),
+    }
+    /// The largest file that clients may upload, in bytes, 1K to 16G.
+    upload_limit: usize {
+        flag: Some("upload-limit"), env: "TAILWATER_UPLOAD_LIMIT",
+        default: "200M", form: Size(KILOBYTE..=16 * 1024 * MEGABYTE),
+    }
+    /// The largest file that is fetched from a provider, in bytes, 1K to 64G.
+    output_limit: usize {
+        flag: Some("output-limit"), env: "TAILWATER_OUTPUT_LIMIT",
+        default: "1G", form: Size(KILOBYTE..=64 * 1024 * MEGABYTE),
+    }
     /// How long a model may write nothing before its run is given up, in seconds, 1 s to 1 h.
     chat_idle_timeout: Duration {
         flag: Some("chat-idle-timeout"), env: "TAILWATER_CHAT_IDLE_TIMEOUT",
@@ -190,7 +290,8 @@ settings! {
         flag: Some("event-limit"), env: "TAILWATER_EVENT_LIMIT",
         default: "256K", form: Size(KILOBYTE..=16 * MEGABYTE),
     }
-    /// The largest JSON body of a request, in bytes, 1K to 64M.
+    /// The largest JSON body of a request, in bytes, 1K to 64M; on the submit routes of models, where
+    /// files may stand in it as `data:` URLs, 32 times that.
     body_limit: usize {
         flag: Some("body-limit"), env: "TAILWATER_BODY_LIMIT",
         default: "1M", form: Size(KILOBYTE..=64 * MEGABYTE),
@@ -201,7 +302,7 @@ settings! {
         flag: Some("retention-memory"), env: "TAILWATER_RETENTION_MEMORY",
         default: "300s", form: Time(SECOND, Duration::ZERO..=DAY),
     }
-    /// How long the database keeps a finished job, in days, 1 m to 3650 d.
+    /// How long the database keeps the events of a finished job, in days, 1 m to 3650 d.
     retention_database: Duration {
         flag: Some("retention-database"), env: "TAILWATER_RETENTION_DATABASE",
         default: "30d", form: Time(DAY, MINUTE..=DAY.saturating_mul(3_650)),

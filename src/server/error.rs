@@ -42,9 +42,28 @@ pub enum Error {
     /// What an earlier process left could not be taken over.
     #[error("cannot take over what the last process left: {0}")]
     Recover(#[from] RecoverError),
+    /// The account for credits does not open.
+    #[error("cannot open the account for credits: {0}")]
+    Account(#[from] crate::store::JournalError),
     /// A provider's client cannot be built.
     #[error("cannot set up a provider: {0}")]
     Provider(#[from] crate::provider::Error),
+    /// The operator's catalog cannot be read.
+    #[error("cannot use the catalog {}: {message}", path.display())]
+    Catalog {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A setting names a provider or model that is not there.
+    #[error(
+        "the settings 'concurrency' and 'requests_per_minute' name '{name}', which is neither a provider nor a model of the catalog"
+    )]
+    UnknownModel {
+        /// The name.
+        name: String,
+    },
     /// The simulator does not start.
     #[error("cannot start the simulator: {0}")]
     Simulator(io::Error),
@@ -59,10 +78,13 @@ impl Error {
             | Self::Folder { .. }
             | Self::Locked { .. }
             | Self::Artifacts(ArtifactError::Open { .. })
+            | Self::Catalog { .. }
+            | Self::UnknownModel { .. }
             | Self::Db(DbError::Open { .. } | DbError::Newer { .. }) => 2,
             Self::Db(DbError::Migrate(_) | DbError::Statement(_))
             | Self::Artifacts(_)
             | Self::Recover(_)
+            | Self::Account(_)
             | Self::Provider(_)
             | Self::Simulator(_) => 1,
         }

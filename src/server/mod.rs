@@ -3,6 +3,7 @@
 pub mod error;
 pub mod folder;
 mod leftover;
+mod makers;
 pub mod providers;
 
 pub use error::Error;
@@ -13,15 +14,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::artifact::Artifacts;
 use crate::config::Settings;
+use crate::credits;
+use crate::db::credits::OpenAccount;
 use crate::db::{self, Db, Writer};
-use crate::event::now_ms;
+use crate::event::{EventId, now_ms};
 use crate::http::{self, App};
 use crate::queue::Queue;
+use crate::queue::claim::RecoverError;
 use crate::reconcile::Reconciler;
 use crate::store::{self, Journal, Store};
 use crate::worker::{self, Workshop};
@@ -121,11 +126,13 @@ impl Server {
         let (db, writer, _) = db::open(&settings.data).await?;
         let artifacts = Artifacts::open(&settings.data.join("artifacts"))?;
         let simulator_stop = CancellationToken::new();
-        let providers = Providers::connect(settings, simulator_stop.clone()).await?;
+        let providers = Providers::connect(settings, address, simulator_stop.clone()).await?;
         let draining = CancellationToken::new();
         let (store, journal, journal_stop) = open_store(settings, db.clone(), writer).await?;
         let queue = Queue::new(store.clone(), draining.clone());
+        open_account(&store, settings.demo_credits).await?;
         queue.recover().await?;
+        queue.relane(providers.makers.lanes_of_models()).await.map_err(RecoverError::from)?;
         let banner = Banner {
             address,
             simulated: providers.simulated.clone(),
@@ -137,6 +144,9 @@ impl Server {
             store,
             queue: queue.clone(),
             artifacts: artifacts.clone(),
+            makers: providers.makers.clone(),
+            large_bodies: Arc::new(Semaphore::new(http::LARGE_BODIES)),
+            replays: Arc::default(),
             options: Arc::new(http_options(settings)),
             draining: draining.clone(),
             info: Arc::new(providers.info()),
@@ -145,8 +155,16 @@ impl Server {
             permits: settings.workers as usize,
             time_limit: settings.job_time_limit,
             silence_limit: settings.producer_silence,
+            output_limit: settings.output_limit as u64,
         };
-        let workshop = Workshop::new(queue, artifacts, providers.chat, providers.speech, options);
+        let workshop = Workshop::new(
+            queue,
+            artifacts,
+            providers.chat,
+            providers.speech,
+            providers.makers,
+            options,
+        )?;
         Ok(Self { app, db, workshop, banner, draining, journal, journal_stop, simulator_stop })
     }
 
@@ -210,9 +228,20 @@ async fn open_store(
     Ok((store, task, stop))
 }
 
+/// Opens the account that pays for jobs, where it is not open yet.
+async fn open_account(store: &Store, demo: u32) -> Result<(), Error> {
+    let account = credits::DEFAULT_ACCOUNT.to_owned();
+    let open = OpenAccount { account, demo: credits::Micro::of_credits(demo).get(), now: now_ms() };
+    store.journal().change_after(EventId::ZERO, open).await?;
+    Ok(())
+}
+
 fn http_options(settings: &Settings) -> http::Options {
     http::Options {
         body_limit: settings.body_limit,
+        media_body_limit: settings.body_limit.saturating_mul(32),
+        lipsync_wait: settings.lipsync_wait,
+        upload_limit: settings.upload_limit as u64,
         event_limit: settings.event_limit,
         keep_alive: settings.keep_alive,
         max_stream_age: settings.max_stream_age,

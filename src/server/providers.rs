@@ -1,5 +1,8 @@
 //! Which services write and speak: real ones, or the simulator.
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
@@ -10,7 +13,9 @@ use crate::provider::speech::{self, Speech};
 use crate::provider::{client, local_client};
 use crate::simulator::{self, Simulator, Voice};
 
-use super::Error;
+use crate::worker::Makers;
+
+use super::{Error, makers};
 
 /// Where a provider is when nothing says otherwise.
 const OPENAI: &str = "https://api.openai.com/v1";
@@ -26,8 +31,10 @@ const VOICES: [&str; 13] = [
 pub(super) struct Providers {
     pub(super) chat: Chat,
     pub(super) speech: Speech,
+    pub(super) makers: Makers,
     /// The ones that are simulated.
     pub(super) simulated: Vec<String>,
+    simulators: BTreeMap<String, String>,
     voice: Option<Voice>,
 }
 
@@ -42,13 +49,15 @@ impl Providers {
     /// Sets up the clients; starts the simulator if a provider has neither key nor base URL.
     pub(super) async fn connect(
         settings: &Settings,
+        address: SocketAddr,
         stop: CancellationToken,
     ) -> Result<Self, Error> {
         let urls = [&settings.chat_base_url, &settings.speech_base_url];
         let needs_simulator = |url: &Option<String>| {
             settings.simulator && url.is_none() && settings.openai_api_key.is_none()
         };
-        let simulator = if urls.into_iter().any(needs_simulator) {
+        let media = settings.simulator && makers::need_simulator(settings);
+        let simulator = if media || urls.into_iter().any(needs_simulator) {
             let options = simulator::Options { speed: settings.simulator_speed };
             Some(simulator::start(options, stop).await.map_err(Error::Simulator)?)
         } else {
@@ -57,11 +66,18 @@ impl Providers {
         let place = |url: &Option<String>| place(settings, url.as_deref(), simulator.as_ref());
         let (chat, speech) = (place(&settings.chat_base_url), place(&settings.speech_base_url));
         let names = [("chat", &chat), ("speech", &speech)];
-        let simulated: Vec<_> = names
+        let makers = makers::connect(settings, simulator.as_ref(), address)?;
+        let mut simulated: Vec<_> = names
             .iter()
             .filter(|(_, place)| place.simulated)
             .map(|(name, _)| (*name).to_owned())
             .collect();
+        let base = |name: String| {
+            let base = simulator.as_ref()?.media(&name)?.to_owned();
+            Some((name, base))
+        };
+        let simulators = makers.simulated().into_iter().filter_map(base).collect();
+        simulated.extend(makers.simulated());
         let voice = simulator
             .as_ref()
             .filter(|_| speech.simulated)
@@ -70,7 +86,9 @@ impl Providers {
         Ok(Self {
             chat: Chat::new(http(&chat)?, chat_options(settings, chat)),
             speech: Speech::new(http(&speech)?, speech_options(settings, speech)),
+            makers,
             simulated,
+            simulators,
             voice,
         })
     }
@@ -92,6 +110,7 @@ impl Providers {
         Info {
             version: env!("CARGO_PKG_VERSION"),
             simulated: self.simulated.clone(),
+            simulators: self.simulators.clone(),
             voice: VoiceInfo { kind, note },
             voices: VOICES.map(str::to_owned).into(),
         }
