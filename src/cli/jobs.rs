@@ -11,6 +11,9 @@ use super::{Failure, args, client, out, watch};
 /// How many characters of what a job is about a line shows.
 const ABOUT: usize = 40;
 
+/// Which inputs say what a job is about.
+const ABOUT_INPUTS: [&str; 4] = ["topic", "prompt", "promptText", "text"];
+
 pub(super) async fn list(args: args::Jobs) -> Result<u8, Failure> {
     let filter = JobFilter {
         status: args.status,
@@ -36,26 +39,11 @@ pub(super) async fn cancel(args: args::Cancel) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// The jobs as lines under a heading; empty when there are none, so that a script counts right.
+/// The jobs as lines under a heading.
 fn table(page: &JobPage, now_ms: i64) -> String {
-    if page.jobs.is_empty() {
-        return String::new();
-    }
-    let heading = ["JOB", "KIND", "STATUS", "DONE", "AGE", "STAGE", "ABOUT"].map(str::to_owned);
-    let rows: Vec<[String; 7]> =
-        std::iter::once(heading).chain(page.jobs.iter().map(|job| row(job, now_ms))).collect();
-    let width = |column: usize| {
-        rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default()
-    };
-    let widths: [usize; 7] = std::array::from_fn(width);
-    let mut text = String::new();
-    for row in &rows {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
-        let line = cells.collect::<Vec<_>>().join("  ");
-        text += line.trim_end();
-        text.push('\n');
-    }
-    text
+    let heading = ["JOB", "KIND", "STATUS", "DONE", "AGE", "STAGE", "ABOUT"];
+    let rows = page.jobs.iter().map(|job| row(job, now_ms));
+    out::table(heading, rows)
 }
 
 fn row(job: &JobView, now_ms: i64) -> [String; 7] {
@@ -75,7 +63,8 @@ fn row(job: &JobView, now_ms: i64) -> [String; 7] {
 /// The beginning of what the job was asked for.
 fn about(job: &JobView) -> String {
     let input = job.rest.get("input");
-    let text = ["topic", "text"].into_iter().find_map(|name| input?.get(name)?.as_str());
+    let said = ABOUT_INPUTS.into_iter().find_map(|name| input?.get(name)?.as_str());
+    let text = said.or_else(|| job.rest.get("model")?.as_str());
     let text = on_one_line(text.unwrap_or_default());
     match text.char_indices().nth(ABOUT) {
         Some((cut, _)) => format!("{}…", text[..cut].trim_end()),
@@ -83,12 +72,12 @@ fn about(job: &JobView) -> String {
     }
 }
 
-fn on_one_line(text: &str) -> String {
+pub(super) fn on_one_line(text: &str) -> String {
     out::harmless(text).replace(['\n', '\t'], " ")
 }
 
-/// A span in its largest unit: what a person wants to know of a job's age.
-fn age(span_ms: i64) -> String {
+/// A span in its largest unit: what a person wants to know of an age.
+pub(super) fn age(span_ms: i64) -> String {
     let seconds = span_ms.max(0) / 1_000;
     match seconds {
         0..60 => format!("{seconds} s"),
@@ -119,6 +108,18 @@ mod tests {
              job_1   blog  running  7 %   1 m  writing  Tides and so on\n\
              job_22  blog  running  7 %   1 m  a\u{fffd}b c    Tides and so on\n"
         );
+    }
+
+    #[test]
+    fn what_a_model_makes_is_told_by_its_prompt_or_else_by_the_model() {
+        let about = |input: serde_json::Value| {
+            let job = json!({
+                "id": "job_1", "kind": "video", "status": "running", "model": "act_two", "input": input,
+            });
+            about(&serde_json::from_value(job).unwrap())
+        };
+        assert_eq!(about(json!({ "promptText": "a kite" })), "a kite");
+        assert_eq!(about(json!({ "reference": "https://a/b" })), "act_two");
     }
 
     #[test]

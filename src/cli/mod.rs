@@ -7,11 +7,16 @@
 //! never do, 128 plus the signal's number when a signal ended it.
 
 mod args;
+mod credits;
 mod jobs;
+mod media;
+mod models;
 mod out;
 mod passage;
+mod save;
 mod screen;
 mod serve;
+mod simulate;
 mod submit;
 mod watch;
 
@@ -19,7 +24,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use crate::client::{Client, ClientError, Options};
+use crate::client::{Client, ClientError, FieldError, Options};
 use crate::config::{self, ConfigError, Environment, Flags, Loaded};
 use crate::server;
 
@@ -47,10 +52,13 @@ pub async fn main() -> ExitCode {
 async fn run(cli: Cli) -> Result<u8, Failure> {
     match cli.into_command() {
         Command::Serve(serve) => serve::run(&serve.flags).await,
+        Command::Simulate(simulate) => simulate::run(simulate).await,
         Command::Submit(submit) => submit::run(submit).await,
         Command::Watch(watch) => watch::run(watch).await,
         Command::Cancel(cancel) => jobs::cancel(cancel).await,
         Command::Jobs(jobs) => jobs::list(jobs).await,
+        Command::Models(models) => models::run(models).await,
+        Command::Credits(credits) => credits::run(credits).await,
         Command::Config(config) => show_settings(&config),
         Command::Migrate(migrate) => {
             let loaded = settings(&migrate.flags)?;
@@ -97,7 +105,8 @@ impl Cli {
     }
 }
 
-/// Why a command did not do what it was asked for: one sentence and an exit code.
+/// Why a command did not do what it was asked for: a sentence, or one with a line for each field that
+/// was wrong, and an exit code.
 #[derive(Debug)]
 struct Failure {
     message: String,
@@ -126,12 +135,61 @@ impl From<ClientError> for Failure {
             | ClientError::Unreadable(_) => "",
         };
         let code = if error.is_bad_input() { 2 } else { 1 };
-        Self { message: format!("{error}{hint}"), code }
+        let message = match &error {
+            ClientError::Problem { code, detail, fields, .. } if fields.len() > 1 => {
+                field_by_field(detail, code, fields)
+            }
+            _ => format!("{error}{hint}"),
+        };
+        Self { message, code }
     }
+}
+
+/// A line for each field, their details below one another.
+fn field_by_field(detail: &str, code: &str, fields: &[FieldError]) -> String {
+    let width = fields.iter().map(|field| field.pointer.chars().count()).max().unwrap_or_default();
+    let line = |field: &FieldError| format!("\n  {:width$}  {}", field.pointer, field.detail);
+    let lines: String = fields.iter().map(line).collect();
+    format!("{detail} ({code}){lines}")
 }
 
 impl From<server::Error> for Failure {
     fn from(error: server::Error) -> Self {
         Self { message: error.to_string(), code: error.exit_code() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(fields: &[(&str, &str)]) -> Failure {
+        let field = |(pointer, detail): &(&str, &str)| FieldError {
+            pointer: (*pointer).to_owned(),
+            detail: (*detail).to_owned(),
+        };
+        Failure::from(ClientError::Problem {
+            status: 400,
+            code: "invalid_field".to_owned(),
+            detail: "the job cannot be taken".to_owned(),
+            fields: fields.iter().map(field).collect(),
+            retry_after: None,
+        })
+    }
+
+    #[test]
+    fn one_wrong_field_is_a_sentence_and_several_are_lines() {
+        let failure = refused(&[("/input/seed", "must be a whole number")]);
+        assert_eq!(
+            (failure.message.as_str(), failure.code),
+            ("the job cannot be taken; /input/seed must be a whole number (invalid_field)", 2)
+        );
+        let failure = refused(&[("/input/seed", "is wrong"), ("/model", "is missing")]);
+        assert_eq!(
+            failure.message,
+            "the job cannot be taken (invalid_field)\n  \
+             /input/seed  is wrong\n  \
+             /model       is missing"
+        );
     }
 }

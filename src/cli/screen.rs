@@ -1,6 +1,6 @@
 //! What a watched job looks like in a terminal.
 //!
-//! Text goes to standard output as it comes. A progress bar lives on standard error, and, where both
+//! Text goes to standard output as it comes, and so do the addresses of videos and images. A progress bar lives on standard error, and, where both
 //! are the same terminal, only while no line of text is being written: a bar that is redrawn would
 //! overwrite the line.
 
@@ -11,6 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use crate::client::WatchEvent;
+use crate::credits::Micro;
 
 use super::out;
 use super::passage::Passage;
@@ -28,6 +29,8 @@ pub(super) struct Screen {
     /// The last stage that was told to a standard error that is no terminal.
     stage: String,
     passage: Passage,
+    /// The files whose addresses were told.
+    told: Vec<String>,
     /// Whether the text stands in the middle of a line.
     mid_line: bool,
 }
@@ -41,6 +44,7 @@ impl Screen {
             bar: None,
             stage: String::new(),
             passage: Passage::default(),
+            told: Vec::new(),
             mid_line: false,
         }
     }
@@ -58,6 +62,9 @@ impl Screen {
             WatchEvent::Snapshot(event) => {
                 self.text(&event.data, "text_offset")?;
                 self.progress(&event.data["progress"])?;
+                for artifact in event.data["artifacts"].as_array().into_iter().flatten() {
+                    self.result(artifact)?;
+                }
             }
             WatchEvent::Gap(_) => self.say("older events are gone; going on with what is kept")?,
             WatchEvent::Queue(data) => {
@@ -83,7 +90,10 @@ impl Screen {
             "content" => self.text(data, "offset"),
             "progress" => self.progress(data),
             "log" => self.say(word(data, "line")),
-            "artifact_ready" => self.say(&self.artifact(&data["artifact"])),
+            "artifact_ready" => match word(&data["artifact"], "kind") {
+                "video" | "image" => self.result(&data["artifact"]),
+                _ => self.say(&self.artifact(&data["artifact"])),
+            },
             "completed" => self.say(&completed(data)),
             "failed" => {
                 self.say(&format!("failed: {} ({})", word(data, "message"), word(data, "code")))
@@ -117,7 +127,7 @@ impl Screen {
 
     fn progress(&mut self, data: &Value) -> io::Result<()> {
         let stage = word(data, "stage");
-        let message = data["message"].as_str().unwrap_or(stage);
+        let message = stage_words(stage, data["message"].as_str());
         if !io::stderr().is_terminal() {
             if stage != self.stage {
                 stage.clone_into(&mut self.stage);
@@ -149,12 +159,32 @@ impl Screen {
         Ok(())
     }
 
+    /// Tells a video or an image, once: about it beside the bar, its address on standard output.
+    fn result(&mut self, artifact: &Value) -> io::Result<()> {
+        let (id, kind) = (word(artifact, "id"), word(artifact, "kind"));
+        if !matches!(kind, "video" | "image") || self.told.iter().any(|told| told == id) {
+            return Ok(());
+        }
+        self.told.push(id.to_owned());
+        self.say(&about(artifact))?;
+        let line = format!("{}\n", self.address(artifact));
+        match &self.bar {
+            Some(bar) if self.shared => bar.suspend(|| out::print(&line)),
+            _ => out::print(&line),
+        }
+    }
+
     fn artifact(&self, artifact: &Value) -> String {
-        let url = word(artifact, "url");
-        let server = if url.contains("://") { "" } else { &self.server };
         let bytes = artifact["bytes"].as_u64().unwrap_or(0);
         let media_type = word(artifact, "media_type");
-        format!("ready: {} ({media_type}, {bytes} bytes) {server}{url}", word(artifact, "kind"))
+        let address = self.address(artifact);
+        format!("ready: {} ({media_type}, {bytes} bytes) {address}", word(artifact, "kind"))
+    }
+
+    fn address(&self, artifact: &Value) -> String {
+        let url = word(artifact, "url");
+        let server = if url.contains("://") { "" } else { &self.server };
+        out::harmless(&format!("{server}{url}")).replace('\n', " ")
     }
 
     fn clear(&mut self) {
@@ -204,10 +234,39 @@ fn place(data: &Value) -> String {
     }
 }
 
+/// What is being done, for people. Some providers draw their own bar into their message: ours is
+/// there already.
+fn stage_words<'a>(stage: &'a str, message: Option<&'a str>) -> &'a str {
+    match message.filter(|message| !message.contains("%|")) {
+        Some(message) => message,
+        None if stage == "starting" => "starting at the provider",
+        None if stage == "downloading" => "fetching the file",
+        None => stage,
+    }
+}
+
+/// What a video or an image is: `ready: video, 1280 × 720, 5.0 s, 1.2 MB`.
+fn about(artifact: &Value) -> String {
+    let number = |name: &str| artifact[name].as_u64();
+    let mut facts = vec![format!("ready: {}", word(artifact, "kind"))];
+    if let (Some(width), Some(height)) = (number("width"), number("height")) {
+        facts.push(format!("{width} × {height}"));
+    }
+    let length = number("duration_ms");
+    facts.extend(length.map(|ms| format!("{}.{} s", ms / 1_000, ms % 1_000 / 100)));
+    facts.push(out::size(number("bytes").unwrap_or(0)));
+    facts.join(", ")
+}
+
+/// That it is done, and what it is or what it cost.
 fn completed(data: &Value) -> String {
-    match data["title"].as_str() {
-        Some(title) => format!("completed: {title}"),
-        None => "completed".to_owned(),
+    let cost = data["cost"].as_i64().map(|cost| format!("cost {} credits", Micro::new(cost)));
+    let simulated = (data["simulated"] == true).then(|| "simulated".to_owned());
+    let title = data["title"].as_str().map(str::to_owned);
+    let facts: Vec<_> = [title, cost, simulated].into_iter().flatten().collect();
+    match facts.as_slice() {
+        [] => "completed".to_owned(),
+        facts => format!("completed: {}", facts.join(", ")),
     }
 }
 
@@ -248,5 +307,28 @@ mod tests {
             screen.artifact(&artifact),
             "ready: voice (audio/wav, 44 bytes) http://host:1/api/artifacts/a/content"
         );
+    }
+
+    #[test]
+    fn a_video_is_told_with_what_it_is_and_an_end_with_what_it_cost() {
+        let video = json!({
+            "kind": "video", "bytes": 26_009, "width": 640, "height": 360, "duration_ms": 3_040,
+        });
+        assert_eq!(about(&video), "ready: video, 640 × 360, 3.0 s, 26.0 kB");
+        assert_eq!(about(&json!({ "kind": "image", "bytes": 7 })), "ready: image, 7 bytes");
+        let end = json!({ "cost": 300_000, "simulated": true });
+        assert_eq!(completed(&end), "completed: cost 0.30 credits, simulated");
+        assert_eq!(completed(&json!({ "title": "Tides" })), "completed: Tides");
+        assert_eq!(completed(&json!({})), "completed");
+    }
+
+    #[test]
+    fn a_stage_is_told_in_words_and_without_another_bar() {
+        assert_eq!(stage_words("generating", Some("16%|█ | 8/50")), "generating");
+        assert_eq!(
+            stage_words("queued", Some("3 in front at the provider")),
+            "3 in front at the provider"
+        );
+        assert_eq!(stage_words("downloading", None), "fetching the file");
     }
 }

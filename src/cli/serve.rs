@@ -62,9 +62,9 @@ fn describe(banner: &Banner) -> String {
         format!("  data       {}", banner.data.display()),
     ];
     if !banner.simulated.is_empty() {
-        let names = banner.simulated.join(" and ");
+        let names = listed(&banner.simulated);
         lines.push(format!(
-            "  simulated  {names}: no key and no base URL is set (OPENAI_API_KEY, OPENAI_BASE_URL)"
+            "  simulated  {names}: they have no key and no base URL (docs/providers.md)"
         ));
     }
     lines.extend(banner.voice_note.iter().map(|note| format!("  voice      {note}")));
@@ -72,8 +72,17 @@ fn describe(banner: &Banner) -> String {
     lines.join("\n")
 }
 
+/// Names in a sentence: `a`, `a and b`, `a, b and c`.
+fn listed(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => one.clone(),
+        [before @ .., last] => format!("{} and {last}", before.join(", ")),
+    }
+}
+
 /// The signals that ask this process to end.
-struct Interrupts {
+pub(super) struct Interrupts {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
     #[cfg(unix)]
@@ -83,7 +92,7 @@ struct Interrupts {
 impl Interrupts {
     /// From here on these signals no longer end the process by themselves.
     #[cfg(unix)]
-    fn listen() -> io::Result<Self> {
+    pub(super) fn listen() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         let terminate = signal(SignalKind::terminate())?;
         let interrupt = signal(SignalKind::interrupt())?;
@@ -92,7 +101,7 @@ impl Interrupts {
 
     /// Waits for a signal and tells its exit code: 128 plus its number.
     #[cfg(unix)]
-    async fn next(&mut self) -> u8 {
+    pub(super) async fn next(&mut self) -> u8 {
         tokio::select! {
             _ = self.terminate.recv() => 143,
             _ = self.interrupt.recv() => 130,
@@ -100,12 +109,12 @@ impl Interrupts {
     }
 
     #[cfg(not(unix))]
-    fn listen() -> io::Result<Self> {
+    pub(super) fn listen() -> io::Result<Self> {
         Ok(Self {})
     }
 
     #[cfg(not(unix))]
-    async fn next(&mut self) -> u8 {
+    pub(super) async fn next(&mut self) -> u8 {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }

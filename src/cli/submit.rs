@@ -1,42 +1,83 @@
 //! `tailwater submit`.
 
 use std::io::Read;
+use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
 use crate::client::{self as api, Submitted};
 
-use super::args::{self, Blog, Common, Voiceover, What};
+use super::args::{self, Blog, Common, Media, Voiceover, What};
 use super::screen::Screen;
-use super::{Failure, client, out, watch};
+use super::{Failure, client, media, out, save, watch};
 
 /// The most that is read from standard input, in bytes; the server takes less.
 const INPUT_LIMIT: u64 = 16 << 20;
 
 pub(super) async fn run(args: args::Submit) -> Result<u8, Failure> {
-    let (kind, input, common) = match args.what {
-        What::Blog(blog) => ("blog", blog_input(&blog), blog.common),
-        What::Voiceover(voiceover) => ("voiceover", voiceover_input(&voiceover)?, voiceover.common),
-    };
+    match args.what {
+        What::Blog(blog) => {
+            let input = blog_input(&blog);
+            send(Job { kind: "blog", model: None, input, output: None }, &blog.common).await
+        }
+        What::Voiceover(voiceover) => {
+            let input = voiceover_input(&voiceover)?;
+            send(Job { kind: "voiceover", model: None, input, output: None }, &voiceover.common)
+                .await
+        }
+        What::Video(media) => make("video", media).await,
+        What::Image(media) => make("image", media).await,
+        What::Lipsync(media) => make("lipsync", media).await,
+    }
+}
+
+/// What is submitted, and where the result is saved.
+struct Job<'a> {
+    kind: &'a str,
+    model: Option<&'a str>,
+    input: Value,
+    output: Option<&'a Path>,
+}
+
+/// Submits what a model of the catalog makes.
+async fn make(kind: &str, mut media: Media) -> Result<u8, Failure> {
+    if let Some(output) = &media.output {
+        save::check(output)?;
+        media.common.watch = true;
+    }
+    let client = client(&media.common.server.address)?;
+    let model = client.model(&media.model).await?;
+    let input = media::input(&client, &model, &media).await?;
+    // The name that was typed: several models may share it, and the input says which is meant.
+    let (name, output) = (Some(media.model.as_str()), media.output.as_deref());
+    send(Job { kind, model: name, input, output }, &media.common).await
+}
+
+async fn send(job: Job<'_>, common: &Common) -> Result<u8, Failure> {
     let client = client(&common.server.address)?;
     let submit = api::Submit {
-        kind: kind.to_owned(),
-        input,
+        kind: job.kind.to_owned(),
+        model: job.model.map(str::to_owned),
+        input: job.input,
         project_id: common.project.clone(),
         allow_duplicate: common.allow_duplicate,
         ..api::Submit::default()
     };
     let submitted = client.submit(&submit).await?;
-    announce(&submitted, &common);
+    announce(&submitted, common);
     if !common.watch {
         return Ok(0);
     }
     let stream = client.watch_url(&submitted.stream_url, 0);
     let mut screen = Screen::new(&common.server.address, common.json);
-    watch::follow(&client, stream, &submitted.job_id, &mut screen).await
+    let code = watch::follow(&client, stream, &submitted.job_id, &mut screen).await?;
+    if let Some(output) = job.output.filter(|_| code == 0) {
+        save::files(&client, &submitted.job_id, output).await?;
+    }
+    Ok(code)
 }
 
-/// Says what was submitted: on standard output, unless that is for the text of the job.
+/// Says what was submitted: on standard output, unless that is for what the job makes.
 fn announce(submitted: &Submitted, common: &Common) {
     let job = &submitted.job_id;
     if submitted.deduplicated && !common.json {
@@ -82,7 +123,8 @@ fn voiceover_input(voiceover: &Voiceover) -> Result<Value, Failure> {
     })
 }
 
-fn standard_input() -> Result<String, Failure> {
+/// All of standard input.
+pub(super) fn standard_input() -> Result<String, Failure> {
     let mut text = String::new();
     let read = std::io::stdin().lock().take(INPUT_LIMIT + 1).read_to_string(&mut text);
     match read {

@@ -8,7 +8,7 @@ use crate::client::{Client, Target, Watch, WatchEvent};
 use crate::job::Status;
 
 use super::screen::Screen;
-use super::{Failure, args, client, out};
+use super::{Failure, args, client, out, save};
 
 /// What a shell reports for a process that nobody read from any more.
 const BROKEN_PIPE: u8 = 141;
@@ -18,13 +18,20 @@ const INTERRUPTED: u8 = 130;
 
 pub(super) async fn run(args: args::Watch) -> Result<u8, Failure> {
     let target = target(&args.target)?;
+    if let Some(output) = &args.output {
+        save::check(output)?;
+    }
     let server = target.server().unwrap_or(&args.server.address);
     let client = client(server)?;
     let watch = match &target {
         Target::Stream { url, .. } => client.watch_url(url, args.after),
         Target::Id(job) | Target::Link { job, .. } => client.watch(job, args.after),
     };
-    follow(&client, watch, target.job(), &mut Screen::new(server, args.json)).await
+    let code = follow(&client, watch, target.job(), &mut Screen::new(server, args.json)).await?;
+    if let Some(output) = args.output.filter(|_| code == 0) {
+        save::files(&client, target.job(), &output).await?;
+    }
+    Ok(code)
 }
 
 /// The job that somebody named.

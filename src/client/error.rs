@@ -27,7 +27,7 @@ pub enum ClientError {
         reason: String,
     },
     /// The server refused, and said why.
-    #[error("{detail} ({code})")]
+    #[error("{} ({code})", with_fields(.detail, .fields))]
     Problem {
         /// The HTTP status.
         status: u16,
@@ -35,6 +35,8 @@ pub enum ClientError {
         code: String,
         /// The same for people.
         detail: String,
+        /// What is wrong with each field of the request, where the server says so.
+        fields: Vec<FieldError>,
         /// How long to wait before another try, where the server says so; at most 5 minutes.
         retry_after: Option<Duration>,
     },
@@ -65,11 +67,23 @@ struct Problem {
     errors: Vec<FieldError>,
 }
 
-#[derive(Default, Deserialize)]
+/// What is wrong with one field.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-struct FieldError {
-    pointer: String,
-    detail: Option<String>,
+pub struct FieldError {
+    /// Where it is in the request, as a JSON pointer.
+    pub pointer: String,
+    /// What is wrong with it, to follow its name.
+    pub detail: String,
+}
+
+/// Everything that was said, in one line; what the detail says already is not repeated.
+fn with_fields(detail: &str, fields: &[FieldError]) -> String {
+    let mut line = detail.to_owned();
+    for field in fields.iter().filter(|field| !detail.contains(&field.detail)) {
+        line += &format!("; {} {}", field.pointer, field.detail);
+    }
+    line
 }
 
 /// Passes a good answer on, and turns any other into what the server said was wrong.
@@ -82,20 +96,20 @@ pub(super) async fn refusal(response: Response) -> Result<Response, ClientError>
     let text = response.bytes().await.unwrap_or_default();
     let problem: Problem = serde_json::from_slice(&text).unwrap_or_default();
     let fallback = || format!("the server answered {status}");
-    let mut detail = problem.detail.or(problem.title).unwrap_or_else(fallback);
-    for field in &problem.errors {
-        if let Some(more) = field.detail.as_deref().filter(|more| !detail.contains(more)) {
-            detail += &format!("; {} {more}", field.pointer);
-        }
-    }
+    let detail = problem.detail.or(problem.title).unwrap_or_else(fallback);
     let code = problem.code.unwrap_or_else(|| format!("http_{}", status.as_u16()));
-    Err(ClientError::Problem { status: status.as_u16(), code, detail, retry_after })
+    let status = status.as_u16();
+    Err(ClientError::Problem { status, code, detail, fields: problem.errors, retry_after })
 }
+
+/// The longest that a client waits because a server said so: a person is watching.
+const LONGEST_WAIT: Duration = Duration::from_secs(5 * 60);
 
 /// What the answer says about coming back.
 pub(super) fn retry_after(response: &Response) -> Option<Duration> {
     let value = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
-    backoff::retry_after(value, SystemTime::now())
+    let wait = backoff::retry_after(value, SystemTime::now())?;
+    Some(wait.min(LONGEST_WAIT))
 }
 
 /// The innermost cause, which is what a person can act on: reqwest's own message says only that a

@@ -1,14 +1,20 @@
-//! The Rust client: submit, look, cancel, and watch a job to its end.
+//! The Rust client: submit, look, cancel, watch a job to its end; models, files and credits.
 //!
 //! `tailwater watch` and the load test are written on it. It knows the wire and nothing of the
 //! server's insides.
 
+mod credits;
 mod error;
+mod files;
+mod models;
 mod target;
 mod types;
 mod watch;
 
-pub use error::ClientError;
+pub use credits::{Balance, Entry, LedgerPage};
+pub use error::{ClientError, FieldError};
+pub use files::{Download, Upload};
+pub use models::{Model, ModelFilter, ModelInput, Price};
 pub use target::Target;
 pub use types::{JobFilter, JobPage, JobView, Submit, Submitted};
 pub use watch::{Reconnect, StreamEvent, Watch, WatchEvent};
@@ -30,6 +36,8 @@ pub struct Options {
     pub connect_timeout: Duration,
     /// How long an answer that is no stream may take; default 30 s.
     pub answer_timeout: Duration,
+    /// How long a file may take in either direction; default 1 h, as long as a server waits.
+    pub transfer_timeout: Duration,
     /// How long a stream may bring no byte, not even a keep-alive, before it is taken for dead;
     /// default 16 s, three keep-alives and a bit.
     pub silence: Duration,
@@ -49,6 +57,7 @@ impl Options {
             server: server.into(),
             connect_timeout: Duration::from_secs(10),
             answer_timeout: Duration::from_secs(30),
+            transfer_timeout: Duration::from_secs(3600),
             silence: Duration::from_secs(16),
             reconnect: Policy {
                 first: Duration::from_millis(500),
@@ -152,7 +161,11 @@ impl Client {
     }
 
     async fn answer<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ClientError> {
-        let response = self.send(request.timeout(self.options.answer_timeout)).await?;
+        self.read(request.timeout(self.options.answer_timeout)).await
+    }
+
+    async fn read<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ClientError> {
+        let response = self.send(request).await?;
         let response = error::refusal(response).await?;
         let body = response.bytes().await.map_err(|error| self.unreachable(&error))?;
         serde_json::from_slice(&body).map_err(|error| ClientError::Unreadable(error.to_string()))
@@ -172,13 +185,13 @@ impl Client {
     }
 }
 
-/// A job's id as one segment of a path, whatever a person typed.
-fn segment(job: &str) -> String {
+/// A name as one segment of a path, whatever a person typed.
+fn segment(name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
     let write = |byte: u8| {
         if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }
     };
-    job.bytes().map(write).collect()
+    name.bytes().map(write).collect()
 }
 
 fn is_web_address(url: &Url) -> bool {

@@ -8,9 +8,12 @@ use crate::event::payload::Progress;
 /// What to make.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Submit {
-    /// `blog`, `voiceover` or `external`.
+    /// `blog`, `voiceover`, `video`, `image`, `lipsync` or `external`.
     pub kind: String,
-    /// What the kind needs.
+    /// Which model of the catalog makes it, by its slug: for videos, images and lip-sync.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// What the kind, or the model, needs.
     pub input: Value,
     /// Whose it is; jobs of a project share a stream.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,48 +1,25 @@
 //! The arguments of every command.
 
+mod examples;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::config::Flags;
+use crate::credits::Micro;
 use crate::job;
-
-const EXAMPLES: &str = "\
-Examples:
-  tailwater                                          serve on http://127.0.0.1:8080
-  tailwater serve --listen 0.0.0.0:80 --data /srv/tailwater
-  tailwater submit blog \"The tides\" --voiceover --watch
-  tailwater watch job_06b2… --json | jq .event
-  tailwater jobs --status running
-  tailwater config                                   every setting and where it comes from
-
-Without a command it serves; `tailwater serve --help` lists the flags.";
-
-const USAGE: &str = "tailwater [FLAGS OF SERVE]\n       tailwater <COMMAND>";
-
-const SUBMIT_EXAMPLES: &str = "\
-Examples:
-  tailwater submit blog \"The tides\" --words 400 --tone playful --watch > tides.md
-  tailwater submit blog \"Die Gezeiten\" --language German --voiceover --voice nova
-  tailwater submit voiceover \"Read this aloud.\" --watch
-  fortune | tailwater submit voiceover - --json";
-
-const WATCH_EXAMPLES: &str = "\
-Examples:
-  tailwater watch job_06b2…                          the text as it comes, progress beside it
-  tailwater watch job_06b2… > post.md
-  tailwater watch 'https://example.org/api/jobs/job_06b2…/stream?ticket=…'
-  tailwater watch job_06b2… --after 4294967338 --json
-
-Ends with 0 when the job completed, with 1 when it failed or was canceled.";
 
 /// Submit a slow AI job, stream everything it makes to every browser that watches, lose nothing.
 #[derive(Debug, Parser)]
 #[command(
     name = "tailwater",
     version,
-    override_usage = USAGE,
-    after_help = EXAMPLES,
+    override_usage = examples::USAGE,
+    after_help = examples::EXAMPLES,
     args_conflicts_with_subcommands = true
 )]
 pub(super) struct Cli {
@@ -62,16 +39,25 @@ impl Cli {
 pub(super) enum Command {
     /// Run the server (what happens without a command).
     Serve(Serve),
+    /// Play every provider on this machine, until it is interrupted.
+    #[command(after_help = examples::SIMULATE_EXAMPLES)]
+    Simulate(Simulate),
     /// Submit a job to a server.
-    #[command(after_help = SUBMIT_EXAMPLES)]
+    #[command(after_help = examples::SUBMIT_EXAMPLES)]
     Submit(Submit),
     /// Watch a job until its end.
-    #[command(after_help = WATCH_EXAMPLES)]
+    #[command(after_help = examples::WATCH_EXAMPLES)]
     Watch(Watch),
     /// Cancel a job; what it made so far stays.
     Cancel(Cancel),
     /// List the newest jobs.
     Jobs(Jobs),
+    /// List the models that make videos, images and lip-sync, or show one.
+    #[command(after_help = examples::MODELS_EXAMPLES)]
+    Models(Models),
+    /// Show the credits that pay for jobs.
+    #[command(after_help = examples::CREDITS_EXAMPLES)]
+    Credits(Credits),
     /// Print every effective setting and where it comes from; secrets stay hidden.
     Config(Config),
     /// Bring the database in the data folder to this version, without serving.
@@ -104,6 +90,21 @@ pub(super) struct Migrate {
     pub(super) flags: Flags,
 }
 
+#[derive(Args, Debug)]
+pub(super) struct Simulate {
+    /// The first of eight addresses; with port 0, all are free ones.
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:9100")]
+    pub(super) listen: SocketAddr,
+    /// How many times faster than real providers, 0.1 to 1000.
+    #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = speed)]
+    pub(super) speed: f64,
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let speed = text.parse().ok().filter(|speed| (0.1..=1000.0).contains(speed));
+    speed.ok_or_else(|| "a number from 0.1 to 1000 is allowed".to_owned())
+}
+
 /// The server that a client command talks to.
 #[derive(Args, Debug)]
 pub(super) struct Server {
@@ -130,6 +131,15 @@ pub(super) enum What {
     Blog(Blog),
     /// A narration of a text.
     Voiceover(Voiceover),
+    /// A video, by a model of the catalog.
+    #[command(after_help = examples::MEDIA_EXAMPLES)]
+    Video(Media),
+    /// An image, by a model of the catalog.
+    #[command(after_help = examples::MEDIA_EXAMPLES)]
+    Image(Media),
+    /// A face that speaks, by a model of the catalog.
+    #[command(after_help = examples::MEDIA_EXAMPLES)]
+    Lipsync(Media),
 }
 
 #[derive(Args, Debug)]
@@ -166,6 +176,30 @@ pub(super) struct Voiceover {
     pub(super) common: Common,
 }
 
+#[derive(Args, Debug)]
+pub(super) struct Media {
+    /// What is to be seen, or - to read it from standard input; models without it take none.
+    pub(super) prompt: Option<String>,
+    /// The model that makes it: a slug of `tailwater models`.
+    #[arg(long, value_name = "SLUG")]
+    pub(super) model: String,
+    /// An input of the model; a file is uploaded with NAME=@FILE.
+    #[arg(long = "input", short = 'i', value_name = "NAME=VALUE", value_parser = pair)]
+    pub(super) inputs: Vec<(String, String)>,
+    /// Wait for it and save it here; more files of the same job get a number behind the name.
+    #[arg(long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().into(), value.into())),
+        _ => Err("NAME=VALUE is allowed, as in duration=10 or image=@portrait.png".to_owned()),
+    }
+}
+
 /// What every submit can be told.
 #[derive(Args, Debug)]
 pub(super) struct Common {
@@ -193,6 +227,9 @@ pub(super) struct Watch {
     /// Begin behind the event with this id.
     #[arg(long, value_name = "ID", default_value_t = 0, hide_default_value = true)]
     pub(super) after: u64,
+    /// Save the video or image that it makes here.
+    #[arg(long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
     /// Print every event as a line of JSON: id, event, data.
     #[arg(long)]
     pub(super) json: bool,
@@ -233,6 +270,81 @@ pub(super) struct Jobs {
     pub(super) server: Server,
 }
 
+#[derive(Args, Debug)]
+pub(super) struct Models {
+    /// Show this model: what it takes, what it costs, how it is submitted.
+    #[arg(conflicts_with_all = ["provider", "mode", "kind"])]
+    pub(super) slug: Option<String>,
+    /// Only models of this provider.
+    #[arg(long, value_name = "NAME")]
+    pub(super) provider: Option<String>,
+    /// Only models that make this from that, as in image-to-video.
+    #[arg(long)]
+    pub(super) mode: Option<String>,
+    /// Only models of this kind of jobs.
+    #[arg(long, value_parser = ["video", "image", "lipsync"])]
+    pub(super) kind: Option<String>,
+    /// Print the server's answer as JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) server: Server,
+}
+
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct Credits {
+    #[command(subcommand)]
+    pub(super) what: Option<Account>,
+    #[command(flatten)]
+    pub(super) plain: Plain,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Account {
+    /// List the newest movements.
+    Ledger(Ledger),
+    /// Add credits.
+    Grant(Grant),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Ledger {
+    /// At most so many.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(super) limit: u32,
+    /// Only movements before the one with this id.
+    #[arg(long, value_name = "ID")]
+    pub(super) before: Option<i64>,
+    #[command(flatten)]
+    pub(super) plain: Plain,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Grant {
+    /// How many credits, as in 25 or 0.50.
+    #[arg(value_name = "CREDITS")]
+    pub(super) amount: Micro,
+    /// What they are for.
+    #[arg(long)]
+    pub(super) note: Option<String>,
+    /// Grant them once, however often this is repeated with the same key.
+    #[arg(long, value_name = "KEY")]
+    pub(super) idempotency_key: Option<String>,
+    #[command(flatten)]
+    pub(super) plain: Plain,
+}
+
+/// What a command that only asks can be told.
+#[derive(Args, Debug)]
+pub(super) struct Plain {
+    /// Print the server's answer as JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) server: Server,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -261,15 +373,38 @@ mod tests {
             vec!["fly"],
             vec!["--fly"],
             vec!["--listen", "127.0.0.1:0", "jobs"],
+            vec!["simulate", "--speed", "0"],
+            vec!["simulate", "--listen", "9100"],
             vec!["watch"],
             vec!["watch", "job_1", "--after", "-1"],
             vec!["jobs", "--status", "happy"],
             vec!["submit", "blog"],
             vec!["submit", "blog", "x", "--voice", "nova"],
+            vec!["submit", "video", "a kite"],
+            vec!["submit", "video", "--model", "m", "--input", "duration"],
+            vec!["submit", "image", "--model", "m", "--input", "=5"],
+            vec!["models", "wan-2-5-t2v", "--provider", "fal"],
+            vec!["models", "--kind", "blog"],
+            vec!["credits", "spend"],
+            vec!["credits", "grant"],
+            vec!["credits", "grant", "-5"],
+            vec!["credits", "grant", "0.0000001"],
         ] {
             assert_eq!(parse(&arguments).unwrap_err().exit_code(), 2, "{arguments:?}");
         }
         assert_eq!(parse(&["submit", "--help"]).unwrap_err().exit_code(), 0);
+    }
+
+    #[test]
+    fn an_input_is_split_at_its_first_sign() {
+        let Command::Submit(Submit { what: What::Video(media) }) =
+            parse(&["submit", "video", "--model", "m", "-i", "prompt=1+1=2", "-i", "seed = 7"])
+                .unwrap()
+        else {
+            panic!("it is a video");
+        };
+        let pairs: Vec<_> = media.inputs.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+        assert_eq!(pairs, [("prompt", "1+1=2"), ("seed", " 7")]);
     }
 
     #[test]

@@ -1,0 +1,72 @@
+//! What stands at the end of each help.
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  tailwater                                          serve on http://127.0.0.1:8080
+  tailwater serve --listen 0.0.0.0:80 --data /srv/tailwater
+  tailwater submit blog \"The tides\" --voiceover --watch
+  tailwater models --mode text-to-video
+  tailwater submit image --model bfl/flux-2-pro \"A lighthouse in fog\" --output fog.jpg
+  tailwater watch job_06b2… --json | jq .event
+  tailwater jobs --status running
+  tailwater config                                   every setting and where it comes from
+
+Without a command it serves; `tailwater serve --help` lists the flags.";
+
+pub(super) const USAGE: &str = "tailwater [FLAGS OF SERVE]\n       tailwater <COMMAND>";
+
+pub(super) const SUBMIT_EXAMPLES: &str = "\
+Examples:
+  tailwater submit blog \"The tides\" --words 400 --tone playful --watch > tides.md
+  tailwater submit blog \"Die Gezeiten\" --language German --voiceover --voice nova
+  tailwater submit voiceover \"Read this aloud.\" --watch
+  fortune | tailwater submit voiceover - --json
+  tailwater submit video --model wan-2-5-t2v \"A red kite over a grey sea\" --output kite.mp4
+  tailwater submit lipsync --model wan-2-2-s2v --input image=@me.png --input audio=@voice.wav --watch";
+
+pub(super) const MEDIA_EXAMPLES: &str = "\
+Examples:
+  tailwater submit video --model wan-2-5-t2v \"A red kite over a grey sea\" --watch
+  tailwater submit video --model kling-i2v \"She smiles\" --input start_image=@portrait.png --input duration=10
+  tailwater submit image --model bfl/flux-2-pro \"A lighthouse in fog\" --output fog.jpg
+  tailwater submit lipsync --model kling-lipsync --input video_url=@me.mp4 --input text=Hello --watch
+
+`tailwater models` lists the models, `tailwater models SLUG` what one takes. An input that is a list is
+given once for each of its items. On standard output: the job's id, or when it is watched the addresses
+of its files.";
+
+pub(super) const MODELS_EXAMPLES: &str = "\
+Examples:
+  tailwater models
+  tailwater models --provider replicate --mode image-to-video
+  tailwater models veo3_1/text-to-video/fast         its inputs, its price, how to submit it
+  tailwater models --json | jq -r '.models[] | select(.simulated | not) | .slug'";
+
+pub(super) const CREDITS_EXAMPLES: &str = "\
+Examples:
+  tailwater credits                                  what there is and what is held
+  tailwater credits ledger --limit 5                 the newest movements
+  tailwater credits grant 25 --note \"for the spring campaign\"";
+
+pub(super) const SIMULATE_EXAMPLES: &str = "\
+Examples:
+  tailwater simulate                                 on 127.0.0.1:9100 and the seven ports after it
+  tailwater simulate --listen 127.0.0.1:0 --speed 10 on free ports, ten times as fast
+  curl http://127.0.0.1:9101/_simulator/counts       what arrived at Replicate
+  curl -X POST http://127.0.0.1:9102/_simulator/cancel/ID
+                                                     fal ends this request itself
+
+Words in square brackets in a prompt make trouble: [fail], [moderated], [aborted], [never], [slow],
+[429], [429-bare], [quota], [500], [cut], [cut-poll], [lost-webhook], [forged-webhook],
+[twice-webhook], [expired-url], [gone-url]. Any key is taken that does not contain \"wrong\"; Runway's
+begins with key_ or is simulated-key.";
+
+pub(super) const WATCH_EXAMPLES: &str = "\
+Examples:
+  tailwater watch job_06b2…                          the text as it comes, progress beside it
+  tailwater watch job_06b2… > post.md
+  tailwater watch 'https://example.org/api/jobs/job_06b2…/stream?ticket=…'
+  tailwater watch job_06b2… --output clip.mp4
+  tailwater watch job_06b2… --after 4294967338 --json
+
+Ends with 0 when the job completed, with 1 when it failed or was canceled.";
