@@ -42,6 +42,9 @@ export async function jobs(limit) {
   return page.jobs ?? [];
 }
 
+/** A model of the catalog, by its slug: its title, and whether it is simulated. */
+export const model = (slug) => request(`/api/models/${encodeURIComponent(slug)}`);
+
 /** Submits a job. The same key again gives the same job, so a lost answer can be asked for again. */
 export function submit(body, key) {
   const headers = { "content-type": "application/json", "idempotency-key": key };

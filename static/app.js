@@ -21,7 +21,9 @@ const streamUrls = new Map();
 const recent = recentJobs(find("#recent"));
 const form = composeView(find("#form"), { submit });
 const view = jobView(job, {
-  retry: (id, { kind, input }) => submit({ kind, input, retry_of: id, allow_duplicate: true }),
+  retry: (id, { kind, model, input }) => submit({
+    kind, ...(model !== null && { model }), input, retry_of: id, allow_duplicate: true,
+  }),
   onLost: showLost,
   onChange: (id, state) => recent.note(id, state),
 });

@@ -1,16 +1,18 @@
 // Files that a job made, as links.
 
 import { create, find } from "./dom.js";
-import { isOver } from "./state.js";
+import { isMedia, isOver, pictures } from "./state.js";
 import { titleOf } from "./recent.js";
 
 const NAMES = { markdown: "Markdown", html: "Web page", voice: "Narration" };
 const ENDINGS = {
   "text/markdown": "md", "text/html": "html", "audio/wav": "wav", "audio/x-wav": "wav",
   "audio/mpeg": "mp3", "audio/ogg": "ogg", "audio/flac": "flac", "audio/aac": "aac",
+  "video/mp4": "mp4", "video/webm": "webm", "video/quicktime": "mov", "image/png": "png",
+  "image/jpeg": "jpg", "image/webp": "webp", "image/gif": "gif",
 };
 
-/** A view of every file but the narration, which has a panel of its own. */
+/** A view of every file but the narration, videos and images, which have panels of their own. */
 export function fileList(card) {
   const list = find("ul", card);
   const empty = find(".empty", card);
@@ -18,8 +20,10 @@ export function fileList(card) {
   let entries = new Map();
   return {
     update(state) {
-      const files = state.artifacts.filter(({ kind }) => kind !== "voice");
-      card.hidden = files.length === 0 && (isOver(state) || state.kind === "voiceover");
+      const shown = isMedia(state) ? pictures(state) : [];
+      const files = state.artifacts.filter((file) => file.kind !== "voice" && !shown.includes(file));
+      const makesNone = state.kind === null || state.kind === "voiceover" || isMedia(state);
+      card.hidden = files.length === 0 && (isOver(state) || makesNone);
       empty.hidden = files.length > 0;
       const before = entries;
       entries = new Map(files.map((file) => {
@@ -46,14 +50,16 @@ function entry(file, state) {
   return create("li", {}, create("a", link, name, size));
 }
 
-function fileName({ media_type = "" }, state) {
-  const slug = titleOf(state.input).toLowerCase().normalize("NFKD")
+/** What a file is called when it is saved. */
+export function fileName({ media_type = "" }, state) {
+  const slug = titleOf(state.input, state.kind).toLowerCase().normalize("NFKD")
     .replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-+|-+$/g, "").slice(0, 60);
   const ending = ENDINGS[media_type.split(";")[0].trim()] ?? "bin";
   return `${slug || "tailwater"}.${ending}`;
 }
 
-function sizeOf(bytes = 0) {
+/** A size as people say it. */
+export function sizeOf(bytes = 0) {
   if (bytes < 1_000) return `${bytes} B`;
   if (bytes < 1_000_000) return `${Math.round(bytes / 1_000)} kB`;
   return `${(bytes / 1_000_000).toFixed(1)} MB`;

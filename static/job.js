@@ -7,9 +7,10 @@ import { find, setText } from "./dom.js";
 import { fileList, narrationFile } from "./files.js";
 import { follower } from "./follow.js";
 import { inspector } from "./inspector.js";
+import { mediaPanel } from "./media.js";
 import { postView } from "./post.js";
 import { titleOf } from "./recent.js";
-import { initialState, isOver, overallPercent, reduce, wantsVoice, withJob } from "./state.js";
+import { initialState, isMedia, isOver, overallPercent, reduce, wantsVoice, withJob } from "./state.js";
 import { watch } from "./stream.js";
 import { setWater } from "./water.js";
 import { attemptNote, options, outcome, stage } from "./words.js";
@@ -26,6 +27,7 @@ import { attemptNote, options, outcome, stage } from "./words.js";
 export function jobView(section, { retry, onLost, onChange }) {
   const post = postView(find("#post"));
   const audio = audioPanel(find("#audio"));
+  const media = mediaPanel(find("#media"));
   const files = fileList(find("#files"));
   const events = inspector(find("#inspector"));
   const follow = follower(find("#follow"), find("#post"));
@@ -35,6 +37,8 @@ export function jobView(section, { retry, onLost, onChange }) {
   let watcher = null;
   let frame = null;
   let described = false;
+  /** The row of the catalog that makes it, once it is known. */
+  let model = null;
   let stopping = false;
 
   function dispatch(event) {
@@ -59,7 +63,11 @@ export function jobView(section, { retry, onLost, onChange }) {
     drawOutcome();
     const readable = withReadableText(state);
     post.update(readable);
-    find("#post").hidden = readable.text === "" && (state.kind === "voiceover" || isOver(state));
+    const isMade = isMedia(state);
+    find("#post").hidden = isMade
+      || (readable.text === "" && (state.kind === "voiceover" || isOver(state)));
+    find("#media").hidden = !isMade;
+    if (isMade) media.update(state, model);
     find("#post").lang = state.input?.language ?? "";
     const voiced = wantsVoice(state);
     find("#audio").hidden = !voiced;
@@ -75,8 +83,8 @@ export function jobView(section, { retry, onLost, onChange }) {
     const percent = overallPercent(state);
     const bar = find("#bar");
     section.dataset.status = state.status;
-    setText(find("#job-title"), titleOf(state.input ?? { topic: "…" }));
-    setText(find("#job-options"), options(state));
+    setText(find("#job-title"), titleOf(state.input ?? { topic: "…" }, state.kind));
+    setText(find("#job-options"), options(state, model));
     setText(find("#stage"), words);
     setText(find("#stage-detail"), detail);
     setText(find("#percent"), `${percent} %`);
@@ -85,7 +93,8 @@ export function jobView(section, { retry, onLost, onChange }) {
     bar.setAttribute("aria-valuetext", `${words}, ${percent} %`);
     setText(find("#announce"), announcement);
     const running = isOver(state) ? "" : `${percent} % · `;
-    document.title = `${running}${titleOf(state.input ?? { topic: "Job" }).slice(0, 60)} · Tailwater`;
+    const title = titleOf(state.input ?? { topic: "Job" }, state.kind).slice(0, 60);
+    document.title = `${running}${title} · Tailwater`;
   }
 
   function drawOutcome() {
@@ -113,9 +122,18 @@ export function jobView(section, { retry, onLost, onChange }) {
       described = true;
       state = withJob(state, job);
       request();
+      if (isMedia(state) && model === null) void introduce(wanted, state.model);
     } catch (problem) {
       if (wanted === id && problem.status === 404) onLost(lostBecause(wanted));
     }
+  }
+
+  /** The model's title is welcome and not waited for; without it the slug stands there. */
+  async function introduce(wanted, slug) {
+    const row = await api.model(slug).catch(() => null);
+    if (wanted !== id || row === null) return;
+    model = row;
+    request();
   }
 
   function whenPhase(phase) {
@@ -152,6 +170,7 @@ export function jobView(section, { retry, onLost, onChange }) {
       this.close();
       id = wanted;
       described = stopping = false;
+      model = null;
       state = initialState();
       section.dataset.job = id;
       draw();
@@ -168,6 +187,7 @@ export function jobView(section, { retry, onLost, onChange }) {
       delete section.dataset.status;
       post.clear();
       audio.clear();
+      media.clear();
       events.clear();
       follow.reset();
       connection.clear();

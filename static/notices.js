@@ -11,19 +11,60 @@ export function showNotices(banner, { simulated = [], voice = null }) {
   banner.hidden = lines.length === 0;
 }
 
+/** What each provider of images and videos is called, its variable, and where its keys are made. */
+const MEDIA = {
+  replicate: ["Replicate", "REPLICATE_API_TOKEN", "https://replicate.com/account/api-tokens"],
+  fal: ["fal", "FAL_KEY", "https://fal.ai/dashboard/keys"],
+  runway: ["Runway", "RUNWAYML_API_SECRET", "https://dev.runwayml.com/"],
+  minimax: ["MiniMax", "MINIMAX_API_KEY", "https://platform.minimax.io/"],
+  bfl: ["Black Forest Labs", "BFL_API_KEY", "https://dashboard.bfl.ai/"],
+};
+
 function simulation(simulated) {
-  const text = simulated.includes("chat");
-  const speech = simulated.includes("speech");
-  const what = text && speech ? "The text and the narration come" : text ? "The text comes" : "The narration comes";
+  const media = Object.keys(MEDIA).filter((provider) => simulated.includes(provider));
+  const texts = [
+    ...(simulated.includes("chat") ? ["text"] : []),
+    ...(simulated.includes("speech") ? ["narrations"] : []),
+  ];
+  const things = listed([...texts, ...mediaWords(media)]);
   return line(
     create("strong", {}, "Simulated. "),
-    `${what} from a simulator inside this server, not from a model.`,
+    `${capital(things)} ${things === "text" ? "comes" : "come"} from a simulator inside this server, not from models.`,
     how(
-      "Use a real model",
-      "Start the server with ", code("OPENAI_API_KEY"), ", or with ", code("OPENAI_BASE_URL"),
-      " for Ollama, vLLM, llama.cpp or anything else that speaks the same protocol.",
+      "Use real models",
+      ...(texts.length > 0 ? texting() : []),
+      ...(texts.length > 0 && media.length > 0 ? [" "] : []),
+      ...(media.length > 0 ? keys(media) : []),
     ),
   );
+}
+
+/** What comes from these providers: everything, or what one would take for theirs. */
+function mediaWords(media) {
+  if (media.length === 0) return [];
+  if (media.length === Object.keys(MEDIA).length) return ["images", "videos"];
+  const names = (providers) => listed(providers.map((provider) => MEDIA[provider][0]));
+  const videos = media.filter((provider) => provider !== "bfl");
+  return [
+    ...(media.includes("bfl") ? [`images by ${names(["bfl"])}`] : []),
+    ...(videos.length > 0 ? [`videos by ${names(videos)}`] : []),
+  ];
+}
+
+const texting = () => [
+  "For text and narrations, start the server with ", code("OPENAI_API_KEY"), ", or with ", code("OPENAI_BASE_URL"),
+  " for Ollama, vLLM, llama.cpp or anything else that speaks the same protocol.",
+];
+
+/** The variables, each leading to where its key is made. */
+function keys(media) {
+  const links = media.flatMap((provider, index) => {
+    const [name, variable, url] = MEDIA[provider];
+    const link = create("a", { href: url, target: "_blank", rel: "noreferrer", title: `Keys of ${name}` }, code(variable));
+    const before = index === 0 ? "" : index === media.length - 1 ? " or " : ", ";
+    return [before, link];
+  });
+  return ["For images and videos, start it with ", ...links, ": each provider with a key is real."];
 }
 
 function tone({ note }) {
@@ -44,3 +85,5 @@ const code = (text) => create("code", {}, text);
 const how = (title, ...children) => create(
   "details", {}, create("summary", {}, title), create("p", {}, ...children),
 );
+const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+const listed = (words) => new Intl.ListFormat("en-GB").format(words);

@@ -9,6 +9,9 @@ const KEPT = 30;
 const SHOWN = 12;
 const REFRESH_MS = 4_000;
 
+/** How jobs other than texts and narrations are marked. */
+const MARKS = { video: "Video", image: "Image", lipsync: "Lip-sync" };
+
 const WORDS = {
   pending: "waiting", running: "being made", completed: "done", failed: "failed", canceled: "canceled",
 };
@@ -47,13 +50,13 @@ export function recentJobs(section) {
     },
     /** Remembers a job of this browser. */
     add(id, { kind, input }) {
-      const title = titleOf(input);
+      const title = titleOf(input, kind);
       write([{ id, kind, title, status: "pending", created: Date.now() }, ...without(read(), id)]);
     },
     /** Keeps the status of a job that is being watched. */
     note(id, { status, kind, input, createdAt }) {
       const known = read().find((job) => job.id === id);
-      const title = input === null ? known?.title : titleOf(input);
+      const title = input === null ? known?.title : titleOf(input, kind);
       if (title === undefined || (known?.status === status && known.title === title)) return;
       const created = known?.created ?? createdAt ?? Date.now();
       write([{ id, kind: kind ?? known?.kind, title, status, created }, ...without(read(), id)]);
@@ -65,22 +68,26 @@ function entry({ id, kind, title, status, created }) {
   const when = create("time", { datetime: new Date(created).toISOString() }, ago(created));
   const facts = create("span", { class: "facts" }, `${WORDS[status] ?? status} · `, when);
   const name = create("span", { class: "name" }, title);
-  return create("li", {}, create("a", { "href": `#job=${id}`, "data-status": status, "data-kind": kind }, name, facts));
+  const mark = MARKS[kind] ? [create("span", { class: "mark" }, MARKS[kind])] : [];
+  const link = { "href": `#job=${id}`, "data-status": status, "data-kind": kind };
+  return create("li", {}, create("a", link, name, ...mark, facts));
 }
 
 function merge(mine, theirs) {
   const seen = new Map(mine.map((job) => [job.id, job]));
   for (const { id, kind, status, input, created_at } of theirs) {
     const known = seen.get(id);
-    const title = input ? titleOf(input) : (known?.title ?? kind);
+    const title = input ? titleOf(input, kind) : (known?.title ?? kind);
     seen.set(id, { id, kind, title, status, created: created_at ?? known?.created ?? Date.now() });
   }
   return sorted([...seen.values()]);
 }
 
-/** What a job is about, in a line. */
-export function titleOf(input) {
-  const text = input?.topic ?? input?.prompt ?? input?.text ?? "Untitled";
+/** What a job is about, in a line. Models have their own names for a prompt, and some take none. */
+export function titleOf(input, kind = null) {
+  const said = [input?.topic, input?.prompt, input?.promptText, input?.text];
+  const text = said.find((words) => typeof words === "string" && words.trim() !== "")
+    ?? (MARKS[kind] ? `${MARKS[kind]} without a prompt` : "Untitled");
   return String(text).replace(/\s+/g, " ").slice(0, 140);
 }
 

@@ -14,7 +14,11 @@ export function initialState() {
   return {
     kind: null,
     input: null,
+    /** The slug of the model that makes it, for media. */
+    model: null,
     createdAt: null,
+    /** What is kept back for it, in micro-credits. */
+    hold: null,
     status: "pending",
     attempt: 0,
     ...emptyWork(),
@@ -54,7 +58,9 @@ export function withJob(state, job) {
     ...state,
     kind: job.kind ?? state.kind,
     input: job.input ?? state.input,
+    model: job.model ?? state.model,
     createdAt: job.created_at ?? state.createdAt,
+    hold: job.hold ?? state.hold,
   };
 }
 
@@ -104,8 +110,8 @@ function numbered(state, type, data) {
 }
 
 function startOver(state) {
-  const { kind, input, createdAt, revision } = state;
-  return { ...initialState(), kind, input, createdAt, revision: revision + 1 };
+  const { kind, input, model, createdAt, hold, revision } = state;
+  return { ...initialState(), kind, input, model, createdAt, hold, revision: revision + 1 };
 }
 
 function withStatus(state, { status, attempt = state.attempt }) {
@@ -222,6 +228,25 @@ function isPair(text, index) {
 
 /** Whether nothing more will happen. */
 export const isOver = (state) => state.end !== null;
+
+/** What a model of the catalog makes. */
+const MEDIA = new Set(["video", "image", "lipsync"]);
+
+/** Whether the job makes something to look at, by a model of the catalog. */
+export const isMedia = (state) => MEDIA.has(state.kind);
+
+/** The videos and images that it made, each `{id, kind, url, bytes, width, height, duration_ms}`. */
+export const pictures = ({ artifacts }) => artifacts
+  .filter(({ kind }) => kind === "video" || kind === "image");
+
+/** What became of the credits: `{what, micro}` in micro-credits: `held`, `cost`, `released`, or null. */
+export function costOf({ hold, end }) {
+  if (end?.type === "completed") {
+    return Number.isFinite(end.data.cost) ? { what: "cost", micro: end.data.cost } : { what: null, micro: 0 };
+  }
+  if (!(hold > 0)) return { what: null, micro: 0 };
+  return end === null ? { what: "held", micro: hold } : { what: "released", micro: hold };
+}
 
 /** Whether the job makes (or made) something to listen to. */
 export const wantsVoice = (state) => state.kind === "voiceover"
