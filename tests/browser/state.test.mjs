@@ -6,9 +6,10 @@ import { test } from "node:test";
 import { safeAddress } from "../../static/inline.js";
 import { growingDocument, parse, plainText } from "../../static/markdown.js";
 import {
-  countScalars, initialState, narrationProgress, overallPercent, reduce, skipScalars, wantsVoice,
-  withJob,
+  costOf, countScalars, initialState, isMedia, narrationProgress, overallPercent, pictures, reduce,
+  skipScalars, wantsVoice, withJob,
 } from "../../static/state.js";
+import { costWords, makingOf, options, outcome, stage } from "../../static/words.js";
 
 // ── The fold ──
 
@@ -142,6 +143,66 @@ test("nonsense from an external worker breaks nothing", () => {
       assert.equal(typeof fold([{ id: 1, type, data }]).text, "string", `${type} ${JSON.stringify(data)}`);
     }
   }
+});
+
+// ── Videos and images ──
+
+const clip = {
+  id: "file_1", kind: "video", media_type: "video/mp4", url: "/clip", bytes: 26_009,
+  width: 640, height: 360, duration_ms: 3_000,
+};
+const asked = withJob(initialState(), {
+  kind: "video", model: "wan-2-5-t2v", input: { prompt: "a kite" }, hold: 500_000, created_at: 1,
+});
+
+test("a video is folded with its size and length, and a new attempt drops it", () => {
+  const made = fold([status(1, "running", 1), { id: 2, type: "artifact_ready", data: { artifact: clip } }], asked);
+  assert.ok(isMedia(made) && !wantsVoice(made));
+  assert.deepEqual(pictures(made), [clip]);
+  assert.equal(overallPercent(made), 0);
+  assert.deepEqual(pictures(fold([status(3, "running", 2)], made)), []);
+});
+
+test("credits are held until the end, then cost or given back", () => {
+  const words = (state) => costWords(costOf(state));
+  const running = fold([status(1, "running", 1)], asked);
+  const end = (type, data) => fold([{ id: 9, type, data }], running);
+  assert.equal(words(initialState()), "");
+  assert.equal(words(running), "held 0.50 credits");
+  assert.equal(words(end("completed", { cost: 281_250 })), "cost 0.28125 credits");
+  assert.equal(words(end("completed", { cost: 0 })), "cost 0.00 credits");
+  assert.equal(words(end("completed", { cost: 12_000_000 })), "cost 12.00 credits");
+  assert.equal(words(end("failed", { code: "moderated" })), "nothing was charged");
+  assert.equal(words(end("canceled", { reason: "enough" })), "nothing was charged");
+  assert.equal(words(fold([{ id: 9, type: "completed", data: {} }])), "");
+});
+
+test("history that was lost takes neither the model nor what is held", () => {
+  const state = fold([{ id: null, type: "gap", data: {} }, status(7, "running", 1)], asked);
+  assert.equal(state.model, "wan-2-5-t2v");
+  assert.equal(state.hold, 500_000);
+});
+
+test("each stage of a video has words, and a provider's own bar is none", () => {
+  const at = (percent, name, more) => fold([status(1, "running", 1), progress(2, percent, name, more)], asked);
+  const said = (state) => [stage(state).words, stage(state).detail, makingOf(state)];
+  assert.deepEqual(said(asked), ["Waiting", "", "It begins when its turn comes."]);
+  assert.equal(stage({ ...asked, queue: { position: 3 } }).detail, "place 3 in line");
+  assert.deepEqual(said(at(1, "starting")), ["Starting", "", "The provider is being asked."]);
+  assert.deepEqual(
+    said(at(2, "queued", { message: "3 in front at the provider" })),
+    ["Queued at the provider", "3 in front at the provider", "The provider is busy; its turn comes."],
+  );
+  assert.deepEqual(
+    said(at(16, "generating", { message: "16%|█ | 8/50" })), ["Generating", "", "The video is being made."],
+  );
+  assert.deepEqual(said(at(92, "downloading")), ["Downloading", "", "The video is made and on its way here."]);
+  assert.equal(outcome({ ...asked, end: { type: "canceled", data: {} } }), "Canceled before anything was made.");
+});
+
+test("a video is introduced by its model, by title as soon as that is known", () => {
+  assert.equal(options(asked), "Video · wan-2-5-t2v");
+  assert.equal(options(asked, { title: "Wan 2.5, text to video" }), "Video · Wan 2.5, text to video");
 });
 
 // ── Markdown ──

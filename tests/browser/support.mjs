@@ -93,6 +93,15 @@ export class Server {
     return response.json();
   }
 
+  /** Submits a job as a product's backend does. */
+  async submit(job) {
+    const headers = { "content-type": "application/json" };
+    const response = await fetch(`${this.url}/api/jobs`, { method: "POST", headers, body: JSON.stringify(job) });
+    const answer = await response.json();
+    if (!response.ok) throw new Error(`${response.status}: ${JSON.stringify(answer)}`);
+    return answer;
+  }
+
   /** The text of a job's Markdown file. */
   async markdown(job) {
     const { artifacts } = await this.json(`/api/jobs/${job}`);

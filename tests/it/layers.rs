@@ -21,7 +21,7 @@ use Row::{LeftToRight, Neighbours};
 
 /// The layers from the top of the list down.
 const LAYERS: &[Row] = &[
-    Neighbours(&["telemetry", "backoff", "event"]),
+    Neighbours(&["telemetry", "backoff", "nearest", "event"]),
     Neighbours(&["job"]),
     Neighbours(&["db", "artifact", "provider", "catalog"]),
     LeftToRight(&["credits", "store", "queue"]),

@@ -17,7 +17,10 @@ async fn an_unknown_kind_is_told_with_the_kinds_that_there_are() {
     let answer = submit_text(&server, r#"{"kind":"vidoe","input":{}}"#).await;
     let problem = answer.problem(400, "unknown_kind");
     assert_eq!(answer.pointers(), ["/kind"]);
-    assert_eq!(problem["detail"], "'vidoe' is not one of blog, voiceover, external");
+    assert_eq!(
+        problem["detail"],
+        "'vidoe' is not one of blog, voiceover, video, image, lipsync, external"
+    );
     nothing_is_queued(&server).await;
     server.stop().await;
 }
@@ -49,12 +52,12 @@ async fn every_missing_or_wrong_field_is_named_by_its_pointer() {
                "retry_of":7,"silence_limit_ms":5000,
                "input":{"topic":"a","voice":"a b","voiceover":"yes","tone":5,"language":"\n","x":0}}"#,
             vec![
+                "/project_id",
                 "/input/language",
                 "/input/tone",
                 "/input/voiceover",
                 "/input/voice",
                 "/input/x",
-                "/project_id",
                 "/priority",
                 "/allow_duplicate",
                 "/retry_of",

@@ -23,8 +23,20 @@ impl Database {
         query.execute(&mut self.connection).await.expect("the statement is fine");
     }
 
+    /// Tries what is refused; gives the reason.
+    pub async fn refused(&mut self, sql: &'static str, texts: &[&str]) -> String {
+        let query = texts.iter().fold(sqlx::query(sql), |query, text| query.bind(*text));
+        query.execute(&mut self.connection).await.expect_err("it is refused").to_string()
+    }
+
     /// Asks for one number; each `?` stands for one of the texts.
     pub async fn number(&mut self, sql: &'static str, texts: &[&str]) -> i64 {
+        let query = texts.iter().fold(sqlx::query_scalar(sql), |query, text| query.bind(*text));
+        query.fetch_one(&mut self.connection).await.expect("the statement is fine")
+    }
+
+    /// Asks for one text; each `?` stands for one of the texts.
+    pub async fn text(&mut self, sql: &'static str, texts: &[&str]) -> String {
         let query = texts.iter().fold(sqlx::query_scalar(sql), |query, text| query.bind(*text));
         query.fetch_one(&mut self.connection).await.expect("the statement is fine")
     }

@@ -56,7 +56,8 @@ impl TestServer {
         Self::on(data, settings).await
     }
 
-    async fn on(data: TempDir, settings: Settings) -> Self {
+    /// A server on what another one left.
+    pub async fn on(data: TempDir, settings: Settings) -> Self {
         let http = client();
         let signals = Signals::default();
         let (announce, announced) = oneshot::channel();

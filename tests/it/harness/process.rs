@@ -9,6 +9,10 @@ use tokio::process::{Child, ChildStdout, Command};
 
 use super::PATIENCE;
 
+/// How the variables begin that the program reads.
+const OURS: [&str; 7] =
+    ["TAILWATER_", "OPENAI_", "REPLICATE_", "FAL_", "RUNWAYML_", "MINIMAX_", "BFL_"];
+
 /// A server process.
 pub struct Process {
     pub address: SocketAddr,
@@ -20,7 +24,7 @@ pub struct Process {
 pub fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tailwater"));
     for (name, _) in std::env::vars() {
-        if name.starts_with("TAILWATER_") || name.starts_with("OPENAI_") {
+        if OURS.iter().any(|prefix| name.starts_with(prefix)) {
             command.env_remove(name);
         }
     }
@@ -31,7 +35,18 @@ pub fn command() -> Command {
 impl Process {
     /// Starts a server and waits until it listens.
     pub async fn serve(data: &Path, listen: &str, more: &[&str]) -> Self {
+        Self::serve_with(data, listen, more, &[]).await
+    }
+
+    /// The same with variables of the environment.
+    pub async fn serve_with(
+        data: &Path,
+        listen: &str,
+        more: &[&str],
+        variables: &[(&str, String)],
+    ) -> Self {
         let mut child = command()
+            .envs(variables.iter().map(|(name, value)| (name, value)))
             .args(["serve", "--listen", listen, "--data"])
             .arg(data)
             .args(more)

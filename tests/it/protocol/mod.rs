@@ -5,11 +5,15 @@
 
 mod cancel;
 mod crash;
+mod credits;
 mod database;
 mod errors;
 mod index;
 mod ingest;
+mod lipsync;
 mod many;
+mod media;
+mod models;
 mod polling;
 mod provider;
 mod raw;
@@ -18,6 +22,10 @@ mod stream_cursor;
 mod stream_end;
 mod stream_text;
 mod submit;
+mod tasks;
+mod uploads;
+mod upstream;
+mod waiting;
 
 use std::path::Path;
 
@@ -29,6 +37,7 @@ use crate::harness::{Message, Reader, TestServer};
 use crash::Killable;
 use provider::Provider;
 use raw::Raw;
+use upstream::Upstream;
 
 /// The names of events that end a job.
 const TERMINAL: [&str; 3] = ["completed", "failed", "canceled"];

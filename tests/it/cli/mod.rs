@@ -1,5 +1,7 @@
 //! The program as people and scripts use it: the real binary against a real server process.
 
+mod media;
+
 use std::process::{Output, Stdio};
 
 use serde_json::{Value, json};
@@ -365,7 +367,7 @@ async fn a_server_that_is_not_there_is_one_sentence_with_what_to_do() {
     let address = format!("http://{}", nobody.local_addr().unwrap());
     drop(nobody);
     for arguments in
-        [&["jobs"][..], &["watch", "job_1"], &["submit", "blog", "x"], &["cancel", "job_1"]]
+        [&["jobs"][..], &["watch", "job_1"], &["submit", "blog", "x"], &["models"], &["credits"]]
     {
         let mut command = command();
         command.args(arguments).args(["--server", &address]);
@@ -454,6 +456,13 @@ async fn every_command_has_help_and_every_shell_completions() {
         (&["watch", "--help"], "Ends with 0"),
         (&["cancel", "--help"], "--reason"),
         (&["jobs", "--help"], "--status"),
+        (&["submit", "video", "--help"], "start_image=@portrait.png"),
+        (&["submit", "image", "--help"], "--output"),
+        (&["submit", "lipsync", "--help"], "NAME=@FILE"),
+        (&["models", "--help"], "--mode"),
+        (&["credits", "--help"], "spring campaign"),
+        (&["credits", "ledger", "--help"], "--before"),
+        (&["credits", "grant", "--help"], "--note"),
         (&["config", "--help"], "--json"),
         (&["migrate", "--help"], "--data"),
         (&["completions", "--help"], "zsh"),
