@@ -14,10 +14,12 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use tailwater::artifact::Artifacts;
+use tailwater::catalog::Catalog;
 use tailwater::event::{Draft, EventType, now_ms};
 use tailwater::http::{self, App, Info, VoiceInfo};
 use tailwater::job::Fact;
 use tailwater::store::{Log, Proposal, Source};
+use tailwater::worker::makers::{Bounds, Makers};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -98,8 +100,18 @@ fn runtime(threads: usize) -> Runtime {
 /// Serves the engine's jobs; gives the address.
 async fn serve(engine: &Engine, folder: &Path) -> SocketAddr {
     let voice = VoiceInfo { kind: "tone", note: String::new() };
-    let info = Info { version: "", simulated: Vec::new(), voice, voices: Vec::new() };
+    let info = Info {
+        voice,
+        version: "",
+        simulated: Vec::new(),
+        simulators: Default::default(),
+        voices: Vec::new(),
+    };
+    let makers = Makers::new(Catalog::builtin(), Vec::new(), &Bounds::default());
     let app = App {
+        makers,
+        large_bodies: Arc::new(tokio::sync::Semaphore::new(http::LARGE_BODIES)),
+        replays: Arc::default(),
         store: engine.store.clone(),
         queue: engine.queue.clone(),
         artifacts: Artifacts::open(folder).expect("a folder"),

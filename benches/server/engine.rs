@@ -27,7 +27,11 @@ pub(crate) struct Engine {
 impl Engine {
     /// Opens a store with the usual bounds, but that a sweep drops at once what nobody uses.
     pub(crate) async fn open() -> Self {
-        let folder = TempDir::new().expect("a temporary folder");
+        Self::open_in(TempDir::new().expect("a temporary folder")).await
+    }
+
+    /// The same with its database in this folder.
+    pub(crate) async fn open_in(folder: TempDir) -> Self {
         let (readers, mut writer, _) = db::open(folder.path()).await.expect("a new database");
         let epochs = writer.begin_epoch(now_ms()).await.expect("an epoch");
         let options =
@@ -45,6 +49,7 @@ impl Engine {
         let task = Task {
             kind,
             input: json!({}),
+            media: None,
             project_id: "default".into(),
             priority: 0,
             idempotency_key: None,

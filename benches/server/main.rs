@@ -8,21 +8,32 @@
     reason = "the load is made by plain threads, so that it does not share the server's runtime"
 )]
 
+mod callback_latency;
+mod claim;
 mod delivery;
 mod engine;
 mod figures;
+mod media_submit;
+mod polls;
 mod process;
+mod queued;
 mod readers;
 mod replay;
 mod start;
+mod studio;
 mod submit;
 
-const ALL: [(&str, fn()); 5] = [
+const ALL: [(&str, fn()); 10] = [
     ("replay", replay::run),
     ("delivery", delivery::run),
     ("submit", submit::run),
     ("readers", readers::run),
     ("start", start::run),
+    ("media-submit", media_submit::run),
+    ("claim", claim::run),
+    ("queued", queued::run),
+    ("polls", polls::run),
+    ("callback-latency", callback_latency::run),
 ];
 
 fn main() {

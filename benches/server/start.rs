@@ -16,14 +16,6 @@ const STARTS: usize = 20;
 /// How long a server is left alone before its memory is looked at.
 const IDLE: Duration = Duration::from_secs(5);
 
-/// A line of `/proc/PID/status`, in kB.
-fn memory(server: &Server, name: &str) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", server.child.id()));
-    let status = status.expect("it runs, on Linux");
-    let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("Linux says it");
-    line.trim_matches([':', ' ', '\t', 'k', 'B']).parse().expect("a number of kB")
-}
-
 fn row(name: &str, sorted: &Sorted) {
     let (fastest, p50, longest) = (sorted.per_mille(0), sorted.median(), sorted.longest());
     println!("| {name} | {fastest:.1?} | {p50:.1?} | {longest:.1?} |");
@@ -46,6 +38,6 @@ pub(crate) fn run() {
     row("an existing one", &Sorted::new(again));
     let server = Server::start(&data.path().join("0"), &[], Stdio::null());
     thread::sleep(IDLE);
-    let (now, peak) = (memory(&server, "VmRSS"), memory(&server, "VmHWM"));
+    let (now, peak) = (server.memory("VmRSS"), server.memory("VmHWM"));
     println!("\nidle: {now} kB resident, {peak} kB at most since its start");
 }
