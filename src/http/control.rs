@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::backoff::jitter;
 use crate::event::control;
+use crate::job::JobId;
 use crate::store::{Gap, Snapshot};
 
 /// How long a client waits before it reconnects: drawn for each connection, so that a fleet that
@@ -39,6 +40,12 @@ pub(super) fn hello<P: Serialize>(payload: &P) -> Bytes {
 /// `queue`: the job's place among those that wait, from 1.
 pub(super) fn queue(position: u32) -> Bytes {
     control("queue", None, &serde_json::json!({ "position": position }))
+}
+
+/// The same on a stream of several jobs.
+pub(super) fn queue_of(job: &JobId, position: u32) -> Bytes {
+    let data = serde_json::json!({ "job": job, "data": { "position": position } });
+    control("queue", None, &data)
 }
 
 /// `gap`, then the snapshot to go on from.

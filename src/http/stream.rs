@@ -2,7 +2,7 @@
 //!
 //! <https://html.spec.whatwg.org/multipage/server-sent-events.html>
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::time::Duration;
@@ -111,10 +111,11 @@ pub(super) trait Reader: Send + 'static {
     /// The next bytes, or nothing at the end.
     fn next(&mut self) -> impl Future<Output = Result<Option<Vec<Bytes>>, DbError>> + Send;
 
-    /// The job's place in the queue, where there is one job and it waits.
-    fn queue_position(&self) -> Option<u32> {
-        None
-    }
+    /// The jobs that wait, each with its place in the queue.
+    fn waiting(&self) -> Vec<(JobId, u32)>;
+
+    /// The event that tells a job's place.
+    fn place(job: &JobId, position: u32) -> Bytes;
 }
 
 impl Reader for Follower {
@@ -126,8 +127,12 @@ impl Reader for Follower {
         })
     }
 
-    fn queue_position(&self) -> Option<u32> {
-        Self::queue_position(self)
+    fn waiting(&self) -> Vec<(JobId, u32)> {
+        self.queue_position().into_iter().collect()
+    }
+
+    fn place(_: &JobId, position: u32) -> Bytes {
+        control::queue(position)
     }
 }
 
@@ -194,7 +199,8 @@ struct Session<R> {
     /// timer.
     timer: Pin<Box<Sleep>>,
     spoke_at: Instant,
-    told_position: Option<u32>,
+    /// The places that the reader was told, of those that still wait.
+    told_places: HashMap<JobId, u32>,
     /// Kept over events, so that an event does not register all readers with one lock again.
     draining: Pin<Box<WaitForCancellationFutureOwned>>,
     drain_at: Option<Instant>,
@@ -210,7 +216,7 @@ impl<R: Reader> Session<R> {
             timer: Box::pin(sleep_until(now + pace.keep_alive.min(QUEUE_PACE))),
             pace,
             spoke_at: now,
-            told_position: None,
+            told_places: HashMap::new(),
             draining: Box::pin(draining.cancelled_owned()),
             drain_at: None,
             is_over: false,
@@ -269,17 +275,23 @@ impl<R: Reader> Session<R> {
             self.spoke_at = now;
         }
         let mut next = (self.spoke_at + self.pace.keep_alive).min(self.pace.ends_at);
-        if let Some(position) = self.reader.queue_position() {
-            self.tell_position(position);
+        let waiting = self.reader.waiting();
+        if !waiting.is_empty() {
             next = next.min(now + QUEUE_PACE);
         }
+        self.tell_places(waiting);
         self.timer.as_mut().reset(self.drain_at.map_or(next, |at| at.min(next)));
     }
 
-    fn tell_position(&mut self, position: u32) {
-        if self.told_position.replace(position) != Some(position) && !self.is_over {
-            self.waiting.push_back(control::queue(position));
+    fn tell_places(&mut self, waiting: Vec<(JobId, u32)>) {
+        let mut told = HashMap::with_capacity(waiting.len());
+        for (job, position) in waiting {
+            if self.told_places.get(&job) != Some(&position) && !self.is_over {
+                self.waiting.push_back(R::place(&job, position));
+            }
+            told.insert(job, position);
         }
+        self.told_places = told;
     }
 
     fn say_bye(&mut self, reason: &str) {
@@ -304,6 +316,14 @@ mod tests {
                 return Ok(Some(vec![Bytes::from_static(b"event: x\n\n")]));
             }
             Err(sqlx::Error::PoolTimedOut.into())
+        }
+
+        fn waiting(&self) -> Vec<(JobId, u32)> {
+            Vec::new()
+        }
+
+        fn place(_: &JobId, position: u32) -> Bytes {
+            control::queue(position)
         }
     }
 

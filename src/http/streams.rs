@@ -41,6 +41,14 @@ impl Reader for Merge {
     async fn next(&mut self) -> Result<Option<Vec<Bytes>>, DbError> {
         Ok(Self::next(self).await?.map(|merged| vec![join(&merged)]))
     }
+
+    fn waiting(&self) -> Vec<(JobId, u32)> {
+        self.queue_positions()
+    }
+
+    fn place(job: &JobId, position: u32) -> Bytes {
+        control::queue_of(job, position)
+    }
 }
 
 /// The events in their envelopes, as one run of bytes.

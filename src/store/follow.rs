@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::db::DbError;
 use crate::event::{Cursor, EventId};
+use crate::job::JobId;
 
 use super::log::{Log, Look, Page, Watch};
 use super::{Snapshot, Store};
@@ -105,10 +106,10 @@ impl Follower {
         self.cursor
     }
 
-    /// The job's place in the queue, from 1, while it waits.
+    /// The job with its place in the queue, from 1, while it waits.
     #[must_use]
-    pub fn queue_position(&self) -> Option<u32> {
-        self.log.position()
+    pub fn queue_position(&self) -> Option<(JobId, u32)> {
+        Some((self.log.job.clone(), self.log.position()?))
     }
 
     /// Moves to a snapshot: the reader has everything that is folded into it.

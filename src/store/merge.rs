@@ -119,6 +119,13 @@ impl Merge {
         });
     }
 
+    /// The jobs that wait, each with its place in the queue, from 1.
+    #[must_use]
+    pub fn queue_positions(&self) -> Vec<(JobId, u32)> {
+        let place = |(job, member): (&JobId, &Member)| Some((job.clone(), member.log.position()?));
+        self.members.iter().filter_map(place).collect()
+    }
+
     /// Up to where retention gave up events of any of the jobs; zero while all are kept.
     #[must_use]
     pub fn trimmed_through(&self) -> EventId {

@@ -1,10 +1,11 @@
 //! § 11: the queue.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::harness::TestServer;
+use crate::harness::{Reader, TestServer};
 
 use super::Upstream;
 
@@ -84,6 +85,26 @@ async fn p47_no_more_jobs_run_at_once_than_were_said() {
         let running = page["jobs"].as_array().unwrap().iter().filter(is_one).count();
         assert_eq!(running, most, "{path}");
     }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p48_a_stream_of_several_jobs_tells_the_place_of_each() {
+    let server = TestServer::with(|settings| settings.workers = 0).await;
+    let mut jobs = Vec::new();
+    for number in 0..3 {
+        jobs.push(submit(&server, "default", &format!("kite {number}"), 0).await);
+    }
+    let url = server.url(&format!("/api/stream?job={}&job={}", jobs[1], jobs[2]));
+    let mut reader = Reader::open(&server.http, &url, None).await;
+    let mut places = HashMap::new();
+    while places.len() < 2 {
+        let told = reader.until("queue").await;
+        assert_eq!(told.id, None);
+        let job = told.data["job"].as_str().unwrap().to_owned();
+        places.insert(job, told.data["data"]["position"].clone());
+    }
+    assert_eq!((&places[&jobs[1]], &places[&jobs[2]]), (&json!(2), &json!(3)));
     server.stop().await;
 }
 
