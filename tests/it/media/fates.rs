@@ -84,7 +84,7 @@ async fn a_limited_job_waits_as_long_as_it_was_told_and_completes() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_a_storm_nobody_comes_back_before_the_time_that_was_named() {
-    let studio = Studio::with(30.0, |settings| settings.workers = 8).await;
+    let studio = Studio::with(20.0, |settings| settings.workers = 8).await;
     let storm = (0..3).flat_map(|number| {
         let prompt = format!("[429] kite {number}");
         PROVIDERS.map(|provider| {
