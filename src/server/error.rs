@@ -56,13 +56,15 @@ pub enum Error {
         /// What is wrong with it.
         message: String,
     },
-    /// A setting names a provider or model that is not there.
-    #[error(
-        "the settings 'concurrency' and 'requests_per_minute' name '{name}', which is neither a provider nor a model of the catalog"
-    )]
-    UnknownModel {
+    /// A setting names what is not there.
+    #[error("the setting '{setting}' names '{name}', which is not {allowed}")]
+    UnknownName {
+        /// The setting.
+        setting: &'static str,
         /// The name.
         name: String,
+        /// What it may be, to follow "not".
+        allowed: &'static str,
     },
     /// The simulator does not start.
     #[error("cannot start the simulator: {0}")]
@@ -79,7 +81,7 @@ impl Error {
             | Self::Locked { .. }
             | Self::Artifacts(ArtifactError::Open { .. })
             | Self::Catalog { .. }
-            | Self::UnknownModel { .. }
+            | Self::UnknownName { .. }
             | Self::Db(DbError::Open { .. } | DbError::Newer { .. }) => 2,
             Self::Db(DbError::Migrate(_) | DbError::Statement(_))
             | Self::Artifacts(_)

@@ -66,18 +66,17 @@ pub(super) fn connect(
 ) -> Result<Makers, Error> {
     let setup = |said: Said<'_>| setup(settings, &said, simulator, address);
     let setups = said(settings).into_iter().map(setup).collect::<Result<Vec<_>, _>>()?;
-    let numbers = |numbers: &std::collections::BTreeMap<String, u32>| {
-        numbers.iter().map(|(name, count)| (name.clone(), *count)).collect::<Vec<_>>()
-    };
     let bounds = Bounds {
         permits: settings.workers as usize,
-        concurrency: numbers(&settings.concurrency)
-            .into_iter()
-            .map(|(name, count)| (name, count as usize))
+        concurrency: settings
+            .concurrency
+            .iter()
+            .map(|(name, count)| (name.clone(), *count as usize))
             .collect(),
-        starts_per_minute: numbers(&settings.requests_per_minute)
-            .into_iter()
-            .filter_map(|(name, count)| Some((name, count.try_into().ok()?)))
+        starts_per_minute: settings
+            .requests_per_minute
+            .iter()
+            .filter_map(|(name, count)| Some((name.clone(), (*count).try_into().ok()?)))
             .collect(),
         start_jitter: settings.start_jitter,
     };
@@ -148,10 +147,19 @@ fn catalog(settings: &Settings) -> Result<Catalog, Error> {
             Catalog::with_file(&text).map_err(|error| failed(error.to_string()))?
         }
     };
-    let known = |name: &String| catalog.get(name).is_some() || catalog.provider(name).is_some();
-    let names = settings.concurrency.keys().chain(settings.requests_per_minute.keys());
-    if let Some(name) = names.into_iter().find(|name| !known(name)) {
-        return Err(Error::UnknownModel { name: name.clone() });
+    let is_provider = |name: &&String| catalog.provider(name).is_some();
+    if let Some(name) = settings.requests_per_minute.keys().find(|name| !is_provider(name)) {
+        let allowed = "a provider: requests are limited for all of its models together";
+        return Err(Error::UnknownName {
+            setting: "requests_per_minute",
+            name: name.clone(),
+            allowed,
+        });
+    }
+    let is_known = |name: &&String| is_provider(name) || catalog.get(name).is_some();
+    if let Some(name) = settings.concurrency.keys().find(|name| !is_known(name)) {
+        let allowed = "a provider or the slug of a model of the catalog";
+        return Err(Error::UnknownName { setting: "concurrency", name: name.clone(), allowed });
     }
     Ok(catalog.with_concurrency(&settings.concurrency))
 }

@@ -12,7 +12,7 @@ use crate::catalog::{Mode, Model};
 use crate::job::Kind;
 
 use super::super::{App, Code, Problem, submit};
-use super::{answer, fields, find, inputs, take, wanted};
+use super::{answer, fields, find, inputs, of_kind, take, wanted};
 
 /// `POST /api/canvas/generate-video`.
 ///
@@ -93,14 +93,7 @@ fn choose(
 ) -> Result<Arc<Model>, Problem> {
     let input = inputs(fields);
     if let Some(name) = wanted(fields)? {
-        let model = find(app, name, &input)?;
-        if model.kind() == kind {
-            return Ok(model);
-        }
-        let detail = format!("makes '{}', not '{kind}'", model.kind());
-        return Err(
-            Problem::new(Code::InvalidField, format!("'model' {detail}")).field("/model", detail)
-        );
+        return of_kind(find(app, name, &input)?, kind);
     }
     let fits = |model: &&Arc<Model>| {
         model.kind() == kind

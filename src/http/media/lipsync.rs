@@ -15,7 +15,7 @@ use crate::store::Next;
 use super::super::query::Query;
 use super::super::{App, Code, Problem, cursor, view};
 use super::seen::{Seen, look, time};
-use super::{answer, fields, find, inputs, take, wanted};
+use super::{answer, fields, find, inputs, of_kind, take, wanted};
 
 /// The model of a body that names none.
 const DEFAULT_MODEL: &str = "wan-2-2-s2v";
@@ -44,13 +44,7 @@ pub(super) async fn generate(
         }
     };
     let name = wanted(&fields)?.unwrap_or(DEFAULT_MODEL);
-    let model = find(&app, name, &inputs(&fields))?;
-    if model.kind() != Kind::Lipsync {
-        let detail = format!("makes '{}', not '{}'", model.kind(), Kind::Lipsync);
-        return Err(
-            Problem::new(Code::InvalidField, format!("'model' {detail}")).field("/model", detail)
-        );
-    }
+    let model = of_kind(find(&app, name, &inputs(&fields))?, Kind::Lipsync)?;
     let submission = take(&app, &headers, &model, &fields).await?;
     drop(fields);
     let id = submission.job.id.as_str();

@@ -112,20 +112,30 @@ pub(super) fn named(
     name: Option<&Value>,
     input: &Value,
 ) -> Result<Arc<Model>, Problem> {
-    let wrong = |detail: String| {
-        Problem::new(Code::InvalidField, format!("'model' {detail}")).field("/model", detail)
-    };
     let name = match name {
         Some(Value::String(name)) => name,
-        Some(_) => return Err(wrong("must be the name of a model, a text".into())),
-        None => return Err(wrong("is required: a slug of GET /api/models".into())),
+        Some(_) => return Err(wrong_model(NO_TEXT)),
+        None => return Err(wrong_model("is required: a slug of GET /api/models")),
     };
     let none = Map::new();
-    let model = find(app, name, input.as_object().unwrap_or(&none))?;
-    if model.kind() != kind {
-        return Err(wrong(format!("{} makes jobs of the kind '{}'", quoted(name), model.kind())));
+    of_kind(find(app, name, input.as_object().unwrap_or(&none))?, kind)
+}
+
+/// A model that makes jobs of this kind.
+fn of_kind(model: Arc<Model>, kind: Kind) -> Result<Arc<Model>, Problem> {
+    if model.kind() == kind {
+        return Ok(model);
     }
-    Ok(model)
+    let (slug, made) = (&model.slug, model.kind());
+    Err(wrong_model(&format!("'{slug}' makes jobs of the kind '{made}', not '{kind}'")))
+}
+
+/// What is wrong with a model that is not a text.
+const NO_TEXT: &str = "must be the name of a model, a text";
+
+/// The field `model` is wrong.
+fn wrong_model(detail: &str) -> Problem {
+    Problem::new(Code::InvalidField, format!("'model' {detail}")).field("/model", detail)
 }
 
 /// The name of the model that the fields want, if they do.
@@ -136,11 +146,7 @@ fn wanted(fields: &Map<String, Value>) -> Result<Option<&str>, Problem> {
     match fields.get("model") {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(name)) => Ok(Some(name)),
-        Some(_) => {
-            let detail = "must be the name of a model, a text";
-            Err(Problem::new(Code::InvalidField, format!("'model' {detail}"))
-                .field("/model", detail))
-        }
+        Some(_) => Err(wrong_model(NO_TEXT)),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::job::Status;
 use super::super::segment::Segment;
 use super::super::{App, Code, Problem, query::Query};
 use super::seen::{look, time};
-use super::{answer, fields, find, inputs, take, wanted};
+use super::{answer, fields, find, inputs, take, wanted, wrong_model};
 
 /// `POST /api/runway/video`: by `model`, else by what is given: a video, an image, or a text.
 ///
@@ -93,9 +93,7 @@ async fn submit_task(
     };
     if model.provider != provider {
         let detail = format!("is a model of '{}', not of '{provider}'", model.provider);
-        return Err(
-            Problem::new(Code::InvalidField, format!("'model' {detail}")).field("/model", detail)
-        );
+        return Err(wrong_model(&detail));
     }
     let submission = take(app, headers, &model, fields).await?;
     Ok(answer(app, &submission, &model, |view| {

@@ -208,3 +208,22 @@ async fn unknown_words_on_the_command_line_are_told_with_what_was_meant() {
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing was made");
 }
+
+#[tokio::test]
+async fn a_setting_that_would_do_nothing_is_refused_with_what_it_may_name() {
+    let folder = TempDir::new().unwrap();
+    for (flag, value, parts) in [
+        ("--requests-per-minute", "veo3/text-to-video=5", ["requests_per_minute", "a provider"]),
+        ("--requests-per-minute", "replicat=5", ["replicat", "a provider"]),
+        ("--concurrency", "veo4=1", ["veo4", "the slug of a model"]),
+        ("--catalog", "missing.toml", ["missing.toml", "catalog"]),
+    ] {
+        let mut arguments = serve("data").to_vec();
+        arguments.extend([flag, value]);
+        let Ended { code, stderr, .. } = run(folder.path(), &arguments, &[]).await;
+        assert_eq!(code, Some(2), "{flag} {value}: {stderr}");
+        for part in parts {
+            assert!(stderr.contains(part), "{flag} {value}: {stderr}");
+        }
+    }
+}
