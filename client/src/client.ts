@@ -7,8 +7,9 @@ import type {
   CancelAnswer, Credits, EventPage, EventsQuery, FileView, Info, Job, JobFilter, JobPage, LedgerFilter, LedgerPage, Model,
   ModelFilter, ModelList, ProjectView, SubmitAnswer, SubmitBody, Upload, UploadOptions,
 } from "./types.ts";
-import { watchJob } from "./watch/index.ts";
-import type { Watch, WatchOptions } from "./watch/types.ts";
+import { watchJob, watchProject } from "./watch/index.ts";
+import type { ProjectWatchOptions, Watch, WatchOptions } from "./watch/types.ts";
+import type { ProjectWatch } from "./watch/watch.ts";
 
 /** What every call may be told. */
 export interface CallOptions {
@@ -118,6 +119,11 @@ export class Tailwater {
   /** The job's events from the cursor on, whatever carries them, until its end. */
   watch<Custom = unknown>(jobId: string, options: WatchOptions<Custom> = {}): Watch<Custom> {
     return watchJob(this.connection, jobId, options);
+  }
+
+  /** Every job of a project, new ones too; without `content` and `log`. */
+  watchProject(projectId: string, options: ProjectWatchOptions = {}): ProjectWatch {
+    return watchProject(this.connection, projectId, options);
   }
 
   #get<Body>(address: string, query: QueryValues, options: CallOptions = {}): Promise<Body> {

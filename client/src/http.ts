@@ -60,6 +60,11 @@ export class Connection {
     this.fetch = fetch === undefined ? (input, init) => globalThis.fetch(input, init) : (input, init) => fetch(input, init);
   }
 
+  /** Tells apart connections that may see different things, without telling the token. */
+  get name(): string {
+    return `${this.#baseUrl}#${this.#token === null ? "" : shadow(this.#token)}`;
+  }
+
   /** The address of a path on this server; links in answers may be whole addresses already. */
   url(path: string, query: QueryValues = {}): string {
     return withQuery(ABSOLUTE.test(path) ? path : this.#baseUrl + path, query);
@@ -150,4 +155,12 @@ function checkedBase(baseUrl: string, hasFetch: boolean): string {
   const plain = base !== null && ABSOLUTE.test(baseUrl) && base.username + base.password + base.search + base.hash === "";
   if (!plain) throw new TypeError("the baseUrl must be like https://jobs.example.com, with nothing after the path");
   return baseUrl.replace(/\/+$/, "");
+}
+
+/** A number that two tokens hardly share, and of which none can be told. */
+function shadow(token: string): string {
+  let hash = 0x811c9dc5;
+  // FNV-1a, 32 bit: <https://www.rfc-editor.org/rfc/rfc9923>.
+  for (const byte of new TextEncoder().encode(token)) hash = Math.imul(hash ^ byte, 0x01000193);
+  return (hash >>> 0).toString(16);
 }
