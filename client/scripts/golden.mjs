@@ -5,9 +5,9 @@
 //   node scripts/golden.mjs [folder]
 
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 
-import { ROOT } from "./entries.mjs";
+import { ROOT_PATH } from "./entries.mjs";
 
 /** Which type an answer is of, by its file's name without `.json`. The first row that fits counts. */
 const TYPES = [
@@ -33,7 +33,7 @@ import type { Problem } from "../src/errors.ts";
 import type * as types from "../src/types.ts";
 `;
 
-const folder = resolve(process.argv[2] ?? new URL("golden", ROOT).pathname);
+const folder = resolve(process.argv[2] ?? join(ROOT_PATH, "golden"));
 const names = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith(".json")).sort() : [];
 
 const literals = names.map((file) => {
@@ -41,9 +41,9 @@ const literals = names.map((file) => {
   const row = TYPES.find(([pattern]) => pattern.test(name));
   if (row === undefined) throw new Error(`golden/${file} has no type: add a row to scripts/golden.mjs`);
   const type = row[1] === "Problem" ? "Problem" : `types.${row[1]}`;
-  const answer = JSON.parse(readFileSync(`${folder}/${file}`, "utf8"));
+  const answer = JSON.parse(readFileSync(join(folder, file), "utf8"));
   return `export const ${name.replace(/\W/g, "_")}: ${type} = ${JSON.stringify(answer, null, 2)};\n`;
 });
 
 const text = literals.length === 0 ? "export {};\n" : [HEAD, ...literals].join("\n");
-writeFileSync(new URL("test/golden.generated.ts", ROOT), text);
+writeFileSync(join(ROOT_PATH, "test/golden.generated.ts"), text);

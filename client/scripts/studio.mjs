@@ -4,17 +4,18 @@
 //   npm run studio:check    fails where that file is not what its sources make
 
 import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 
 import { build } from "esbuild";
 
-import { ROOT } from "./entries.mjs";
+import { ROOT_PATH } from "./entries.mjs";
 
-const STUDIO = new URL("../static/studio.js", ROOT);
+const STUDIO = join(ROOT_PATH, "../static/studio.js");
 
 const { outputFiles } = await build({
-  absWorkingDir: ROOT.pathname,
+  absWorkingDir: ROOT_PATH,
   entryPoints: ["studio/app.ts"],
-  outfile: STUDIO.pathname,
+  outfile: STUDIO,
   bundle: true,
   minify: true,
   format: "esm",
