@@ -143,7 +143,11 @@ export class Poll<T> {
       },
     };
     const cut = new Promise<never>((_, reject) => {
-      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+      const fall = (): void => {
+        cancel();
+        reject(signal.reason);
+      };
+      signal.addEventListener("abort", fall, { once: true });
     });
     try {
       return await Promise.race([cut, (async () => ask(context))()]);
@@ -162,9 +166,10 @@ export class Poll<T> {
     this.#lastError = outcome.error ?? null;
     const { random } = this.#parts.world;
     const hint = hintOf(outcome);
-    const calm = this.#schedule.calm() - (outcome.held === true ? tookMs : 0);
-    if (hint === null) return this.#pause(Math.max(calm, 0), 0);
-    return this.#pause(spread(Math.max(calm, hint), random), hint);
+    // A server that held the request has let us wait already.
+    const waited = outcome.held === true ? tookMs : 0;
+    const left = Math.max(this.#schedule.calm(), hint ?? 0) - waited;
+    return this.#pause(Math.max(hint === null ? left : spread(left, random), 0), Math.max((hint ?? 0) - waited, 0));
   }
 
   #failed(error: unknown): Pause {
