@@ -26,7 +26,8 @@ export interface Artifact {
 export interface Progress {
   /** 0 to 100. */
   readonly percent: number;
-  readonly stage: string;
+  /** Absent while nobody has said one. */
+  readonly stage?: string;
   readonly message?: string;
   readonly part?: number;
   readonly parts?: number;
