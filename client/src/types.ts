@@ -39,11 +39,20 @@ export interface VoiceoverInput {
   readonly voice?: string;
 }
 
+/** A conversation whose next message is to be made. */
+export interface ChatInput {
+  /** The last one is of the role `user`. */
+  readonly messages: readonly { readonly role: "system" | "user" | "assistant"; readonly content: string }[];
+  readonly voiceover?: boolean;
+  readonly voice?: string;
+}
+
 /** A job that is asked for. */
 export type SubmitBody = SubmitCommon &
   (
     | { readonly kind: "blog"; readonly input: BlogInput }
     | { readonly kind: "voiceover"; readonly input: VoiceoverInput }
+    | { readonly kind: "chat"; readonly input: ChatInput }
     | {
         readonly kind: "video" | "image" | "lipsync";
         /** A slug of `models()`, or another name of the model. */
