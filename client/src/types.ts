@@ -43,6 +43,8 @@ export interface VoiceoverInput {
 export interface ChatInput {
   /** The last one is of the role `user`. */
   readonly messages: readonly { readonly role: "system" | "user" | "assistant"; readonly content: string }[];
+  /** What is spoken; the answer's own language is the model's to choose. */
+  readonly language?: string;
   readonly voiceover?: boolean;
   readonly voice?: string;
 }
