@@ -7,6 +7,7 @@ export type { FieldError, Problem } from "./errors.ts";
 export { isTerminal } from "./events.ts";
 export type { Artifact, ControlEventData, EventId, JobEvent, JobEventData, Kind, Progress, Snapshot, Status, TerminalEvent } from "./events.ts";
 export type { Answer, Call, Connection, ConnectionOptions, Fetch } from "./http.ts";
+export type * from "./models.ts";
 export { costOf, isMedia, isOver, narrationProgress, overallPercent, pictures, wantsVoice } from "./questions.ts";
 export type { Cost, NarrationProgress } from "./questions.ts";
 export { SmartPollingManager, pollFileCompletion, pollProjectCompletion, smartPollingManager } from "./polling/index.ts";

@@ -2,9 +2,9 @@
 
 import type { Problem } from "../src/errors.ts";
 import type { ControlEventData, EventId, JobEvent, JobEventData } from "../src/events.ts";
+import type { Model } from "../src/models.ts";
 import type {
-  CancelAnswer, Credits, EventPage, FileView, Info, Job, JobPage, LedgerEntry, LedgerPage, Model, ProjectView, SubmitAnswer,
-  Upload,
+  CancelAnswer, Credits, EventPage, FileView, Info, Job, JobPage, LedgerEntry, LedgerPage, ProjectView, SubmitAnswer, Upload,
 } from "../src/types.ts";
 import type { ProjectEvent } from "../src/watch/types.ts";
 
