@@ -12,8 +12,8 @@ export { costOf, isMedia, isOver, narrationProgress, overallPercent, pictures, w
 export type { Cost, NarrationProgress } from "./questions.ts";
 export { SmartPollingManager, pollFileCompletion, pollProjectCompletion, smartPollingManager } from "./polling/index.ts";
 export type {
-  FileAnswer, PollContext, PollFunction, PollingHandle, PollingMethod, PollingOptions, PollingResult, PollingStatus, PollingSubject,
-  PollOutcome, ProjectAnswer, ProjectJob, ResourceOptions,
+  PollContext, PollFunction, PollingHandle, PollingMethod, PollingOptions, PollingResult, PollingStatus, PollingSubject,
+  PollOutcome, ResourceOptions,
 } from "./polling/index.ts";
 export { initialState, reduce, withJob } from "./state.ts";
 export type { End, FoldableEvent, JobFacts, JobState, Narration, Work } from "./state.ts";

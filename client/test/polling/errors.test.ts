@@ -105,12 +105,12 @@ describe("errors over HTTP", () => {
   });
 
   it("network_errors_do_not_count_while_the_network_is_known_to_be_away", async () => {
-    const world = new TestWorld(() => (world.page.isOnline ? done() : broken()));
-    world.page.isOnline = false;
+    const world = new TestWorld(() => (world.page.online ? done() : broken()));
+    world.page.online = false;
     const result = world.manager.pollFileCompletion("file_1", { maxConsecutiveErrors: 2 });
     await pass(300_000);
     expect(world.manager.isPolling("file_1")).toBe(true);
-    world.page.isOnline = true;
+    world.page.online = true;
     world.page.wake();
     expect(await result).toMatchObject({ success: true });
   });
