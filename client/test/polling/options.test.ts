@@ -55,6 +55,10 @@ describe("options", () => {
     expect(times.length).toBeLessThan(400);
   });
 
+  it("maxDuration_of_nothing_asks_once", async () => {
+    expect(await timesOf({ maxDuration: 0 }, 10_000)).toEqual([0]);
+  });
+
   it("initialInterval_is_the_first_wait_and_the_curve_goes_on_from_it", async () => {
     expect(await timesOf({ initialInterval: 2_000 }, 30_000)).toEqual([0, 2_000, 7_000, 17_000, 27_000]);
     expect(await timesOf({ initialInterval: 5_000 }, 30_000)).toEqual([0, 5_000, 15_000, 25_000]);
