@@ -80,6 +80,9 @@ const KEPT = 2_000;
 /** Statuses after which the same request may do, where the answer itself does not say. */
 const PASSING: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504]);
 
+/** Whether a status stays the same however often one asks. */
+export const isFinal = (status: number | null): boolean => [400, 401, 403, 404, 410].includes(status ?? 0);
+
 /** An answer that says no, as an error; reads its body. */
 export async function refusal(response: Response): Promise<TailwaterError> {
   const { status, statusText, headers } = response;

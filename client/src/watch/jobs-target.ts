@@ -1,5 +1,6 @@
 // Several jobs on one connection: what the tabs of an origin watch together.
 
+import { failure, isFinal } from "../errors.ts";
 import { isTerminal, type EventId } from "../events.ts";
 import type { Connection } from "../http.ts";
 import type { EventItem } from "../sse/parser.ts";
@@ -21,9 +22,6 @@ interface Member {
   /** Where the snapshot that follows a gap ends. */
   gapTo: EventId | null;
 }
-
-/** Statuses that mean one job, whatever the others are. */
-const isFinal = (error: unknown): boolean => [400, 401, 403, 404, 410].includes(Number(fields(error).status));
 
 /** A set of jobs, each with a cursor of its own, so that the set may change between connections. */
 export class JobsTarget implements Target {
@@ -116,8 +114,9 @@ export class JobsTarget implements Target {
     for (const [job] of this.#open()) {
       try {
         await connection.json<EventsPage>(jobPath(job, "/events"), { query: { limit: 1 }, signal });
-      } catch (error) {
-        if (!isFinal(error)) throw error;
+      } catch (caught) {
+        const error = failure(caught, signal);
+        if (!isFinal(error.status)) throw error;
         this.drop(job);
         refused.push({ topic: jobTopic(job), error });
       }

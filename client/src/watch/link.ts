@@ -1,7 +1,7 @@
 // One connection to the server, whatever carries it: runs the machine, does what it says, and tells
 // it what came of that.
 
-import { TailwaterError, failure } from "../errors.ts";
+import { TailwaterError, failure, isFinal } from "../errors.ts";
 import type { Connection } from "../http.ts";
 import { readEventSource } from "./event-source.ts";
 import { newMachine, step, type Command, type Happening, type Machine } from "./machine.ts";
@@ -258,8 +258,6 @@ export class Link {
     this.#timer = null;
   }
 }
-
-const isFinal = (status: number): boolean => [400, 401, 403, 404, 410].includes(status);
 
 const hasEventSource = (): boolean => typeof EventSource !== "undefined";
 
