@@ -9,8 +9,7 @@ import type {
   SubmitAnswer, SubmitBody, Upload, UploadOptions,
 } from "./types.ts";
 import { watchJob, watchProject } from "./watch/index.ts";
-import type { ProjectWatchOptions, Watch, WatchOptions } from "./watch/types.ts";
-import type { ProjectWatch } from "./watch/watch.ts";
+import type { ProjectWatch, ProjectWatchOptions, Watch, WatchOptions } from "./watch/types.ts";
 
 /** What every call may be told. */
 export interface CallOptions {

@@ -24,7 +24,7 @@ export interface Problem {
 
 /** What a `TailwaterError` may know besides its code and its detail. */
 export interface TailwaterErrorOptions {
-  readonly status?: number | null;
+  readonly status?: number | null | undefined;
   readonly errors?: readonly FieldError[];
   readonly retryAfterMs?: number | null;
   readonly retryable?: boolean;

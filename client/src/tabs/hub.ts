@@ -8,7 +8,6 @@
 import { TailwaterError } from "../errors.ts";
 import type { EventId } from "../events.ts";
 import type { Connection } from "../http.ts";
-import { FIRST_STATE } from "../watch/link.ts";
 import type { Source, Subscriber } from "../watch/source.ts";
 import type { Arrival } from "../watch/target.ts";
 import type { WatchState } from "../watch/types.ts";
@@ -269,6 +268,3 @@ const leastOf = (readers: Iterable<Subscriber> = []): EventId => Math.min(...[..
 
 const plain = (error: TailwaterError | null): PlainError | null =>
   error === null ? null : { code: error.code, detail: error.detail, status: error.status };
-
-/** The state that a reader starts with. */
-export const SHARED_STATE: WatchState = { ...FIRST_STATE, shared: true };

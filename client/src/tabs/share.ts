@@ -1,29 +1,29 @@
-// Whether the tabs of this origin can share, and the hub through which they do.
+// Whether the tabs of this origin can share, and the way into that: what is loaded only then.
 
 import type { Connection } from "../http.ts";
-import { realWorld } from "../watch/world.ts";
-import { Hub, type Channel } from "./hub.ts";
-
-/** The hubs of this tab, by what may be seen through them. */
-const hubs = new Map<string, Hub>();
+import type { Open, Source } from "../watch/source.ts";
 
 /**
- * The hub of a connection; null where there can be none: outside of a browser, and on pages that are
- * neither https nor loopback, where browsers have no Web Locks.
+ * Whether tabs can share: outside of a browser they cannot, nor on pages that are neither https nor
+ * loopback, where browsers have no Web Locks.
  */
-export function hubOf(connection: Connection): Hub | null {
-  const inBrowser = typeof location !== "undefined" && typeof navigator !== "undefined";
-  // Documents that are no browser's, as in tests, may have the name and nothing behind it.
-  const locks = inBrowser && "locks" in navigator ? navigator.locks : null;
-  if (locks === null || typeof BroadcastChannel === "undefined") return null;
-  const name = `tailwater:${connection.name}`;
-  const known = hubs.get(name);
-  if (known !== undefined) return known;
-  const channel = (): Channel => new BroadcastChannel(name);
-  const hub = new Hub({ name, connection, world: realWorld, locks, channel, tab: newTab() });
-  hubs.set(name, hub);
-  return hub;
-}
+export const canShare = (): boolean =>
+  typeof location !== "undefined" && typeof navigator !== "undefined" && Boolean(navigator.locks) && typeof BroadcastChannel !== "undefined";
 
-/** A name that no other tab has. */
-const newTab = (): string => `${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`;
+/** Subscribes at the hub of this tab; opens a source of its own where the hub does not load. */
+export const sharedSource = (connection: Connection, alone: Open): Open => (subscriber) => {
+  let source: Source | null = null;
+  let isClosed = false;
+  const enter = (open: Open): void => {
+    if (!isClosed) source = open(subscriber);
+  };
+  import("./hubs.ts")
+    .then(({ hubOf }) => enter((reader) => hubOf(connection).subscribe(reader)))
+    .catch(() => enter(alone));
+  return {
+    close() {
+      isClosed = true;
+      source?.close();
+    },
+  };
+};

@@ -3,10 +3,10 @@
 
 import { TailwaterError, failure, isFinal } from "../errors.ts";
 import type { Connection } from "../http.ts";
-import { readEventSource } from "./event-source.ts";
+import type { Item } from "../sse/parser.ts";
 import { newMachine, step, type Command, type Happening, type Machine } from "./machine.ts";
 import { readStream } from "./stream.ts";
-import type { Arrival, Polled, Target } from "./target.ts";
+import { fields, rawEvent, type Arrival, type RawEvent, type Target } from "./target.ts";
 import type { RetryOptions, Transport, WatchState } from "./types.ts";
 import type { Timer, World } from "./world.ts";
 
@@ -47,15 +47,17 @@ export class Link {
   constructor(options: LinkOptions) {
     const { transport = "auto", retry = {} } = options;
     this.#options = options;
-    this.#carrier = carrierOf(transport);
-    const streams = transport !== "long-poll" && transport !== "poll" && (this.#carrier === "fetch" || hasEventSource());
+    // `fetch` hears keep-alives and reads statuses, which a native `EventSource` does not.
+    const isNative = transport === "eventsource" || (transport === "auto" && typeof ReadableStream === "undefined");
+    this.#carrier = isNative ? "eventsource" : "fetch";
+    const streams = transport !== "long-poll" && transport !== "poll" && !(isNative && typeof EventSource === "undefined");
     this.#machine = newMachine({
       streams,
       polls: transport === "auto" || !streams,
       waits: transport !== "poll",
-      ...(retry.base !== undefined && { baseMs: retry.base }),
-      ...(retry.cap !== undefined && { capMs: retry.cap }),
-      ...(retry.limit !== undefined && { limit: retry.limit }),
+      baseMs: retry.base,
+      capMs: retry.cap,
+      limit: retry.limit,
     });
   }
 
@@ -65,14 +67,13 @@ export class Link {
 
   start(): void {
     const { world } = this.#options;
-    this.#unlisten = world.onAttention(
-      () => {
-        this.#happen({ what: "hidden", hidden: false });
-        this.wake();
-      },
-      () => this.#happen({ what: "hidden", hidden: true }),
-    );
-    this.#happen({ what: "hidden", hidden: world.isHidden() });
+    const look = (hidden: boolean): void => this.#happen({ what: "hidden", hidden });
+    const wake = (): void => {
+      look(false);
+      this.wake();
+    };
+    this.#unlisten = world.onAttention(wake, () => look(true));
+    look(world.isHidden());
     this.#happen({ what: "start" });
   }
 
@@ -91,8 +92,7 @@ export class Link {
     this.#underWay.abort();
     this.#unlisten();
     this.#disarm();
-    const { machine } = step(this.#machine, { what: "over" }, 0, 0);
-    this.#machine = machine;
+    this.#machine = step(this.#machine, { what: "over" }, 0, 0).machine;
   }
 
   #happen(happening: Happening): void {
@@ -100,85 +100,85 @@ export class Link {
     const { world, sink } = this.#options;
     const { machine, commands } = step(this.#machine, happening, world.now(), world.random());
     this.#machine = machine;
-    this.#publish();
     for (const command of commands) this.#obey(command);
     this.#arm();
-    if (machine.phase !== "ended") return;
+    // Last, since whoever hears of it may close us.
+    this.#publish();
+    const last = commands.at(-1);
+    if (last?.do !== "end") return;
     this.#unlisten();
-    const end = commands.find((command) => command.do === "end");
-    sink.end(end?.code === null ? null : this.#error(end?.code ?? null));
+    sink.end(last.code === null ? null : this.#error(last.code));
   }
 
   #obey(command: Command): void {
-    switch (command.do) {
-      case "open":
-        return this.#begin((signal) => this.#stream(signal));
-      case "poll":
-        return this.#begin((signal) => this.#poll(command.waitS, signal));
-      case "renew":
-        return this.#begin((signal) => this.#renew(signal));
-      case "drop":
-        return this.#underWay.abort();
-      case "end":
-        return undefined;
-    }
-  }
-
-  #begin(work: (signal: AbortSignal) => Promise<void>): void {
     this.#underWay.abort();
+    if (command.do === "drop" || command.do === "end") return;
     const { signal } = (this.#underWay = new AbortController());
-    work(signal).catch((error: unknown) => {
-      // What was let go of has nothing more to say.
-      if (!signal.aborted) this.#fail(failure(error, signal), signal);
-    });
+    // What was let go of has nothing more to say.
+    this.#begin(command, signal).then(
+      (happening) => {
+        if (!signal.aborted) this.#heard(happening);
+      },
+      (error: unknown) => {
+        if (!signal.aborted) this.#fail(failure(error, signal), signal);
+      },
+    );
   }
 
-  async #stream(signal: AbortSignal): Promise<void> {
+  async #begin(command: Exclude<Command, { do: "drop" | "end" }>, signal: AbortSignal): Promise<Happening> {
+    const { connection, target } = this.#options;
+    if (command.do === "open") return this.#stream(signal);
+    if (command.do === "renew") {
+      await target.renew?.(connection, signal);
+      return { what: "renewed" };
+    }
+    const { arrivals, pollAfterMs } = await target.poll(connection, command.waitS, signal);
+    this.#take(arrivals, signal);
+    const events = arrivals.filter(({ event }) => event.id !== null || event.type === "snapshot").length;
+    return target.isOver ? { what: "over" } : { what: "page", events, pollAfterMs };
+  }
+
+  async #stream(signal: AbortSignal): Promise<Happening> {
     const { connection, target, types = [] } = this.#options;
     const { path, query } = target.address();
-    const hear = (happening: Happening): void => {
-      if (signal.aborted) return;
-      if (happening.what === "over") this.#finish();
-      else this.#happen(happening);
+    const hear = (items: readonly Item[]): void => {
+      if (!signal.aborted) this.#hear(items, signal);
     };
-    const take = (arrivals: readonly Arrival[]): void => {
-      if (!signal.aborted) this.#take(arrivals);
-    };
-    if (this.#carrier === "fetch") {
-      await readStream({ connection, target, url: connection.url(path, query), signal, hear, take });
-    } else {
-      const url = connection.url(path, { ...query, keepalive: "event" });
-      await readEventSource({ target, url, types, signal, hear, take });
+    if (this.#carrier === "fetch") return readStream(connection, connection.url(path, query), hear, signal);
+    // Few ask for it, so only they load it.
+    const { readEventSource } = await import("./event-source.ts");
+    return readEventSource(connection.url(path, { ...query, keepalive: "event" }), types, hear, signal);
+  }
+
+  #hear(items: readonly Item[], signal: AbortSignal): void {
+    const events: RawEvent[] = [];
+    for (const item of items) {
+      if (item.kind === "retry") this.#happen({ what: "retry", ms: item.ms });
+      if (item.kind === "event") events.push(rawEvent(item));
     }
+    for (const { type, data } of events) {
+      const { keep_alive_ms: keepAlive, retry_ms: retry } = fields(data);
+      if (type === "hello") this.#happen({ what: "hello", keepAliveMs: delay(keepAlive) });
+      if (type === "bye") this.#happen({ what: "bye", retryMs: delay(retry) });
+    }
+    // A comment alone is a keep-alive. Bytes that complete nothing are a sign of life like any other.
+    this.#happen({ what: "heard", idle: items.length > 0 && items.every(({ kind }) => kind === "comment") });
+    this.#take(events.flatMap((event) => this.#options.target.take(event)), signal);
   }
 
-  async #poll(waitS: number, signal: AbortSignal): Promise<void> {
-    const { connection, target } = this.#options;
-    const polled: Polled = await target.poll(connection, waitS, signal);
-    if (signal.aborted) return;
-    const events = polled.arrivals.filter(({ event }) => event.id !== null || event.type === "snapshot").length;
-    this.#take(polled.arrivals);
-    if (signal.aborted) return;
-    if (target.isOver()) this.#happen({ what: "over" });
-    else this.#happen({ what: "page", events, pollAfterMs: polled.pollAfterMs });
-  }
-
-  async #renew(signal: AbortSignal): Promise<void> {
-    await this.#options.target.renew(this.#options.connection, signal);
-    if (!signal.aborted) this.#happen({ what: "renewed" });
-  }
-
-  #take(arrivals: readonly Arrival[]): void {
+  #take(arrivals: readonly Arrival[], signal: AbortSignal): void {
     const { sink, target } = this.#options;
-    if (arrivals.length > 0) sink.arrive(arrivals);
-    if (arrivals.length > 0 && target.isOver()) this.#happen({ what: "over" });
+    if (signal.aborted || arrivals.length === 0) return;
+    sink.arrive(arrivals);
+    if (target.isOver) this.#happen({ what: "over" });
   }
 
-  /** Nothing stands behind what was taken; of several jobs that may be said of those that were named. */
-  #finish(): void {
+  #heard(happening: Happening): void {
     const { sink, target } = this.#options;
+    if (happening.what !== "over") return this.#happen(happening);
+    // Nothing stands behind what was taken; of several jobs that may be said of those that were named.
     const topics = target.finish();
-    if (target.isOver()) return this.#happen({ what: "over" });
+    if (target.isOver) return this.#happen(happening);
     for (const topic of topics) sink.end(null, topic);
     this.#happen({ what: "changed" });
   }
@@ -186,9 +186,9 @@ export class Link {
   /** What was under way came to nothing. */
   #fail(error: TailwaterError, signal: AbortSignal): void {
     if (error.status === null) {
-      const reason = isOffline() ? "this device is offline" : "the server cannot be reached";
-      this.#happen({ what: this.#machine.busy === "stream" ? "broken" : "failed", reason });
-      return;
+      const isOffline = typeof navigator !== "undefined" && navigator.onLine === false;
+      const reason = isOffline ? "this device is offline" : "the server cannot be reached";
+      return this.#happen({ what: this.#machine.busy === "stream" ? "broken" : "failed", reason });
     }
     this.#refusal = error;
     if (!isFinal(error.status)) return this.#refuse(error);
@@ -200,27 +200,23 @@ export class Link {
   /** A refusal may be meant for one topic of several: that one ends, and the others go on. */
   async #sift(error: TailwaterError, signal: AbortSignal): Promise<void> {
     const { connection, target, sink } = this.#options;
-    const refused = await target.sift(connection, signal);
+    const refused = (await target.sift?.(connection, signal)) ?? [];
     if (signal.aborted) return;
     for (const { topic, error: own } of refused) sink.end(failure(own), topic);
     if (refused.length === 0) this.#refuse(error);
-    else if (target.isOver()) this.#happen({ what: "over" });
-    else this.#happen({ what: "broken", reason: "the watched jobs changed" });
+    else this.#happen(target.isOver ? { what: "over" } : { what: "broken", reason: "the watched jobs changed" });
   }
 
-  #refuse(error: TailwaterError): void {
+  #refuse({ status, retryAfterMs, detail: reason }: TailwaterError): void {
     // What says 200 and is no event stream is a proxy's page: it is asked again, and then polled around.
-    const status = error.status ?? 0;
-    const { retryAfterMs, detail } = error;
-    this.#happen({ what: "refused", status, retryAfterMs: retryAfterMs ?? 0, reason: detail });
+    this.#happen({ what: "refused", status: status ?? 0, retryAfterMs: retryAfterMs ?? 0, reason });
   }
 
-  #error(code: "refused" | "gave_up" | null): TailwaterError {
-    if (code === "refused" && this.#refusal !== null) return this.#refusal;
-    return new TailwaterError("gave_up", `the watch gave up: ${this.#machine.reason ?? "too many failures"}`, {
-      status: this.#refusal?.status ?? null,
-      cause: this.#refusal ?? undefined,
-    });
+  #error(code: "refused" | "gave_up"): TailwaterError {
+    const refusal = this.#refusal;
+    if (code === "refused" && refusal !== null) return refusal;
+    const { reason } = this.#machine;
+    return new TailwaterError("gave_up", `the watch gave up: ${reason}`, { status: refusal?.status, cause: refusal ?? undefined });
   }
 
   #publish(): void {
@@ -241,10 +237,10 @@ export class Link {
 
   #arm(): void {
     const { deadline } = this.#machine;
-    if (deadline === null) return this.#disarm();
     // One that comes too early looks again; so a stream of events does not move a timer each time.
-    if (this.#timer !== null && this.#timer.at <= deadline) return;
+    if (deadline !== null && this.#timer !== null && this.#timer.at <= deadline) return;
     this.#disarm();
+    if (deadline === null) return;
     const { world } = this.#options;
     const ring = (): void => {
       this.#timer = null;
@@ -259,12 +255,4 @@ export class Link {
   }
 }
 
-const hasEventSource = (): boolean => typeof EventSource !== "undefined";
-
-const isOffline = (): boolean => typeof navigator !== "undefined" && navigator.onLine === false;
-
-/** `fetch` hears keep-alives and reads statuses, which a native `EventSource` does not. */
-function carrierOf(transport: Transport): "fetch" | "eventsource" {
-  const readable = typeof ReadableStream !== "undefined";
-  return transport === "eventsource" || (transport === "auto" && !readable && hasEventSource()) ? "eventsource" : "fetch";
-}
+const delay = (named: unknown): number | null => (typeof named === "number" && named > 0 ? named : null);

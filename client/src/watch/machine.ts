@@ -72,6 +72,8 @@ export interface MachineOptions {
   readonly limit: number | null;
 }
 
+type Usual<Options> = { readonly [Option in keyof Options]?: Options[Option] | undefined };
+
 /** Where a watch is: plain data. */
 export interface Machine {
   readonly options: MachineOptions;
@@ -124,10 +126,12 @@ export interface Machine {
 /** The server's own interval, unless its hello says another. */
 const KEEP_ALIVE_MS = 5_000;
 
-/** A machine that has not started. */
-export function newMachine(options: Partial<MachineOptions> = {}): Machine {
+/** A machine that has not started; what is not said of it is usual. */
+export function newMachine(
+  { streams = true, polls = true, waits = true, baseMs = 500, capMs = 30_000, limit = null }: Usual<MachineOptions> = {},
+): Machine {
   return {
-    options: { streams: true, polls: true, waits: true, baseMs: 500, capMs: 30_000, limit: null, ...options },
+    options: { streams, polls, waits, baseMs, capMs, limit },
     phase: "connecting",
     reason: null,
     retryAt: null,

@@ -19,3 +19,6 @@ export interface Subscriber {
 export interface Source {
   close(): void;
 }
+
+/** Begins to bring events to a reader. */
+export type Open = (subscriber: Subscriber) => Source;
