@@ -31,12 +31,14 @@ export function badge(element: HTMLElement): Badge {
     element.hidden = state === null;
     if (state === null) return;
     element.dataset.phase = state.phase;
-    element.dataset.reason = state.reason ?? "";
-    setText(words, badgeWords(state, Date.now()));
-    setText(reason, badgeReason(state));
+    const said = withNetwork(state, navigator.onLine);
+    element.dataset.reason = said.reason ?? "";
+    setText(words, badgeWords(said, Date.now()));
+    setText(reason, badgeReason(said));
     if (state.retryAt !== null && state.retryAt > Date.now()) timer = window.setTimeout(draw, 250);
   }
 
+  for (const name of ["online", "offline"]) addEventListener(name, draw);
   document.addEventListener("click", (event) => {
     if (event.target instanceof Node && !element.contains(event.target)) element.removeAttribute("open");
   });
@@ -54,6 +56,11 @@ export function badge(element: HTMLElement): Badge {
     },
   };
 }
+
+/** A device without a network is why nothing comes, whatever else was said. */
+export const withNetwork = (state: WatchState, isOnline: boolean): WatchState => (
+  isOnline || state.phase !== "reconnecting" ? state : { ...state, reason: "this device is offline", retryAt: null }
+);
 
 /** The badge's own words, with a countdown while another try is planned. */
 export function badgeWords({ phase, retryAt }: WatchState, now: number): string {

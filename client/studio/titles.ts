@@ -22,14 +22,14 @@ type Input = Readonly<Record<string, unknown>> | null;
 export function titleOf(input: Input, kind: Kind | null = null): string {
   const said = [input?.topic, input?.prompt, input?.promptText, input?.text, input?.title]
     .find((words) => typeof words === "string" && words.trim() !== "");
-  if (typeof said === "string") return said.replace(/\s+/g, " ").slice(0, 140);
+  if (typeof said === "string") return said.trim().replace(/\s+/g, " ").slice(0, 140);
   if (kind === "video" || kind === "image" || kind === "lipsync") return `${KINDS[kind]} without a prompt`;
   return kind === "external" ? "External job" : "Untitled";
 }
 
 /** What a file is called when it is saved. */
 export function fileName(mediaType: string, input: Input, kind: Kind | null): string {
-  const slug = titleOf(input, kind).toLowerCase().normalize("NFKD")
+  const slug = titleOf(input, kind).toLowerCase().normalize("NFKD").replace(/\p{M}+/gu, "")
     .replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-+|-+$/g, "").slice(0, 60);
   const ending = ENDINGS[mediaType.split(";")[0]?.trim() ?? ""] ?? "bin";
   return `${slug || "tailwater"}.${ending}`;
