@@ -6,8 +6,6 @@ import type { EventPage } from "../types.ts";
 import { Cursor } from "./cursor.ts";
 import { fields, jobPath, pageEvents, type Arrival, type Polled, type RawEvent } from "./target.ts";
 
-export const jobTopic = (job: string): string => `job:${job}`;
-
 /** A job and the place in it up to which its events were taken. */
 export class JobReader {
   readonly job: string;
@@ -22,7 +20,7 @@ export class JobReader {
 
   constructor(job: string, after: EventId) {
     this.job = job;
-    this.topic = jobTopic(job);
+    this.topic = `job:${job}`;
     this.cursor = new Cursor(after);
   }
 

@@ -146,7 +146,7 @@ export class Link {
     };
     if (this.#carrier === "fetch") return readStream(connection, connection.url(path, query), hear, signal);
     // Few ask for it, so only they load it.
-    const { readEventSource } = await import("./event-source.ts");
+    const { readEventSource } = await import("./later.ts");
     return readEventSource(connection.url(path, { ...query, keepalive: "event" }), types, hear, signal);
   }
 
@@ -216,7 +216,7 @@ export class Link {
     const refusal = this.#refusal;
     if (code === "refused" && refusal !== null) return refusal;
     const { reason } = this.#machine;
-    return new TailwaterError("gave_up", `the watch gave up: ${reason}`, { status: refusal?.status, cause: refusal ?? undefined });
+    return new TailwaterError("gave_up", `the watch gave up: ${reason}`, { status: refusal?.status ?? null, cause: refusal ?? undefined });
   }
 
   #publish(): void {

@@ -6,8 +6,6 @@ import type { ProjectView } from "../types.ts";
 import { Cursor } from "./cursor.ts";
 import { fields, type Address, type Arrival, type Polled, type RawEvent, type Target } from "./target.ts";
 
-export const projectTopic = (project: string): string => `project:${project}`;
-
 /** A project as something to watch. Where streams do not get through, its newest state is polled. */
 export class ProjectTarget implements Target {
   /** A project has no end. */
@@ -63,6 +61,6 @@ export class ProjectTarget implements Target {
   #arrive(event: RawEvent): Arrival[] {
     if (this.#isStale) return [];
     const { follows } = this.#cursor;
-    return this.#cursor.take(event) ? [{ topic: projectTopic(this.#project), follows, event }] : [];
+    return this.#cursor.take(event) ? [{ topic: `project:${this.#project}`, follows, event }] : [];
   }
 }

@@ -17,6 +17,8 @@ export interface Subscriber {
 
 /** A source of events; closing it ends one reader's part of it. */
 export interface Source {
+  /** Begins, where there is something to begin. */
+  start?(): void;
   close(): void;
 }
 
