@@ -117,7 +117,7 @@ beforeAll(() => {
   run("npm", ["install", "--offline", "--no-audit", "--no-fund", "--silent", `./tailwater-${version}.tgz`]);
   writeFileSync(join(project, "use.ts"), CONSUMER);
   writeFileSync(join(project, "every.ts"), everyName("index.ts", "tailwater"));
-  writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions: COMPILER_OPTIONS, include: ["*.ts"] }));
+  writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions: COMPILER_OPTIONS, include: ["*.ts", "*.tsx"] }));
 });
 
 afterAll(() => rmSync(project, { recursive: true, force: true }));
@@ -151,12 +151,13 @@ test("it_runs_in_node", () => {
   });
 });
 
-test("with_react_the_hooks_have_their_types", () => {
+test("with_react_the_hooks_have_their_types_and_the_readmes_components_compile", () => {
   for (const name of REACT_TYPES) {
     const link = join(project, "node_modules", name);
     mkdirSync(join(link, ".."), { recursive: true });
     symlinkSync(join(CLIENT, "node_modules", name), link);
   }
   writeFileSync(join(project, "hooks.ts"), everyName("react/index.ts", "tailwater/react"));
-  expect(complaints("--noEmit", "--preserveSymlinks")).toBe("");
+  writeExamples("tsx");
+  expect(complaints("--noEmit", "--preserveSymlinks", "--jsx", "react-jsx")).toBe("");
 });
