@@ -56,13 +56,13 @@ export class Connection {
   readonly #authorization: Readonly<Record<string, string>>;
 
   constructor({ baseUrl = "", token, fetch }: ConnectionOptions = {}) {
-    this.#baseUrl = checkedBase(baseUrl, fetch !== undefined);
+    this.#baseUrl = checkedBase(baseUrl, fetch);
     this.#origin = baseUrl && new URL(baseUrl).origin;
     if (token !== undefined && !TOKEN.test(token)) throw new TypeError("the token must be visible ASCII characters");
     this.#authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
     // Called as a function and not as our method: a browser's own `fetch` insists on that. It is
     // looked up at each call, so that what a page puts around it later is used.
-    this.fetch = fetch === undefined ? (input, init) => globalThis.fetch(input, init) : (input, init) => fetch(input, init);
+    this.fetch = (input, init) => (fetch ?? globalThis.fetch)(input, init);
   }
 
   /** The address of a path on this server; links in answers may be whole addresses already. */
@@ -113,9 +113,8 @@ export class Connection {
 
 async function read<Body>(response: Response): Promise<Answer<Body>> {
   const { status, headers } = response;
-  const unchanged = status === 304;
-  if (!response.ok && !unchanged) throw await refusal(response);
-  const text = unchanged ? "" : await response.text();
+  if (!response.ok && status !== 304) throw await refusal(response);
+  const text = await response.text();
   return {
     status,
     body: text === "" ? null : parse<Body>(text, response),
@@ -144,12 +143,10 @@ function withQuery(url: string, query: QueryValues): string {
   return text === "" ? address : `${address}?${text}`;
 }
 
-function checkedBase(baseUrl: string, hasFetch: boolean): string {
-  if (baseUrl === "") {
-    if (!hasFetch && typeof location === "undefined") throw new TypeError("outside of a page, a baseUrl is needed");
-    return "";
-  }
+function checkedBase(baseUrl: string, fetch: Fetch | undefined): string {
+  // Outside of a browser there is no location, whatever its types say.
+  if (baseUrl === "" && !fetch && !globalThis.location) throw new TypeError("outside of a page, a baseUrl is needed");
   // A password in an address would end up in errors and logs, so it is not even shown here.
-  if (!PLAIN.test(baseUrl)) throw new TypeError("the baseUrl must be like https://jobs.example.com, with nothing after the path");
+  if (baseUrl !== "" && !PLAIN.test(baseUrl)) throw new TypeError("the baseUrl must be like https://jobs.example.com, with nothing after the path");
   return baseUrl.replace(/\/+$/, "");
 }

@@ -8,7 +8,7 @@ import { Cut, judge, type Trouble } from "./trouble.ts";
 import type {
   PollContext, PollFunction, PollingHandle, PollingMethod, PollingOptions, PollingResult, PollingStatus, PollOutcome,
 } from "./types.ts";
-import { after, type PollingWorld } from "./world.ts";
+import type { PollingWorld } from "./world.ts";
 
 /** When the last wait would outlast the poll, it asks once more so long before its time is over. */
 const LAST_LOOK_MS = 1_000;
@@ -63,7 +63,7 @@ export class Poll<T> {
     this.#since = world.now();
     this.#undo.push(world.onAttention(() => this.#wake(), () => undefined));
     if (limits.maxDuration <= LONGEST_TIMER_MS) {
-      this.#undo.push(after(world, limits.maxDuration, () => this.#timeOut()));
+      this.#undo.push(world.after(limits.maxDuration, () => this.#timeOut()));
     }
   }
 
@@ -146,7 +146,7 @@ export class Poll<T> {
       cutAfter(ms) {
         cancel();
         // Nobody would take back the timer of a poll function that goes on for nobody.
-        if (!signal.aborted) cancel = after(world, ms, () => controller.abort(new Cut("stalled")));
+        if (!signal.aborted) cancel = world.after(ms, () => controller.abort(new Cut("stalled")));
       },
     };
     const cut = new Promise<never>((_, reject) => {

@@ -11,7 +11,7 @@ import type { Connection } from "../http.ts";
 import type { Source, Subscriber } from "../watch/source.ts";
 import type { Arrival } from "../watch/target.ts";
 import type { WatchState } from "../watch/types.ts";
-import type { Timer, World } from "../watch/world.ts";
+import type { World } from "../watch/world.ts";
 import { Leader } from "./leader.ts";
 import type { PlainError, Word } from "./words.ts";
 
@@ -50,7 +50,7 @@ export class Hub {
   #leader: Leader | null = null;
   #resign: () => void = () => undefined;
   #queued: AbortController | null = null;
-  #timer: Timer | null = null;
+  #unwatch: () => void = () => undefined;
   #heardAt = 0;
   #stillAt = 0;
   #unlisten: () => void = () => undefined;
@@ -96,8 +96,7 @@ export class Hub {
 
   #leave(): void {
     this.#unlisten();
-    if (this.#timer !== null) this.#options.world.clearTimeout(this.#timer);
-    this.#timer = null;
+    this.#unwatch();
     this.#queued?.abort();
     this.#stopLeading();
     this.#resign();
@@ -147,19 +146,19 @@ export class Hub {
     const { world, tab } = this.#options;
     const asked = world.now();
     this.#say({ say: "ping", tab });
-    world.setTimeout(() => {
+    world.after(PING_MS, () => {
       if (this.#leader === null && this.#channel !== null && this.#heardAt < asked) this.#queue(true);
-    }, PING_MS);
+    });
   }
 
   /** The leader says that it lives; the others listen for it. */
   #watch(): void {
     const { world } = this.#options;
-    this.#timer = world.setTimeout(() => {
+    this.#unwatch = world.after(PULSE_MS, () => {
       if (this.#leader !== null) this.#pulse();
       else if (world.now() - this.#heardAt > SILENCE_MS && !world.isHidden()) this.#takeOver();
       this.#watch();
-    }, PULSE_MS);
+    });
   }
 
   #takeOver(): void {

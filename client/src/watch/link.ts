@@ -8,7 +8,7 @@ import { newMachine, step, type Command, type Happening, type Machine } from "./
 import { readStream } from "./stream.ts";
 import { fields, rawEvent, type Arrival, type RawEvent, type Target } from "./target.ts";
 import type { RetryOptions, Transport, WatchState } from "./types.ts";
-import type { Timer, World } from "./world.ts";
+import type { World } from "./world.ts";
 
 /** Who hears of a link. */
 export interface Sink {
@@ -40,7 +40,7 @@ export class Link {
   #state = FIRST_STATE;
   /** Ends what is under way; a new one for each. */
   #underWay = new AbortController();
-  #timer: { readonly handle: Timer; readonly at: number } | null = null;
+  #timer: { readonly at: number; readonly cancel: () => void } | null = null;
   #refusal: TailwaterError | null = null;
   #unlisten: () => void = () => undefined;
 
@@ -48,9 +48,9 @@ export class Link {
     const { transport = "auto", retry = {} } = options;
     this.#options = options;
     // `fetch` hears keep-alives and reads statuses, which a native `EventSource` does not.
-    const isNative = transport === "eventsource" || (transport === "auto" && typeof ReadableStream === "undefined");
+    const isNative = transport === "eventsource" || (transport === "auto" && !globalThis.ReadableStream);
     this.#carrier = isNative ? "eventsource" : "fetch";
-    const streams = transport !== "long-poll" && transport !== "poll" && !(isNative && typeof EventSource === "undefined");
+    const streams = transport !== "long-poll" && transport !== "poll" && !(isNative && !globalThis.EventSource);
     this.#machine = newMachine({
       streams,
       polls: transport === "auto" || !streams,
@@ -186,8 +186,7 @@ export class Link {
   /** What was under way came to nothing. */
   #fail(error: TailwaterError, signal: AbortSignal): void {
     if (error.status === null) {
-      const isOffline = typeof navigator !== "undefined" && navigator.onLine === false;
-      const reason = isOffline ? "this device is offline" : "the server cannot be reached";
+      const reason = globalThis.navigator?.onLine === false ? "this device is offline" : "the server cannot be reached";
       return this.#happen({ what: this.#machine.busy === "stream" ? "broken" : "failed", reason });
     }
     this.#refusal = error;
@@ -242,15 +241,15 @@ export class Link {
     this.#disarm();
     if (deadline === null) return;
     const { world } = this.#options;
-    const ring = (): void => {
+    const cancel = world.after(Math.max(0, deadline - world.now()), () => {
       this.#timer = null;
       this.#happen({ what: "tick" });
-    };
-    this.#timer = { handle: world.setTimeout(ring, Math.max(0, deadline - world.now())), at: deadline };
+    });
+    this.#timer = { at: deadline, cancel };
   }
 
   #disarm(): void {
-    if (this.#timer !== null) this.#options.world.clearTimeout(this.#timer.handle);
+    this.#timer?.cancel();
     this.#timer = null;
   }
 }
