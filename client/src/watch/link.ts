@@ -32,6 +32,9 @@ export interface LinkOptions {
 
 export const FIRST_STATE: WatchState = { phase: "connecting", reason: null, retryAt: null, carrier: null, shared: false };
 
+/** What takes its time. */
+type Undertaking = Exclude<Command, { do: "drop" | "end" }>;
+
 /** A way to the events of a target, kept open until there are no more or it is closed. */
 export class Link {
   readonly #options: LinkOptions;
@@ -114,18 +117,18 @@ export class Link {
     this.#underWay.abort();
     if (command.do === "drop" || command.do === "end") return;
     const { signal } = (this.#underWay = new AbortController());
-    // What was let go of has nothing more to say.
-    this.#begin(command, signal).then(
-      (happening) => {
-        if (!signal.aborted) this.#heard(happening);
-      },
-      (error: unknown) => {
-        if (!signal.aborted) this.#fail(failure(error, signal), signal);
-      },
-    );
+    void this.#run(command, signal);
   }
 
-  async #begin(command: Exclude<Command, { do: "drop" | "end" }>, signal: AbortSignal): Promise<Happening> {
+  async #run(command: Undertaking, signal: AbortSignal): Promise<void> {
+    const failed = (error: unknown): Promise<Happening> => this.#failed(failure(error, signal), signal);
+    // Finding out who is meant by a refusal may be refused in its turn.
+    const happening = await this.#begin(command, signal).catch(failed).catch(failed);
+    // What was let go of has nothing more to say.
+    if (!signal.aborted) this.#heard(happening);
+  }
+
+  async #begin(command: Undertaking, signal: AbortSignal): Promise<Happening> {
     const { connection, target } = this.#options;
     if (command.do === "open") return this.#stream(signal);
     if (command.do === "renew") {
@@ -183,32 +186,23 @@ export class Link {
     this.#happen({ what: "changed" });
   }
 
-  /** What was under way came to nothing. */
-  #fail(error: TailwaterError, signal: AbortSignal): void {
-    if (error.status === null) {
-      const reason = globalThis.navigator?.onLine === false ? "this device is offline" : "the server cannot be reached";
-      return this.#happen({ what: this.#machine.busy === "stream" ? "broken" : "failed", reason });
+  /** What was under way came to nothing; a refusal may be meant for some topics, and the others go on. */
+  async #failed(error: TailwaterError, signal: AbortSignal): Promise<Happening> {
+    const { connection, target, sink } = this.#options;
+    // What says 200 and is no event stream is a proxy's page: it is asked again, and then polled around.
+    const { status, retryAfterMs, detail: reason } = error;
+    if (status === null) {
+      return {
+        what: this.#machine.busy === "stream" ? "broken" : "failed",
+        reason: globalThis.navigator?.onLine === false ? "this device is offline" : "the server cannot be reached",
+      };
     }
     this.#refusal = error;
-    if (!isFinal(error.status)) return this.#refuse(error);
-    this.#sift(error, signal).catch((cause: unknown) => {
-      if (!signal.aborted) this.#refuse(failure(cause, signal));
-    });
-  }
-
-  /** A refusal may be meant for one topic of several: that one ends, and the others go on. */
-  async #sift(error: TailwaterError, signal: AbortSignal): Promise<void> {
-    const { connection, target, sink } = this.#options;
-    const refused = (await target.sift?.(connection, signal)) ?? [];
-    if (signal.aborted) return;
-    for (const { topic, error: own } of refused) sink.end(failure(own), topic);
-    if (refused.length === 0) this.#refuse(error);
-    else this.#happen(target.isOver ? { what: "over" } : { what: "broken", reason: "the watched jobs changed" });
-  }
-
-  #refuse({ status, retryAfterMs, detail: reason }: TailwaterError): void {
-    // What says 200 and is no event stream is a proxy's page: it is asked again, and then polled around.
-    this.#happen({ what: "refused", status: status ?? 0, retryAfterMs: retryAfterMs ?? 0, reason });
+    const refused = isFinal(status) ? await target.sift?.(connection, signal) : undefined;
+    if (!refused?.length) return { what: "refused", status, retryAfterMs: retryAfterMs ?? 0, reason };
+    // Of what was let go of nobody is told.
+    if (!signal.aborted) for (const { topic, error: own } of refused) sink.end(failure(own), topic);
+    return target.isOver ? { what: "over" } : { what: "broken", reason: "the watched jobs changed" };
   }
 
   #error(code: "refused" | "gave_up"): TailwaterError {
