@@ -125,7 +125,7 @@ afterAll(() => rmSync(project, { recursive: true, force: true }));
 test("the_package_has_what_it_needs_and_nothing_of_its_making", () => {
   const files = run("find", ["node_modules/tailwater", "-type", "f"]).trim().split("\n");
   const kinds = new Set(files.map((file) => file.replace(/^node_modules\/tailwater\/(?:dist\/.*?)?/, "").replace(/^.*?(\.d\.ts|\.js\.map|\.js)$/, "dist $1")));
-  expect([...kinds].sort()).toEqual(["README.md", "dist .d.ts", "dist .js", "dist .js.map", "package.json"]);
+  expect([...kinds].sort()).toEqual(["LICENSE-APACHE", "LICENSE-MIT", "README.md", "dist .d.ts", "dist .js", "dist .js.map", "package.json"]);
   expect(run("ls", ["node_modules"]).trim()).toBe("tailwater");
 });
 
