@@ -61,18 +61,29 @@ async function submit(body: SubmitBody, key?: string): Promise<void> {
 /** What became of a job's credits, for the header. */
 function changeWords(state: JobState): string {
   const { what, micro } = costOf(state);
-  if (what === "cost") return micro > 0 ? `${creditsOf(micro)} taken` : "";
+  const rest = (state.hold ?? 0) - micro;
+  if (what === "cost" && micro > 0) return `${creditsOf(micro)} taken${rest > 0 ? `, ${creditsOf(rest)} back` : ""}`;
   return what === "released" ? `${creditsOf(micro)} given back` : "";
 }
 
-function route(): void {
+function route(event?: Event): void {
   const place = placeOf(location.hash);
   view.close();
   jobs.hide();
   recent.hide();
   setWater(null);
   if ("job" in place) showJob(place.job);
-  else showSection(place.section, place.query);
+  else {
+    showSection(place.section, place.query);
+    // The first page is read from its beginning; a later one from its title, or from where it is written.
+    if (event !== undefined) focusTitle();
+  }
+}
+
+/** Where the part itself does not put the keyboard somewhere better. */
+function focusTitle(): void {
+  const title = document.querySelector<HTMLElement>("main > section:not([hidden]) h1");
+  if (document.activeElement?.matches("textarea") !== true) title?.focus({ preventScroll: true });
 }
 
 /** Shows one part of the page; the navigation says which section that is. */

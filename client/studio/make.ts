@@ -148,9 +148,8 @@ function valueFor({ input }: Field, values: Values): unknown {
   return found === undefined ? undefined : values[found];
 }
 
-function factsOf({ provider, modes, simulated, confirmed, time_limit_ms: limit }: Model): string {
+function factsOf({ provider, modes, confirmed, time_limit_ms: limit }: Model): string {
   const parts = [providerName(provider), modes.map(modeName).join(", "), `at most ${Math.round(limit / 60_000)} min`];
-  if (simulated) parts.push("simulated");
   if (!confirmed) parts.push("inputs not confirmed");
   return parts.join(" · ");
 }

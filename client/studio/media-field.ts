@@ -2,6 +2,7 @@
 // by its address.
 
 import type { ModelInput } from "../src/types.ts";
+import { announce } from "./announce.ts";
 import { arrange, create, find, icon, setText, showText } from "./dom.ts";
 import { earlierFiles } from "./earlier.ts";
 import { framed, idOf } from "./field-frame.ts";
@@ -39,7 +40,7 @@ export function mediaField(input: ModelInput): Field {
   });
   const earlier = earlierFiles(families, (url, title) => add({ url, facts: title }));
   const list = create("ul", { class: "chosen" });
-  const status = create("p", { class: "drop-status", role: "status" });
+  const status = create("p", { class: "drop-status" });
   const empty = create("div", { class: "drop-empty" }, choose, address, earlier);
   const zone = create("div", { class: "drop" }, list, empty, picker, status);
   const element = framed(input, zone);
@@ -66,11 +67,13 @@ export function mediaField(input: ModelInput): Field {
 
   async function take(file: File): Promise<void> {
     setText(status, `Uploading ${file.name}…`);
+    announce(`Uploading ${file.name}.`);
     zone.classList.add("uploading");
     try {
       const { url, bytes, width, height, duration_ms: duration } = await server.upload(file, { name: file.name });
       const size = width !== undefined && height !== undefined ? `${width} × ${height}` : "";
       const length = duration === undefined ? "" : clock(duration / 1000);
+      announce(`${file.name} is uploaded.`);
       add({ url, facts: [file.name, size, length, sizeOf(bytes)].filter((fact) => fact !== "").join(" · ") });
     } catch (problem) {
       showFieldError(element, `could not be uploaded. ${why(problem)}`);

@@ -15,6 +15,9 @@ const ENDINGS: Readonly<Record<string, string>> = {
   "image/jpeg": "jpg", "image/webp": "webp", "image/gif": "gif",
 };
 
+/** As long as a title may be. */
+const LINE = 140;
+
 /** A job's input, whole or as a list shortens it. */
 type Input = Readonly<Record<string, unknown>> | null;
 
@@ -22,9 +25,16 @@ type Input = Readonly<Record<string, unknown>> | null;
 export function titleOf(input: Input, kind: Kind | null = null): string {
   const said = [input?.topic, input?.prompt, input?.promptText, input?.text, input?.title]
     .find((words) => typeof words === "string" && words.trim() !== "");
-  if (typeof said === "string") return said.trim().replace(/\s+/g, " ").slice(0, 140);
+  if (typeof said === "string") return shortened(said.trim().replace(/\s+/g, " "));
   if (kind === "video" || kind === "image" || kind === "lipsync") return `${KINDS[kind]} without a prompt`;
   return kind === "external" ? "External job" : "Untitled";
+}
+
+/** A line, cut between two words where it is too long for one. */
+function shortened(text: string): string {
+  if (text.length <= LINE) return text;
+  const cut = text.slice(0, LINE);
+  return `${cut.slice(0, Math.max(cut.lastIndexOf(" "), LINE / 2))}…`;
 }
 
 /** What a file is called when it is saved. */

@@ -181,14 +181,16 @@ export class Wire {
 
 export const launch = () => chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS });
 
-/** A page that remembers what should never happen: script errors, refused styles, foreign requests. */
+/** A page that remembers what should never happen: errors, refused styles, foreign requests. */
 export async function openPage(context, url) {
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE_MS);
   page.complaints = [];
   page.on("pageerror", (error) => page.complaints.push(`error: ${error.stack ?? error}`));
   page.on("console", (message) => {
-    if (/Content Security Policy|violates/.test(message.text())) page.complaints.push(message.text());
+    // What a server refuses or a network loses, a browser calls an error; the page says it where it belongs.
+    const isExpected = message.type() !== "error" || message.text().startsWith("Failed to load resource");
+    if (!isExpected || /Content Security Policy|violates/.test(message.text())) page.complaints.push(message.text());
   });
   page.on("request", (request) => {
     if (!request.url().startsWith(new URL(url).origin)) page.complaints.push(`foreign: ${request.url()}`);
