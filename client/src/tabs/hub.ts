@@ -10,10 +10,9 @@ import type { EventId } from "../events.ts";
 import type { Connection } from "../http.ts";
 import type { Source, Subscriber } from "../watch/source.ts";
 import type { Arrival } from "../watch/target.ts";
-import type { WatchState } from "../watch/types.ts";
 import type { World } from "../watch/world.ts";
 import { Leader } from "./leader.ts";
-import type { PlainError, Word } from "./words.ts";
+import type { LeadersWord, PlainError, Word } from "./words.ts";
 
 /** What of a `BroadcastChannel` is used. */
 export interface Channel {
@@ -126,11 +125,11 @@ export class Hub {
   #lead(): void {
     const { connection, world, tab } = this.#options;
     this.#leader = new Leader(connection, world, {
-      arrive: (arrivals) => this.#tell({ say: "arrive", tab, arrivals }),
-      state: (topics, state) => this.#tell({ say: "state", tab, topics, state: { ...state, shared: true } }),
-      end: (topic, error) => this.#tell({ say: "end", tab, topic, error: plain(error) }),
+      arrive: (arrivals) => this.#say({ say: "arrive", tab, arrivals }),
+      state: (topics, state) => this.#say({ say: "state", tab, topics, state: { ...state, shared: true } }),
+      end: (topic, error) => this.#say({ say: "end", tab, topic, error: plain(error) }),
     });
-    this.#tell({ say: "lead", tab });
+    this.#say({ say: "lead", tab });
     this.#pulse();
   }
 
@@ -155,22 +154,21 @@ export class Hub {
   #watch(): void {
     const { world } = this.#options;
     this.#unwatch = world.after(PULSE_MS, () => {
-      if (this.#leader !== null) this.#pulse();
-      else if (world.now() - this.#heardAt > SILENCE_MS && !world.isHidden()) this.#takeOver();
+      if (this.#leader !== null) {
+        this.#pulse();
+      } else if (world.now() - this.#heardAt > SILENCE_MS && !world.isHidden()) {
+        this.#heardAt = world.now();
+        this.#queue(true);
+      }
       this.#watch();
     });
   }
 
-  #takeOver(): void {
-    this.#heardAt = this.#options.world.now();
-    this.#queue(true);
-  }
-
   #pulse(): void {
     const { world, tab } = this.#options;
-    for (const [topic, readers] of this.#subscribers) this.#leader?.want(tab, topic, leastOf(readers), false);
-    this.#leader?.tidy();
     this.#say({ say: "pulse", tab, hidden: world.isHidden(), live: this.#leader?.isLive ?? false });
+    // We have heard ourselves: not even after a sleep is what this tab wants forgotten.
+    this.#leader?.tidy();
   }
 
   // ── Saying and hearing ──
@@ -184,54 +182,44 @@ export class Hub {
     this.#say({ say: "want", tab: this.#options.tab, topic, after, anew });
   }
 
-  /** To the other tabs, and to ourselves where we lead: a channel does not bring back what it was told. */
+  /** To the other tabs, and to ourselves: a channel does not bring back what it was told. */
   #say(word: Word): void {
     this.#channel?.postMessage(word);
-    this.#answer(word);
-  }
-
-  /** What a leader tells is for its own readers as well. */
-  #tell(word: Word): void {
-    this.#channel?.postMessage(word);
-    this.#follow(word);
+    this.#hear(word);
   }
 
   #hear(word: Word): void {
-    this.#answer(word);
-    this.#follow(word);
+    switch (word.say) {
+      case "want":
+        return this.#leader?.want(word.tab, word.topic, word.after, word.anew);
+      case "drop":
+        return this.#leader?.drop(word.tab, word.topic);
+      case "ping":
+        return this.#leader === null ? undefined : this.#pulse();
+      default:
+        // All else is said by a tab that leads.
+        this.#heardAt = this.#options.world.now();
+        return this.#follow(word);
+    }
   }
 
-  /** What a leader does about what it is told. */
-  #answer(word: Word): void {
-    if (word.say === "want") this.#leader?.want(word.tab, word.topic, word.after, word.anew);
-    if (word.say === "drop") this.#leader?.drop(word.tab, word.topic);
-    if (word.say === "ping" && this.#leader !== null) this.#pulse();
-  }
-
-  /** What a tab does about what its leader tells. */
-  #follow(word: Word): void {
+  #follow(word: LeadersWord): void {
     const { world, tab } = this.#options;
     switch (word.say) {
       case "lead":
         // Two cannot lead: who was asleep while its lock was taken hears of it here.
-        if (word.tab !== tab && this.#leader !== null) this.#stopLeading();
-        this.#heardAt = world.now();
+        if (word.tab !== tab) this.#stopLeading();
         return this.#wantAll(true);
       case "pulse":
-        this.#heardAt = world.now();
-        if (word.hidden && !word.live && !world.isHidden() && this.#leader === null) return this.#queue(true);
-        if (world.now() - this.#stillAt >= STILL_MS) this.#wantAll(false);
+        if (word.hidden && !word.live && !world.isHidden() && this.#leader === null) this.#queue(true);
+        else if (world.now() - this.#stillAt >= STILL_MS) this.#wantAll(false);
         return undefined;
       case "arrive":
-        this.#heardAt = world.now();
         return this.#arrive(word.arrivals);
       case "state":
-        this.#heardAt = world.now();
-        return this.#state(word.topics, word.state);
+        return word.topics.forEach((topic) => this.#readersOf(topic).forEach((reader) => reader.state(word.state)));
       case "end":
         return this.#end(word.topic, word.error);
-      default:
-        return undefined;
     }
   }
 
@@ -246,10 +234,6 @@ export class Hub {
       }
     }
     for (const topic of missed) this.#want(topic, leastOf(this.#subscribers.get(topic)), true);
-  }
-
-  #state(topics: readonly string[], state: WatchState): void {
-    for (const topic of topics) for (const subscriber of this.#readersOf(topic)) subscriber.state(state);
   }
 
   #end(topic: string, error: PlainError | null): void {
