@@ -108,6 +108,7 @@ async fn task(app: &App, value: &Value) -> Result<Task, Problem> {
         allow_duplicate: reader.flag("allow_duplicate"),
         retry_of: reader.retry_of(),
         silence_limit_ms: reader.silence(kind),
+        chat: None,
     };
     reader.refuse_unknown(&FIELDS);
     if reader.problem.errors().is_empty() { Ok(task) } else { Err(reader.problem) }

@@ -239,6 +239,7 @@ async fn take(
         allow_duplicate,
         retry_of,
         silence_limit_ms: None,
+        chat: None,
     };
     Ok(app.queue.submit(task).await?)
 }
