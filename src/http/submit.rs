@@ -114,8 +114,13 @@ async fn task(app: &App, value: &Value) -> Result<Task, Problem> {
     if reader.problem.errors().is_empty() { Ok(task) } else { Err(reader.problem) }
 }
 
-/// What is asked for, checked by the kind or by the model.
-async fn asked(
+/// What is asked for, checked by the kind or by the model: the fields `input` and, where a model
+/// makes it, `model`.
+///
+/// # Errors
+/// [`Code::UnknownModel`], [`Code::ModelRetired`], a model that is missing; the reader notes what is
+/// wrong with the input.
+pub(super) async fn asked(
     app: &App,
     kind: Kind,
     project: &str,

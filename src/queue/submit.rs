@@ -243,7 +243,8 @@ fn reserved(task: &Task) -> Vec<Reserved> {
 }
 
 /// SHA-256 in hex of a JSON value; object keys are in order, since the map type sorts them.
-fn digest(value: &Value) -> String {
+#[must_use]
+pub fn digest(value: &Value) -> String {
     let hash = Sha256::digest(value.to_string());
     hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
