@@ -164,7 +164,14 @@ fn row(task: Task) -> Submit {
     let artifacts = reserved(&task);
     let model = task.media.as_ref().map(|media| media.model.clone());
     let identity = json!([task.project_id, task.kind, model, task.input]);
-    let request = json!([identity, task.priority, task.retry_of, task.silence_limit_ms]);
+    let mut request = vec![
+        identity.clone(),
+        json!(task.priority),
+        json!(task.retry_of),
+        json!(task.silence_limit_ms),
+    ];
+    // One key used in two chats is not one request: each has its own answer.
+    request.extend(task.chat.as_ref().map(|chat| chat.chat_id.as_str().into()));
     let may_merge = task.kind.is_merged() && !task.allow_duplicate;
     let account = credits::account_of(&task.project_id).to_owned();
     let hold = task.media.as_ref().map_or(0, |media| media.hold);
@@ -199,7 +206,7 @@ fn row(task: Task) -> Submit {
         job,
         priority: task.priority,
         idempotency_key: task.idempotency_key,
-        request_hash: digest(&request),
+        request_hash: digest(&request.into()),
         duplicate_key: may_merge.then(|| digest(&identity)),
         account,
         artifacts,

@@ -24,8 +24,8 @@ async fn model(asked: Asked) -> String {
         let delta = json!({ "choices": [{ "delta": { "content": format!("answer {count}") } }] });
         format!("data: {delta}\n\ndata: [DONE]\n\n")
     }
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let base = format!("http://{}/v1", listener.local_addr().unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let base = format!("http://{}/v1", listener.local_addr().expect("an address"));
     let router = Router::new().route("/v1/chat/completions", post(answer)).with_state(asked);
     tokio::spawn(async move { axum::serve(listener, router).await });
     base
@@ -110,4 +110,18 @@ async fn chats_of_projects_are_told_apart_where_a_page_names_its_own() {
     assert_eq!(Parts::open(get("?project_id=other")).await.status, 204);
     let (status, view) = server.post("/api/chat/main/stop?project_id=shop", &json!({})).await;
     assert_eq!((status, &view["job_id"]), (200, &json!(jobs[0])));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_picture_in_a_message_is_carried_and_passed_over() {
+    let server = TestServer::with(|settings| settings.workers = 0).await;
+    let url = format!("data:image/png;base64,{}", "A".repeat(2 << 20));
+    let picture = json!({ "type": "file", "mediaType": "image/png", "url": url });
+    let mut body = says("c1", "What is this?");
+    body["messages"][0]["parts"].as_array_mut().unwrap().push(picture);
+    let stream = send(&server, &body).await;
+    assert_eq!(stream.status, 200);
+    let view = server.get(&format!("/api/jobs/{}", stream.job())).await.1;
+    let expected = json!([{ "role": "user", "content": "What is this?" }]);
+    assert_eq!(view["input"]["messages"], expected);
 }

@@ -62,7 +62,8 @@ pub(super) async fn task(app: &App, body: &Map<String, Value>) -> Result<(String
 fn chat_id(reader: &mut Reader<'_>) -> String {
     let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"/?#%\\".contains(&byte);
     let id = reader.fields.get("id").and_then(Value::as_str).unwrap_or_default();
-    if id.is_empty() || id.len() > ID_LIMIT || !id.bytes().all(is_plain) {
+    let is_step = matches!(id, "." | "..");
+    if id.is_empty() || is_step || id.len() > ID_LIMIT || !id.bytes().all(is_plain) {
         let detail = format!(
             "must be the chat's id: 1 to {ID_LIMIT} visible ASCII characters without / ? # % \\"
         );

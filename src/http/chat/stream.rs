@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
@@ -23,6 +24,10 @@ const PROTOCOL: HeaderName = HeaderName::from_static("x-vercel-ai-ui-message-str
 
 /// What names the job.
 const JOB: HeaderName = HeaderName::from_static("x-tailwater-job");
+
+/// How long a response stays open behind its last part before that counts as told. A page that was
+/// left in that moment is noticed in it: its goodbye takes about a round trip.
+const LINGER: Duration = Duration::from_millis(100);
 
 /// Streams a job from its beginning: what it has made so far in one piece, then live.
 ///
@@ -66,6 +71,7 @@ impl stream::Reader for Reader {
         loop {
             if self.parts.is_over() {
                 if self.parts.has_told_end() {
+                    tokio::time::sleep(LINGER).await;
                     self.note_told().await;
                 }
                 return Ok(None);
@@ -101,8 +107,8 @@ impl stream::Reader for Reader {
 }
 
 impl Reader {
-    /// Notes that a page has had the whole answer: it is asked for more, so the last part was
-    /// taken. It is noted before the response ends, so that a page which reloads then is told that
+    /// Notes that a page has had the whole answer: the last part was taken, and the page is still
+    /// there. It is noted before the response ends, so that a page which reloads then is told that
     /// nothing goes on. When it cannot be noted, the next page is told once more.
     async fn note_told(&self) {
         let tell = Tell { chat_id: self.chat_id.clone(), job_id: self.job.clone(), now: now_ms() };

@@ -142,6 +142,19 @@ async fn p58_the_deltas_are_the_answer_and_progress_and_files_stand_beside_it() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p58_a_job_that_waits_tells_its_place() {
+    let server = idle_server().await;
+    send(&server, &says("c1", "hello")).await;
+    let mut stream = send(&server, &says("c2", "hello")).await;
+    let waiting = json!({ "status": "pending", "position": 2 });
+    let place = json!({ "type": "data-job", "data": waiting, "transient": true });
+    let mut last = stream.next().await.unwrap();
+    while last != place {
+        last = stream.next().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p59_the_same_submit_gets_the_same_job_and_another_chat_another_one() {
     let server = idle_server().await;
     let job = send(&server, &says("c1", "hello")).await.job();
@@ -170,6 +183,8 @@ async fn p59_asking_for_another_answer_makes_a_job_each_time() {
     let keyed = || server.http.post(server.url("/api/chat")).header("idempotency-key", "k");
     let fourth = Parts::open(keyed().json(&again)).await.job();
     assert_eq!(Parts::open(keyed().json(&again)).await.job(), fourth);
+    again["id"] = "c2".into();
+    assert_eq!(Parts::open(keyed().json(&again)).await.status, 422);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -192,11 +207,14 @@ async fn p60_who_comes_back_has_everything_once_under_the_same_id() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p60_a_chat_whose_answer_nobody_had_is_told_it_once() {
-    let server = TestServer::start().await;
+    let mut server = idle_server().await;
     assert_eq!(resume(&server, "nobody").await.status, 204);
     let stream = send(&server, &says("c1", "Why is the sea salty?")).await;
     let job = stream.job();
     drop(stream);
+    // Nobody is there when it is written.
+    server.settings.workers = 1;
+    let server = server.restart().await;
     server.wait_for_end(&job).await;
     let server = server.restart().await;
     let mut late = resume(&server, "c1").await;
@@ -279,6 +297,7 @@ async fn p62_every_bad_field_is_named_and_what_is_the_apps_own_is_passed_over() 
     for (body, pointers) in [
         (json!({}), vec!["/id", "/messages"]),
         (with("id", json!("a/b")), vec!["/id"]),
+        (with("id", json!("..")), vec!["/id"]),
         (with("trigger", json!("resume-stream")), vec!["/trigger"]),
         (with("kind", json!("lipsync")), vec!["/kind"]),
         (with("project_id", json!("a b")), vec!["/project_id"]),
