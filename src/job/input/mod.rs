@@ -1,11 +1,18 @@
 //! What a job of each kind is asked for, valid by construction.
 
+mod chat;
+mod fields;
+
+pub use chat::{Chat, MESSAGES_LIMIT, MESSAGES_TEXT_LIMIT, Message, Role};
+
 use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::Kind;
+
+use fields::{Fields, type_name};
 
 /// The longest topic, in Unicode scalar values.
 pub const TOPIC_LIMIT: usize = 4_000;
@@ -64,19 +71,16 @@ pub fn check(kind: Kind, input: &Value) -> Result<Value, Vec<FieldError>> {
         let detail = format!("must be an object, not {}", type_name(input));
         return Err(vec![FieldError { pointer: String::new(), detail }]);
     };
-    let mut fields = Fields { object, known: Vec::new(), errors: Vec::new() };
+    let mut fields = Fields::new(object);
     let normal = match kind {
         Kind::Blog => serde_json::to_value(blog(&mut fields)),
         Kind::Voiceover => serde_json::to_value(voiceover(&mut fields)),
+        Kind::Chat => serde_json::to_value(chat::read(&mut fields)),
         // A model's inputs are checked by its row in the catalog.
         Kind::Video | Kind::Image | Kind::Lipsync | Kind::External => return Ok(input.clone()),
     };
-    fields.refuse_unknown();
-    if fields.errors.is_empty() {
-        Ok(normal.expect("inputs are plain data"))
-    } else {
-        Err(fields.errors)
-    }
+    fields.finish()?;
+    Ok(normal.expect("inputs are plain data"))
 }
 
 fn blog(fields: &mut Fields<'_>) -> Blog {
@@ -85,7 +89,7 @@ fn blog(fields: &mut Fields<'_>) -> Blog {
     if prompt.is_some() && topic.is_some() {
         fields.fail("prompt", "is another name of 'topic'; give one of the two".into());
     }
-    if !fields.object.contains_key("topic") && !fields.object.contains_key("prompt") {
+    if !fields.has("topic") && !fields.has("prompt") {
         fields.fail("topic", "is required: what the post is about".into());
     }
     Blog {
@@ -100,111 +104,10 @@ fn blog(fields: &mut Fields<'_>) -> Blog {
 
 fn voiceover(fields: &mut Fields<'_>) -> Voiceover {
     let text = fields.text("text", 1..=TEXT_LIMIT);
-    if !fields.object.contains_key("text") {
+    if !fields.has("text") {
         fields.fail("text", "is required: what is to be spoken".into());
     }
     Voiceover { text: text.unwrap_or_default(), language: fields.language(), voice: fields.voice() }
-}
-
-/// Reads fields of an object and remembers everything that is wrong.
-struct Fields<'a> {
-    object: &'a Map<String, Value>,
-    known: Vec<&'static str>,
-    errors: Vec<FieldError>,
-}
-
-impl Fields<'_> {
-    fn fail(&mut self, name: &str, detail: String) {
-        let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
-        self.errors.push(FieldError { pointer, detail });
-    }
-
-    fn value(&mut self, name: &'static str) -> Option<&Value> {
-        self.known.push(name);
-        self.object.get(name).filter(|value| !value.is_null())
-    }
-
-    fn text(&mut self, name: &'static str, length: RangeInclusive<usize>) -> Option<String> {
-        let value = self.value(name)?.clone();
-        let Value::String(text) = value else {
-            self.fail(name, format!("must be a text, not {}", type_name(&value)));
-            return None;
-        };
-        let text = text.trim().to_owned();
-        let count = text.chars().count();
-        if !length.contains(&count) {
-            let (least, most) = (length.start(), length.end());
-            self.fail(name, format!("must have {least} to {most} characters, not {count}"));
-            return None;
-        }
-        let control = text.chars().find(|one| one.is_control() && !"\n\r\t".contains(*one));
-        if let Some(control) = control {
-            let code = u32::from(control);
-            self.fail(name, format!("must not contain the control character U+{code:04X}"));
-            return None;
-        }
-        Some(text)
-    }
-
-    fn number(&mut self, name: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
-        let value = self.value(name)?.clone();
-        let number = value.as_u64().filter(|number| range.contains(number));
-        if number.is_none() {
-            let shown: String = value.to_string().chars().take(40).collect();
-            let (least, most) = (range.start(), range.end());
-            self.fail(name, format!("must be a whole number from {least} to {most}, not {shown}"));
-        }
-        number
-    }
-
-    fn flag(&mut self, name: &'static str) -> Option<bool> {
-        let value = self.value(name)?.clone();
-        if !value.is_boolean() {
-            self.fail(name, format!("must be true or false, not {}", type_name(&value)));
-        }
-        value.as_bool()
-    }
-
-    fn language(&mut self) -> String {
-        let tag = self.word("language", 35, "a language tag such as 'en' or 'pt-BR'");
-        tag.unwrap_or_else(|| "en".into())
-    }
-
-    fn voice(&mut self) -> Option<String> {
-        self.word("voice", 64, "the name of a voice such as 'alloy'")
-    }
-
-    fn word(&mut self, name: &'static str, most: usize, what: &str) -> Option<String> {
-        let text = self.text(name, 1..=most)?;
-        if !text.chars().all(|one| one.is_ascii_alphanumeric() || "-_.".contains(one)) {
-            self.fail(name, format!("must be {what}, not '{text}'"));
-            return None;
-        }
-        Some(text)
-    }
-
-    fn refuse_unknown(&mut self) {
-        let object = self.object;
-        for name in object.keys().filter(|name| !self.known.contains(&name.as_str())).take(16) {
-            let shown: String = name.chars().take(64).collect();
-            let known = self.known.join(", ");
-            self.errors.push(FieldError {
-                pointer: format!("/{}", shown.replace('~', "~0").replace('/', "~1")),
-                detail: format!("is not a field of this kind; it has {known}"),
-            });
-        }
-    }
-}
-
-fn type_name(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
-    }
 }
 
 #[cfg(test)]
