@@ -8,6 +8,7 @@ mod crash;
 mod credits;
 mod database;
 mod errors;
+mod held;
 mod index;
 mod ingest;
 mod lipsync;
