@@ -9,6 +9,7 @@ mod config;
 mod crash;
 mod credits;
 mod drain;
+mod golden;
 mod harness;
 mod layers;
 mod lessons;
