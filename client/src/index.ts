@@ -1,5 +1,17 @@
 // The package's front door.
 
-export type { Artifact, ControlEventData, EventId, JobEvent, JobEventData, Kind, Progress, Snapshot, Status, TerminalEvent } from "./events.ts";
+export { Tailwater } from "./client.ts";
+export type { CallOptions, Tagged } from "./client.ts";
+export { TailwaterError } from "./errors.ts";
+export type { FieldError, Problem } from "./errors.ts";
 export { isTerminal } from "./events.ts";
-export type { Phase, RetryOptions, Transport, Watch, WatchOptions, WatchState } from "./watch/types.ts";
+export type { Artifact, ControlEventData, EventId, JobEvent, JobEventData, Kind, Progress, Snapshot, Status, TerminalEvent } from "./events.ts";
+export type { ConnectionOptions, Fetch } from "./http.ts";
+export { costOf, isMedia, isOver, narrationProgress, overallPercent, pictures, wantsVoice } from "./questions.ts";
+export type { Cost, NarrationProgress } from "./questions.ts";
+export { SmartPollingManager, pollFileCompletion, pollProjectCompletion, smartPollingManager } from "./polling/index.ts";
+export { initialState, reduce, withJob } from "./state.ts";
+export type { End, FoldableEvent, JobFacts, JobState, Narration, Work } from "./state.ts";
+export type * from "./types.ts";
+export type { Phase, ProjectEvent, ProjectWatchOptions, RetryOptions, Transport, Watch, WatchOptions, WatchState } from "./watch/types.ts";
+export type { ProjectWatch } from "./watch/watch.ts";

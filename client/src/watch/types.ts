@@ -1,6 +1,7 @@
 // What a watch takes and gives: the contract between the machine, its carriers and its callers.
 
 import type { EventId, JobEvent, TerminalEvent } from "../events.ts";
+import type { JobSummary } from "../types.ts";
 
 /** What can carry events. `auto` begins with the best that there is and falls back by itself. */
 export type Transport = "auto" | "fetch" | "eventsource" | "long-poll" | "poll";
@@ -47,6 +48,8 @@ export interface WatchOptions<Custom = unknown> {
   /** One connection for all tabs of the origin; where it cannot be had, each its own (default true). */
   readonly share?: boolean;
   readonly retry?: RetryOptions;
+  /** An external worker's own types of events: a native `EventSource` hears only what it knows by name. */
+  readonly types?: readonly string[];
 }
 
 /**
@@ -65,4 +68,27 @@ export interface Watch<Custom = unknown> extends AsyncIterable<JobEvent<Custom>>
   /** The terminal event; rejects when the watch ends without one. */
   readonly done: Promise<TerminalEvent>;
   close(): void;
+}
+
+/** An event of one of a project's jobs, or the snapshot of all of them. */
+export type ProjectEvent =
+  | (JobEvent & { readonly job: string })
+  | {
+      readonly job: null;
+      readonly id: EventId | null;
+      readonly type: "snapshot";
+      readonly data: { readonly project: string; readonly jobs: readonly JobSummary[] };
+    }
+  | (Extract<JobEvent, { type: "hello" | "gap" | "bye" }> & { readonly job: null });
+
+/** How a project is watched. */
+export interface ProjectWatchOptions {
+  /** The cursor; without one, a `snapshot` of the project's newest jobs comes first. */
+  readonly after?: EventId;
+  readonly signal?: AbortSignal;
+  readonly onEvent?: (event: ProjectEvent) => void;
+  readonly onState?: (state: WatchState) => void;
+  readonly transport?: Transport;
+  readonly share?: boolean;
+  readonly retry?: RetryOptions;
 }

@@ -1,0 +1,9 @@
+// What the package consists of, for whoever builds or measures it.
+
+import { fileURLToPath } from "node:url";
+
+/** The package's folder. */
+export const ROOT_PATH = fileURLToPath(new URL("../", import.meta.url));
+
+/** Each module of the package, by its name in dist/. */
+export const ENTRIES = { index: "src/index.ts", react: "src/react/index.ts" };

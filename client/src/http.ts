@@ -1,0 +1,166 @@
+// The way to a server: its address, the token, and one request with its answer.
+
+import { failure, refusal, unreadable } from "./errors.ts";
+import { parseRetryAfter } from "./retry-after.ts";
+
+/** `fetch`, or something that behaves like it. */
+export type Fetch = (input: string, init?: RequestInit) => Promise<Response>;
+
+/** Where a server is and how it is asked. */
+export interface ConnectionOptions {
+  /** In front of `/api`, as in `https://jobs.example.com`; empty for the page's own origin. */
+  readonly baseUrl?: string;
+  /** Sent as `Authorization: Bearer`; never in an address, never in an error. */
+  readonly token?: string;
+  readonly fetch?: Fetch;
+}
+
+/** The values of a query; what is undefined is left out. */
+export type QueryValues = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/** One request. */
+export interface Call {
+  readonly method?: "GET" | "POST" | "DELETE";
+  readonly query?: QueryValues;
+  /** Sent as JSON. */
+  readonly json?: unknown;
+  /** Sent as it is. */
+  readonly body?: BodyInit;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What came back. */
+export interface Answer<Body> {
+  readonly status: number;
+  /** Null where there is none: 304 after an `If-None-Match`, 204. */
+  readonly body: Body | null;
+  readonly etag: string | null;
+  /** When the server wants to be asked again, in milliseconds. */
+  readonly retryAfterMs: number | null;
+}
+
+// RFC 6750 § 2.1, widened to all visible ASCII. What a header cannot carry would show up, token and
+// all, in the runtime's own error.
+const TOKEN = /^[\x21-\x7e]+$/;
+const ABSOLUTE = /^https?:\/\//i;
+
+/** A server, and the right to ask it. */
+export class Connection {
+  readonly fetch: Fetch;
+  readonly #baseUrl: string;
+  readonly #token: string | null;
+
+  constructor({ baseUrl = "", token, fetch }: ConnectionOptions = {}) {
+    this.#baseUrl = checkedBase(baseUrl, fetch !== undefined);
+    if (token !== undefined && !TOKEN.test(token)) throw new TypeError("the token must be visible ASCII characters");
+    this.#token = token ?? null;
+    // Called as a function and not as our method: a browser's own `fetch` insists on that. It is
+    // looked up at each call, so that what a page puts around it later is used.
+    this.fetch = fetch === undefined ? (input, init) => globalThis.fetch(input, init) : (input, init) => fetch(input, init);
+  }
+
+  /** Tells apart connections that may see different things, without telling the token. */
+  get name(): string {
+    return `${this.#baseUrl}#${this.#token === null ? "" : shadow(this.#token)}`;
+  }
+
+  /** The address of a path on this server; links in answers may be whole addresses already. */
+  url(path: string, query: QueryValues = {}): string {
+    return withQuery(ABSOLUTE.test(path) ? path : this.#baseUrl + path, query);
+  }
+
+  /** The headers that an address asks for: the token goes to this server and to nobody else. */
+  headersFor(url: string): Record<string, string> {
+    const own = !ABSOLUTE.test(url) || (this.#baseUrl !== "" && new URL(url).origin === new URL(this.#baseUrl).origin);
+    return own && this.#token !== null ? { authorization: `Bearer ${this.#token}` } : {};
+  }
+
+  /**
+   * Asks, and reads the answer as JSON.
+   *
+   * Throws a `TailwaterError` for everything else: a refusal, no answer, one that cannot be read.
+   */
+  async call<Body>(path: string, { method = "GET", query = {}, json, body, headers = {}, signal }: Call = {}): Promise<Answer<Body>> {
+    const url = this.url(path, query);
+    const sent = json === undefined ? body : JSON.stringify(json);
+    const init: RequestInit = {
+      method,
+      headers: {
+        accept: "application/json",
+        ...(json === undefined ? {} : { "content-type": "application/json" }),
+        ...this.headersFor(url),
+        ...headers,
+      },
+      ...(sent === undefined ? {} : { body: sent }),
+      ...(signal === undefined ? {} : { signal }),
+      // A browser's own cache would answer 200 where we asked whether there is news.
+      cache: "no-store",
+    };
+    try {
+      return await read<Body>(await this.fetch(url, init));
+    } catch (error) {
+      throw failure(error, signal);
+    }
+  }
+
+  /** The same where there must be a body. */
+  async json<Body>(path: string, call?: Call): Promise<Body> {
+    const { body, status } = await this.call<Body>(path, call);
+    if (body === null) throw unreadable(`the answer ${status} has no body`, { status });
+    return body;
+  }
+}
+
+async function read<Body>(response: Response): Promise<Answer<Body>> {
+  const { status, headers } = response;
+  const unchanged = status === 304;
+  if (!response.ok && !unchanged) throw await refusal(response);
+  const text = unchanged ? "" : await response.text();
+  return {
+    status,
+    body: text === "" ? null : parse<Body>(text, response),
+    etag: headers.get("etag"),
+    retryAfterMs: parseRetryAfter(headers.get("retry-after")),
+  };
+}
+
+/** The server's types are held to `types.ts` by the golden answers; here they are believed. */
+function parse<Body>(text: string, { status, headers }: Response): Body {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const type = headers.get("content-type") ?? "of no type";
+    throw unreadable(`the answer is not JSON but ${type}`, { status, body: text.slice(0, 2_000), cause });
+  }
+}
+
+function withQuery(url: string, query: QueryValues): string {
+  const [address = "", given = ""] = (url.split("#", 1)[0] ?? "").split(/\?(.*)/s);
+  const values = new URLSearchParams(given);
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== undefined) values.set(name, String(value));
+  }
+  const text = values.toString();
+  return text === "" ? address : `${address}?${text}`;
+}
+
+function checkedBase(baseUrl: string, hasFetch: boolean): string {
+  if (baseUrl === "") {
+    if (!hasFetch && typeof location === "undefined") throw new TypeError("outside of a page, a baseUrl is needed");
+    return "";
+  }
+  const base = URL.canParse(baseUrl) ? new URL(baseUrl) : null;
+  // A password in an address would end up in errors and logs.
+  const plain = base !== null && ABSOLUTE.test(baseUrl) && base.username + base.password + base.search + base.hash === "";
+  if (!plain) throw new TypeError("the baseUrl must be like https://jobs.example.com, with nothing after the path");
+  return baseUrl.replace(/\/+$/, "");
+}
+
+/** A number that two tokens hardly share, and of which none can be told. */
+function shadow(token: string): string {
+  let hash = 0x811c9dc5;
+  // FNV-1a, 32 bit: <https://www.rfc-editor.org/rfc/rfc9923>.
+  for (const byte of new TextEncoder().encode(token)) hash = Math.imul(hash ^ byte, 0x01000193);
+  return (hash >>> 0).toString(16);
+}

@@ -1,0 +1,142 @@
+// Who polls for what: one poll for each id, however many callers.
+
+import { Poll } from "./poll.ts";
+import { resourcePoll } from "./request.ts";
+import { limitsOf } from "./schedule.ts";
+import { fileResource, projectResource, type FileAnswer, type ProjectAnswer, type Resource } from "./subjects.ts";
+import type {
+  PollFunction, PollingHandle, PollingOptions, PollingResult, PollingStatus, PollingSubject, ResourceOptions,
+} from "./types.ts";
+import { realWorld, type PollingWorld } from "./world.ts";
+
+/**
+ * Polls until something is done: once for each id, politely, and for seven minutes at the most.
+ *
+ * An id is the poll's own (`file-…`, `project-…`, or what `startPolling` was given), or that of the
+ * file or project that is polled for.
+ */
+export class SmartPollingManager {
+  readonly #world: PollingWorld;
+  /** What a poll brings is known to those who started it. */
+  readonly #polls = new Map<string, Poll<unknown>>();
+
+  /** @param world takes the place of parts of the world around it, such as `fetch` or `baseUrl` */
+  constructor(world: Partial<PollingWorld> = {}) {
+    this.#world = { ...realWorld, ...world };
+  }
+
+  /**
+   * Calls `ask` until it has an end. A poll of the same id is replaced, and its promise settles;
+   * with `shared` it is joined: `ask` is not called then, and both get the same result.
+   *
+   * @param subject what the handle of an unfinished poll tells besides its id
+   */
+  startPolling<T>(
+    pollId: string,
+    ask: PollFunction<T>,
+    options: PollingOptions = {},
+    subject: PollingSubject = {},
+  ): Promise<PollingResult<T>> {
+    const handle = (jobId: string | null): PollingHandle<T> => ({
+      pollId,
+      ...subject,
+      ...(jobId === null ? {} : { jobId }),
+      // Those who shared the poll share what follows it; its signal was for what is over.
+      resume: (more = {}) => this.startPolling(pollId, ask, { ...options, signal: undefined, shared: true, ...more }, subject),
+    });
+    if (options.signal?.aborted === true) return Promise.resolve(notBegun(handle(null)));
+    const active = this.#polls.get(pollId);
+    if (active !== undefined && options.shared === true) {
+      // Callers who share an id poll for the same thing.
+      return active.join(options) as Promise<PollingResult<T>>;
+    }
+    active?.stop("replaced", `Polling replaced by a newer poll of ${pollId}`);
+    return this.#begin(pollId, ask, options, handle);
+  }
+
+  /** Polls until a file is there, or will never be. */
+  pollFileCompletion(fileId: string, options: ResourceOptions = {}): Promise<PollingResult<FileAnswer>> {
+    return this.#pollResource(fileResource(fileId), options);
+  }
+
+  /** Polls until none of a project's jobs is going; a project that has no job yet is waited for. */
+  pollProjectCompletion(projectId: string, options: ResourceOptions = {}): Promise<PollingResult<ProjectAnswer>> {
+    return this.#pollResource(projectResource(projectId), options);
+  }
+
+  /** The polls that are going on. */
+  getPollingStatus(): PollingStatus[] {
+    return [...this.#polls.values()].map((poll) => poll.status);
+  }
+
+  /** Whether there is a poll of this id. */
+  isPolling(id: string): boolean {
+    return this.#find(id) !== undefined;
+  }
+
+  /** Ends a poll, and never its job; tells whether there was one. */
+  stopPolling(id: string): boolean {
+    const poll = this.#find(id);
+    poll?.stop("stopped", "Polling stopped");
+    return poll !== undefined;
+  }
+
+  /** Ends all polls. Nothing is left of them: no timer, no listener, no request, no open promise. */
+  stopAllPolling(): void {
+    for (const poll of [...this.#polls.values()]) poll.stop("stopped", "Polling stopped");
+  }
+
+  #find(id: string): Poll<unknown> | undefined {
+    return [id, `file-${id}`, `project-${id}`].map((pollId) => this.#polls.get(pollId)).find((poll) => poll !== undefined);
+  }
+
+  #begin<T>(
+    pollId: string,
+    ask: PollFunction<T>,
+    options: PollingOptions,
+    handle: (jobId: string | null) => PollingHandle<T>,
+  ): Promise<PollingResult<T>> {
+    const poll: Poll<T> = new Poll<T>({
+      pollId,
+      ask,
+      limits: limitsOf(options),
+      world: this.#world,
+      handle,
+      onEnd: () => this.#polls.delete(pollId),
+    });
+    this.#polls.set(pollId, poll);
+    const result = poll.join(options);
+    void poll.run();
+    return result;
+  }
+
+  #pollResource<T>(resource: Resource<T>, options: ResourceOptions): Promise<PollingResult<T>> {
+    const { pollId, subject } = resource;
+    const { baseUrl = this.#world.baseUrl, token = this.#world.token } = options;
+    const ask = resourcePoll({ ...this.#world, baseUrl, token }, resource);
+    return this.startPolling(pollId, ask, options, subject);
+  }
+}
+
+/** What comes of a poll whose signal was aborted before it began. */
+const notBegun = <T>(handle: PollingHandle<T>): PollingResult<T> => ({
+  success: false,
+  error: "Polling aborted",
+  attempts: 0,
+  duration: 0,
+  method: "aborted",
+  handle,
+});
+
+/** The polls of this page or process. */
+export const smartPollingManager = new SmartPollingManager();
+
+/** Polls by the singleton until a file is there, or will never be. */
+export const pollFileCompletion = (fileId: string, options: ResourceOptions = {}): Promise<PollingResult<FileAnswer>> =>
+  smartPollingManager.pollFileCompletion(fileId, options);
+
+/** Polls by the singleton until none of a project's jobs is going. */
+export const pollProjectCompletion = (
+  projectId: string,
+  options: ResourceOptions = {},
+): Promise<PollingResult<ProjectAnswer>> => smartPollingManager.pollProjectCompletion(projectId, options);

@@ -1,0 +1,68 @@
+// A submit that may be sent again: its idempotency key makes the second the same as the first.
+
+import { fullJitter, type Random } from "./backoff.ts";
+import { aborted, failure, type TailwaterError } from "./errors.ts";
+import type { Connection } from "./http.ts";
+import type { SubmitAnswer, SubmitBody } from "./types.ts";
+
+/** How a job is submitted. */
+export interface SubmitOptions {
+  /** The same key again gets the same job. One is made up where none is given. */
+  readonly idempotencyKey?: string;
+  /** Ends the call; a job that was taken by then goes on. */
+  readonly signal?: AbortSignal;
+}
+
+const TRIES = 3;
+const BASE_MS = 500;
+const CAP_MS = 5_000;
+/** A server that wants to be left alone for longer is its caller's business. */
+const LONGEST_MS = 10_000;
+
+/** Answers that may hide a job that was taken, or that ask to come again. */
+const AGAIN: ReadonlySet<number | null> = new Set([null, 408, 429, 502, 503, 504]);
+
+/** Submits, up to three times in all while the answer is lost or the server asks to come again. */
+export async function submitJob(
+  connection: Connection,
+  body: SubmitBody,
+  { idempotencyKey = newKey(), signal }: SubmitOptions = {},
+  random: Random = Math.random,
+): Promise<SubmitAnswer> {
+  const call = { method: "POST", json: body, headers: { "idempotency-key": idempotencyKey }, signal } as const;
+  for (let failures = 0; ; failures += 1) {
+    try {
+      return await connection.json<SubmitAnswer>("/api/jobs", call);
+    } catch (caught) {
+      const error = failure(caught, signal);
+      const delay = Math.max(error.retryAfterMs ?? 0, fullJitter(failures, BASE_MS, CAP_MS, random));
+      if (failures + 1 === TRIES || !isWorthATry(error) || delay > LONGEST_MS) throw error;
+      await sleep(delay, signal);
+    }
+  }
+}
+
+function isWorthATry({ code, status }: TailwaterError): boolean {
+  return code !== "aborted" && AGAIN.has(status);
+}
+
+/** Not `randomUUID`: a page that is served over plain HTTP does not have it. */
+function newKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => {
+      clearTimeout(timer);
+      reject(aborted(signal));
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", stop);
+      resolve();
+    }, ms);
+    if (signal?.aborted) stop();
+    else signal?.addEventListener("abort", stop, { once: true });
+  });
+}
