@@ -26,10 +26,25 @@ const TYPES = [
   [/^ledger/, "LedgerPage"],
   [/^info/, "Info"],
   [/^problem/, "Problem"],
+  [/^event\./, "JobEvent"],
+  // Several jobs on one connection: what they are told is the same, in an envelope.
+  [/^envelope\./, "Envelope"],
+  [/^stream_of_(jobs|project)\.hello/, "JobEvent"],
+  [/^stream_of_project\.snapshot/, "ProjectSnapshot"],
 ];
+
+/** Where a type is; those of the answers are in types.ts. */
+const PLACES = {
+  Problem: "Problem",
+  JobEvent: "JobEvent",
+  Envelope: "Omit<JobEvent, \"data\"> & { readonly data: { readonly job: string; readonly data: JobEvent[\"data\"] } }",
+  ProjectSnapshot:
+    'Omit<JobEvent, "data"> & { readonly data: { readonly project: string; readonly jobs: readonly types.JobSummary[] } }',
+};
 
 const HEAD = `// Made by scripts/golden.mjs out of golden/*.json; not in the repository.
 import type { Problem } from "../src/errors.ts";
+import type { JobEvent } from "../src/events.ts";
 import type * as types from "../src/types.ts";
 `;
 
@@ -40,7 +55,7 @@ const literals = names.map((file) => {
   const name = file.slice(0, -".json".length);
   const row = TYPES.find(([pattern]) => pattern.test(name));
   if (row === undefined) throw new Error(`golden/${file} has no type: add a row to scripts/golden.mjs`);
-  const type = row[1] === "Problem" ? "Problem" : `types.${row[1]}`;
+  const type = PLACES[row[1]] ?? `types.${row[1]}`;
   const answer = JSON.parse(readFileSync(join(folder, file), "utf8"));
   return `export const ${name.replace(/\W/g, "_")}: ${type} = ${JSON.stringify(answer, null, 2)};\n`;
 });

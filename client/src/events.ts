@@ -26,7 +26,8 @@ export interface Artifact {
 export interface Progress {
   /** 0 to 100. */
   readonly percent: number;
-  readonly stage: string;
+  /** What the job is doing, in one word; an external worker may not have said. */
+  readonly stage?: string;
   readonly message?: string;
   readonly part?: number;
   readonly parts?: number;

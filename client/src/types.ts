@@ -102,9 +102,6 @@ interface Ended {
   readonly reason?: string;
 }
 
-/** How far a job is as its row has it: an external one may not have said its stage. */
-export type StoredProgress = Omit<Progress, "stage"> & { readonly stage?: string };
-
 /** A job with everything that its events made so far. */
 export interface Job extends Links, Ended {
   readonly id: string;
@@ -114,7 +111,7 @@ export interface Job extends Links, Ended {
   /** Which run this is: 0 before the first. */
   readonly attempt: number;
   readonly project_id: string;
-  readonly progress: StoredProgress;
+  readonly progress: Progress;
   readonly text: string;
   /** Where `text` begins, in Unicode scalar values. */
   readonly text_offset: number;

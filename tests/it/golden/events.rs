@@ -127,6 +127,6 @@ async fn of_several(server: &TestServer, samples: &mut Samples) {
     keep(
         samples,
         &messages,
-        &[("hello", "stream_of_project.hello"), ("snapshot", "project_stream.snapshot")],
+        &[("hello", "stream_of_project.hello"), ("snapshot", "stream_of_project.snapshot")],
     );
 }
