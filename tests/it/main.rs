@@ -20,3 +20,4 @@ mod queue;
 mod reconcile;
 mod smoke;
 mod uploads;
+mod vectors;
