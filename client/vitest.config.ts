@@ -8,5 +8,7 @@ export default defineConfig({
     globals: false,
     include: ["test/**/*.test.{ts,tsx}"],
     unstubGlobals: true,
+    // Patience, and no claim: time is faked, and a busy machine is slow.
+    testTimeout: 120_000,
   },
 });

@@ -2,10 +2,11 @@
 
 import { unreadable } from "./errors.ts";
 import { Connection, type Call, type ConnectionOptions, type QueryValues } from "./http.ts";
+import type { Model, ModelFilter, ModelList } from "./models.ts";
 import { submitJob, type SubmitOptions } from "./submit.ts";
 import type {
-  CancelAnswer, Credits, EventPage, EventsQuery, FileView, Info, Job, JobFilter, JobPage, LedgerFilter, LedgerPage, Model,
-  ModelFilter, ModelList, ProjectView, SubmitAnswer, SubmitBody, Upload, UploadOptions,
+  CancelAnswer, Credits, EventPage, EventsQuery, FileView, Info, Job, JobFilter, JobPage, LedgerFilter, LedgerPage, ProjectView,
+  SubmitAnswer, SubmitBody, Upload, UploadOptions,
 } from "./types.ts";
 import { watchJob, watchProject } from "./watch/index.ts";
 import type { ProjectWatchOptions, Watch, WatchOptions } from "./watch/types.ts";

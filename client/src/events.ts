@@ -26,7 +26,7 @@ export interface Artifact {
 export interface Progress {
   /** 0 to 100. */
   readonly percent: number;
-  /** What the job is doing, in one word; an external worker may not have said. */
+  /** Absent while nobody has said one. */
   readonly stage?: string;
   readonly message?: string;
   readonly part?: number;

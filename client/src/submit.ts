@@ -46,10 +46,9 @@ function isWorthATry({ code, status }: TailwaterError): boolean {
   return code !== "aborted" && AGAIN.has(status);
 }
 
-/** Not `randomUUID`: a page that is served over plain HTTP does not have it. */
+/** 128 bits. Not `randomUUID`: a page that is served over plain HTTP does not have it. */
 function newKey(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return crypto.getRandomValues(new Uint32Array(4)).join("-");
 }
 
 function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {

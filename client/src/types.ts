@@ -3,6 +3,8 @@
 
 import type { Artifact, EventId, Kind, Progress, Snapshot, Status } from "./events.ts";
 
+export type * from "./models.ts";
+
 /** UTC milliseconds. */
 export type Milliseconds = number;
 
@@ -39,11 +41,22 @@ export interface VoiceoverInput {
   readonly voice?: string;
 }
 
+/** A conversation whose next message is to be made. */
+export interface ChatInput {
+  /** The last one is of the role `user`. */
+  readonly messages: readonly { readonly role: "system" | "user" | "assistant"; readonly content: string }[];
+  /** What is spoken; the answer's own language is the model's to choose. */
+  readonly language?: string;
+  readonly voiceover?: boolean;
+  readonly voice?: string;
+}
+
 /** A job that is asked for. */
 export type SubmitBody = SubmitCommon &
   (
     | { readonly kind: "blog"; readonly input: BlogInput }
     | { readonly kind: "voiceover"; readonly input: VoiceoverInput }
+    | { readonly kind: "chat"; readonly input: ChatInput }
     | {
         readonly kind: "video" | "image" | "lipsync";
         /** A slug of `models()`, or another name of the model. */
@@ -139,7 +152,7 @@ export interface JobSummary extends Ended {
   readonly attempt: number;
   readonly project_id: string;
   readonly model: string | null;
-  readonly progress: { readonly percent: number; readonly stage: string };
+  readonly progress: Pick<Progress, "percent" | "stage">;
   readonly input: Readonly<Record<string, string | number | boolean | null>> | null;
   readonly created_at: Milliseconds;
   readonly updated_at: Milliseconds;
@@ -224,121 +237,6 @@ export interface Upload {
   readonly width?: number;
   readonly height?: number;
   readonly duration_ms?: number;
-}
-
-/** One input of a model. */
-export interface ModelInput {
-  readonly name: string;
-  /** `text`, `integer`, `number`, `boolean`, `uri`, `uris`, … */
-  readonly type: string;
-  readonly required: boolean;
-  readonly meaning: string;
-  /** Other names that it is taken by. */
-  readonly aliases?: readonly string[];
-  readonly allowed?: readonly (string | number)[];
-  readonly default?: string | number | boolean;
-  readonly min?: number;
-  readonly max?: number;
-  readonly multiple_of?: number;
-  readonly min_length?: number;
-  readonly max_length?: number;
-  readonly max_items?: number;
-  /** The families of files that it takes. */
-  readonly media?: readonly ("image" | "video" | "audio")[];
-  /** Another input without which this one does nothing. */
-  readonly needs?: string;
-  /** What the provider takes in place of it. */
-  readonly when_absent?: string | number;
-}
-
-/** A price in credits: the same for every job, or by what an input says. */
-type Price =
-  | { readonly credits: string }
-  | {
-      readonly by: {
-        readonly input: string;
-        /** The price by the input's value. */
-        readonly credits: Readonly<Record<string, string>>;
-        /** The value that counts where the input is absent. */
-        readonly otherwise: string;
-      };
-    };
-
-/** What a model costs. */
-export type ModelCost = Price &
-  (
-    | { readonly per: "job" }
-    | {
-        readonly per: "second";
-        /** How many seconds a job has: by an input, or at most so many. */
-        readonly seconds:
-          | { readonly input: { readonly name: string; readonly otherwise: number } }
-          | { readonly at_most: number };
-      }
-  );
-
-/** How well a model's provider is. */
-export interface ModelHealth {
-  readonly status: "ok" | "limited" | "failing" | "paused";
-  readonly resumes_in_ms: Milliseconds | null;
-  readonly failures: number;
-  /** The code of the newest failure. */
-  readonly reason: string | null;
-}
-
-/** A model of the catalog. */
-export interface Model {
-  readonly slug: string;
-  readonly title: string;
-  readonly provider: string;
-  /** Its name at the provider. */
-  readonly upstream: string;
-  readonly kind: "video" | "image" | "lipsync";
-  readonly mode: string;
-  readonly modes: readonly string[];
-  /** The route that takes its inputs alone. */
-  readonly route: string;
-  readonly inputs: readonly ModelInput[];
-  /** Inputs of each group, of which there must be exactly one. */
-  readonly one_of?: readonly (readonly string[])[];
-  /** Inputs of each group, of which there must be at least one. */
-  readonly any_of?: readonly (readonly string[])[];
-  readonly variants?: readonly { readonly when: string; readonly upstream: string }[];
-  readonly aliases?: readonly string[];
-  readonly cost: ModelCost;
-  readonly time_limit_ms: Milliseconds;
-  readonly polling: {
-    readonly first_ms: Milliseconds;
-    readonly ceiling_ms: Milliseconds;
-    readonly per_position_ms: Milliseconds;
-  };
-  /** How many jobs it runs at once, where that is set. */
-  readonly concurrency: number | null;
-  readonly media_type: string;
-  readonly example: Readonly<Record<string, unknown>>;
-  /** Whether the row was read in the provider's own documents. */
-  readonly confirmed: boolean;
-  readonly notes?: string;
-  readonly retired?: {
-    readonly reason: string;
-    readonly refused: boolean;
-    readonly successor: string;
-    readonly since?: string;
-  };
-  readonly simulated: boolean;
-  readonly health: ModelHealth;
-}
-
-/** Which models to list. */
-export interface ModelFilter {
-  readonly provider?: string;
-  readonly mode?: string;
-  readonly kind?: "video" | "image" | "lipsync";
-}
-
-/** The models, in the catalog's order. */
-export interface ModelList {
-  readonly models: readonly Model[];
 }
 
 /** What there is to spend; each amount as a number and as a decimal text of credits. */

@@ -127,7 +127,7 @@ test("a_submit_whose_answer_is_lost_is_sent_again_with_the_same_key", async () =
   expect(await answer).toEqual({ job_id: "job_1" });
   expect(keys).toHaveLength(3);
   expect(new Set(keys).size).toBe(1);
-  expect(keys[0]).toMatch(/^[0-9a-f]{32}$/);
+  expect(keys[0]).toMatch(/^\d+-\d+-\d+-\d+$/);
 });
 
 test("two_submits_have_keys_of_their_own_and_a_given_key_is_kept", async () => {

@@ -31,10 +31,14 @@ test.each(["", "a b", "a\nb", "é"])("the_token_%j_is_refused_without_being_show
   expect(() => new Connection({ fetch: nobody, token })).toThrow("the token must be visible ASCII characters");
 });
 
-test.each(["example.com", "ftp://example.com", "https://user:secret@example.com", "https://example.com?a=1", "/prefix"])(
+test.each(["example.com", "ftp://example.com", "https://user:secret@example.com", "https://example.com?a=1", "https://example.com/#a", "https://", "/prefix"])(
   "the_base_%s_is_refused_without_being_shown",
   (baseUrl) => expect(() => new Connection({ baseUrl })).toThrow(/^the baseUrl must be like https:\/\/jobs/),
 );
+
+test("a_base_that_is_no_address_is_refused_at_once", () => {
+  expect(() => new Connection({ baseUrl: "https://host:port" })).toThrow(TypeError);
+});
 
 test("outside_of_a_page_the_server_must_be_named", () => {
   expect(() => new Connection()).toThrow("a baseUrl is needed");

@@ -1,9 +1,12 @@
 // Who polls for what: one poll for each id, however many callers.
 
+import { Connection } from "../http.ts";
+import type { FileView, ProjectView } from "../types.ts";
+
 import { Poll } from "./poll.ts";
-import { resourcePoll } from "./request.ts";
+import { Question } from "./request.ts";
 import { limitsOf } from "./schedule.ts";
-import { fileResource, projectResource, type FileAnswer, type ProjectAnswer, type Resource } from "./subjects.ts";
+import { fileResource, projectResource, type Resource } from "./subjects.ts";
 import type {
   PollFunction, PollingHandle, PollingOptions, PollingResult, PollingStatus, PollingSubject, ResourceOptions,
 } from "./types.ts";
@@ -55,12 +58,12 @@ export class SmartPollingManager {
   }
 
   /** Polls until a file is there, or will never be. */
-  pollFileCompletion(fileId: string, options: ResourceOptions = {}): Promise<PollingResult<FileAnswer>> {
+  pollFileCompletion(fileId: string, options: ResourceOptions = {}): Promise<PollingResult<FileView>> {
     return this.#pollResource(fileResource(fileId), options);
   }
 
   /** Polls until none of a project's jobs is going; a project that has no job yet is waited for. */
-  pollProjectCompletion(projectId: string, options: ResourceOptions = {}): Promise<PollingResult<ProjectAnswer>> {
+  pollProjectCompletion(projectId: string, options: ResourceOptions = {}): Promise<PollingResult<ProjectView>> {
     return this.#pollResource(projectResource(projectId), options);
   }
 
@@ -110,11 +113,16 @@ export class SmartPollingManager {
     return result;
   }
 
-  #pollResource<T>(resource: Resource<T>, options: ResourceOptions): Promise<PollingResult<T>> {
+  #pollResource<View extends FileView | ProjectView>(
+    resource: Resource<View>,
+    options: ResourceOptions,
+  ): Promise<PollingResult<View>> {
     const { pollId, subject } = resource;
-    const { baseUrl = this.#world.baseUrl, token = this.#world.token } = options;
-    const ask = resourcePoll({ ...this.#world, baseUrl, token }, resource);
-    return this.startPolling(pollId, ask, options, subject);
+    const { fetch, ...world } = this.#world;
+    const { baseUrl = world.baseUrl, token = world.token } = options;
+    const connection = new Connection({ baseUrl, fetch, ...(token === undefined ? {} : { token }) });
+    const question = new Question(connection, resource);
+    return this.startPolling(pollId, (context) => question.ask(context), options, subject);
   }
 }
 
@@ -129,14 +137,14 @@ const notBegun = <T>(handle: PollingHandle<T>): PollingResult<T> => ({
 });
 
 /** The polls of this page or process. */
-export const smartPollingManager = new SmartPollingManager();
+export const smartPollingManager = /* @__PURE__ */ new SmartPollingManager();
 
 /** Polls by the singleton until a file is there, or will never be. */
-export const pollFileCompletion = (fileId: string, options: ResourceOptions = {}): Promise<PollingResult<FileAnswer>> =>
+export const pollFileCompletion = (fileId: string, options: ResourceOptions = {}): Promise<PollingResult<FileView>> =>
   smartPollingManager.pollFileCompletion(fileId, options);
 
 /** Polls by the singleton until none of a project's jobs is going. */
 export const pollProjectCompletion = (
   projectId: string,
   options: ResourceOptions = {},
-): Promise<PollingResult<ProjectAnswer>> => smartPollingManager.pollProjectCompletion(projectId, options);
+): Promise<PollingResult<ProjectView>> => smartPollingManager.pollProjectCompletion(projectId, options);

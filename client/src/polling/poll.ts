@@ -8,7 +8,7 @@ import { Cut, judge, type Trouble } from "./trouble.ts";
 import type {
   PollContext, PollFunction, PollingHandle, PollingMethod, PollingOptions, PollingResult, PollingStatus, PollOutcome,
 } from "./types.ts";
-import type { PollingWorld } from "./world.ts";
+import { after, type PollingWorld } from "./world.ts";
 
 /** When the last wait would outlast the poll, it asks once more so long before its time is over. */
 const LAST_LOOK_MS = 1_000;
@@ -61,9 +61,9 @@ export class Poll<T> {
     this.#schedule = new Schedule(limits);
     this.#rest = new Rest(world);
     this.#since = world.now();
-    this.#undo.push(world.page.onWake(() => this.#wake()));
+    this.#undo.push(world.onAttention(() => this.#wake(), () => undefined));
     if (limits.maxDuration <= LONGEST_TIMER_MS) {
-      this.#undo.push(world.setTimer(() => this.#timeOut(), limits.maxDuration));
+      this.#undo.push(after(world, limits.maxDuration, () => this.#timeOut()));
     }
   }
 
@@ -139,11 +139,15 @@ export class Poll<T> {
       remainingMs: limits.maxDuration - (since - this.#since),
       cutAfter(ms) {
         cancel();
-        cancel = world.setTimer(() => controller.abort(new Cut("stalled")), ms);
+        cancel = after(world, ms, () => controller.abort(new Cut("stalled")));
       },
     };
     const cut = new Promise<never>((_, reject) => {
-      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+      const fall = (): void => {
+        cancel();
+        reject(signal.reason);
+      };
+      signal.addEventListener("abort", fall, { once: true });
     });
     try {
       return await Promise.race([cut, (async () => ask(context))()]);
@@ -160,11 +164,11 @@ export class Poll<T> {
     }
     this.#errors = 0;
     this.#lastError = outcome.error ?? null;
-    const { random } = this.#parts.world;
     const hint = hintOf(outcome);
-    const calm = this.#schedule.calm() - (outcome.held === true ? tookMs : 0);
-    if (hint === null) return this.#pause(Math.max(calm, 0), 0);
-    return this.#pause(spread(Math.max(calm, hint), random), hint);
+    // A server that held the request has let us wait already.
+    const waited = outcome.held === true ? tookMs : 0;
+    const left = Math.max(this.#schedule.calm(), hint ?? 0) - waited;
+    return this.#pause(Math.max(hint === null ? left : spread(left, this.#parts.world.random()), 0), Math.max((hint ?? 0) - waited, 0));
   }
 
   #failed(error: unknown): Pause {
@@ -188,15 +192,15 @@ export class Poll<T> {
    */
   #counts(error: unknown, trouble: Trouble): boolean {
     if (trouble.kind === "limited" || error instanceof Cut) return false;
-    return trouble.answered || this.#parts.world.page.online();
+    return trouble.answered || this.#parts.world.isOnline();
   }
 
   #backOff({ kind, retryAfterMs }: Trouble): Pause {
     const { world, limits } = this.#parts;
     const backoff = kind === "limited" ? this.#schedule.limited() : this.#schedule.trouble();
-    if (retryAfterMs === null) return this.#pause(spread(backoff, world.random), 0);
+    if (retryAfterMs === null) return this.#pause(spread(backoff, world.random()), 0);
     const least = kind === "limited" ? limits.initialInterval : backoff;
-    return this.#pause(spread(Math.max(least, retryAfterMs), world.random), retryAfterMs);
+    return this.#pause(spread(Math.max(least, retryAfterMs), world.random()), retryAfterMs);
   }
 
   /** The wait, cut short where the poll's time would end in it unasked. */

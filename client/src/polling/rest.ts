@@ -1,6 +1,6 @@
 // The time between two polls: ended by a timer, by the page's waking up, or by the poll's end.
 
-import type { PollingWorld } from "./world.ts";
+import { after, type PollingWorld } from "./world.ts";
 
 /** How often a page that nobody looks at asks, at the most. */
 export const HIDDEN_INTERVAL_MS = 60_000;
@@ -24,11 +24,11 @@ export class Rest {
 
   /** Waits until the next poll is due, or until the poll has ended. */
   async over(pause: Pause): Promise<void> {
-    const { now, page } = this.#world;
-    const since = now();
+    const world = this.#world;
+    const since = world.now();
     let { ms } = pause;
     while (!this.#ended) {
-      const left = since + (page.hidden() ? Math.max(ms, HIDDEN_INTERVAL_MS) : ms) - now();
+      const left = since + (world.isHidden() ? Math.max(ms, HIDDEN_INTERVAL_MS) : ms) - world.now();
       if (left <= 0) return;
       if (await this.#sleep(left)) ms = pause.floor;
     }
@@ -48,7 +48,7 @@ export class Rest {
   /** Sleeps, and tells whether it was woken. */
   #sleep(ms: number): Promise<boolean> {
     return new Promise((resolve) => {
-      const cancel = this.#world.setTimer(() => this.#rouse?.(false), ms);
+      const cancel = after(this.#world, ms, () => this.#rouse?.(false));
       this.#rouse = (woken) => {
         this.#rouse = null;
         cancel();

@@ -1,7 +1,5 @@
 // How long to wait between polls: pure, but for a draw that is handed in.
 
-import type { Random } from "../backoff.ts";
-
 import type { PollingOptions } from "./types.ts";
 
 /** What a poll may do, every option given. */
@@ -35,8 +33,8 @@ export function limitsOf(options: PollingOptions): Limits {
   };
 }
 
-/** Up to a fifth more: what many clients were told alike must not bring them back together. */
-export const spread = (ms: number, random: Random): number => Math.round(ms * (1 + 0.2 * random()));
+/** Up to a fifth more, by a draw from 0 to 1: what many clients were told alike must not bring them back together. */
+export const spread = (ms: number, draw: number): number => Math.round(ms * (1 + 0.2 * draw));
 
 /** The waits of one poll. */
 export class Schedule {

@@ -42,7 +42,8 @@ function kindOf(status: number): TroubleKind {
   if (status === 404) return "missing";
   if (status === 429) return "limited";
   // Request Timeout and Too Early are about this request, not about what it asks for.
-  return status >= 500 || status === 408 || status === 425 ? "failed" : "refused";
+  const passes = status < 400 || status >= 500 || status === 408 || status === 425;
+  return passes ? "failed" : "refused";
 }
 
 /** A poll function made by hand may say it in words alone. */

@@ -32,7 +32,7 @@ export async function openStream(fetch: Fetch, url: string, options: OpenOptions
     const response = await fetch(url, {
       headers: { ...headers, accept: "text/event-stream" },
       cache: "no-store",
-      ...(signal === undefined ? {} : { signal }),
+      signal: signal ?? null,
     });
     const body = await judged(response);
     return body === null ? null : new EventStream(body, new EventStreamParser(limit === undefined ? {} : { limit }), signal);

@@ -170,6 +170,7 @@ export class Hub {
 
   #pulse(): void {
     const { world, tab } = this.#options;
+    for (const [topic, readers] of this.#subscribers) this.#leader?.want(tab, topic, leastOf(readers), false);
     this.#leader?.tidy();
     this.#say({ say: "pulse", tab, hidden: world.isHidden(), live: this.#leader?.isLive ?? false });
   }

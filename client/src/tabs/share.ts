@@ -13,8 +13,9 @@ const hubs = new Map<string, Hub>();
  */
 export function hubOf(connection: Connection): Hub | null {
   const inBrowser = typeof location !== "undefined" && typeof navigator !== "undefined";
-  const locks = inBrowser && "locks" in navigator ? navigator.locks : undefined;
-  if (locks === undefined || typeof BroadcastChannel === "undefined") return null;
+  // Documents that are no browser's, as in tests, may have the name and nothing behind it.
+  const locks = inBrowser && "locks" in navigator ? navigator.locks : null;
+  if (locks === null || typeof BroadcastChannel === "undefined") return null;
   const name = `tailwater:${connection.name}`;
   const known = hubs.get(name);
   if (known !== undefined) return known;

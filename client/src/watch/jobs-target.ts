@@ -16,7 +16,7 @@ const LANES = 2;
 interface Member {
   readonly cursor: Cursor;
   ended: boolean;
-  /** Went back: what is under way brings events that do not follow on its cursor. */
+  /** What is under way was not asked from its cursor, and brings events that do not follow on it. */
   stale: boolean;
   /** Where the snapshot that follows a gap ends. */
   gapTo: EventId | null;
@@ -44,7 +44,8 @@ export class JobsTarget implements Target {
   want(job: string, after: EventId): boolean {
     const member = this.#members.get(job);
     if (member === undefined) {
-      this.#members.set(job, { cursor: new Cursor(after), ended: false, stale: false, gapTo: null });
+      // A stream that is open may still name it, from a want that was dropped.
+      this.#members.set(job, { cursor: new Cursor(after), ended: false, stale: true, gapTo: null });
       return true;
     }
     if (member.cursor.at <= after) return false;

@@ -349,13 +349,14 @@ const lost = (machine: Machine, reason: string): Machine => ({
 function startPolling(machine: Machine, reason: string, now: number): Step {
   const next: Machine = {
     ...lost(machine, reason),
+    failures: machine.failures + 1,
     polling: true,
     pollingBecause: reason,
     strikes: 0,
     quiet: 0,
     probeAt: now + PROBE_MS[0],
   };
-  return poll(next, now);
+  return isSpent(next) ? end(next, "gave_up", reason) : poll(next, now);
 }
 
 /** A stream was tried while polling, and did not get through. */

@@ -1,7 +1,7 @@
 //! Polls: what a watch lives on where streams do not get through.
 
 use super::stream::{SHORT_MS, STRIKES};
-use super::{ANSWER_MS, Busy, Command, Commands, Machine, Moment, Phase, after_drop};
+use super::{ANSWER_MS, Busy, Command, Commands, EndCode, Machine, Moment, Phase, after_drop};
 
 /// While polling, a stream is tried after these times, the last one again and again.
 const PROBE_MS: [u64; 4] = [30_000, 60_000, 120_000, 300_000];
@@ -42,12 +42,13 @@ impl Machine {
 
     pub(super) fn start_polling(&mut self, reason: &str, at: Moment) -> Commands {
         self.lose(reason);
+        self.failures += 1;
         self.polling = true;
         self.polling_because = Some(reason.to_owned());
         self.strikes = 0;
         self.quiet = 0;
         self.probe_at = at.now + PROBE_MS[0];
-        self.poll(at)
+        if self.is_spent() { self.end(Some(EndCode::GaveUp), Some(reason)) } else { self.poll(at) }
     }
 
     /// A stream was tried while polling, and did not get through.
