@@ -252,7 +252,7 @@ async fn a_server_that_stays_away_ends_the_watch_when_the_policy_does() {
             Err(error) => break error,
         }
     };
-    assert_eq!(reconnects, 5, "one budget for streams and polls");
+    assert_eq!(reconnects, 4, "streams and polls share one budget, and so does turning to polls");
     assert!(matches!(error, ClientError::Unreachable { .. }), "{error}");
     assert_eq!(watch.cursor(), 1);
 }

@@ -233,6 +233,9 @@ pub struct Machine {
 /// An answer that is later than that (and the wait) will not come.
 const ANSWER_MS: u64 = 10_000;
 
+/// What is told of such a one.
+const LATE: &str = "the answer did not come";
+
 /// Statuses that stay the same however often one asks.
 const FINAL: [u16; 5] = [400, 401, 403, 404, 410];
 
@@ -445,7 +448,6 @@ impl Machine {
         if self.deadline.is_none_or(|deadline| at.now < deadline) {
             return Vec::new();
         }
-        const LATE: &str = "the answer did not come";
         match self.busy {
             Busy::Nothing => self.due(at),
             Busy::Stream if self.greeted => after_drop(self.silent(at)),
