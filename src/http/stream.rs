@@ -44,6 +44,7 @@ struct Hello<'a> {
     attempt: u32,
     after: Option<EventId>,
     head: EventId,
+    keep_alive_ms: u64,
 }
 
 /// Streams a job's events from a cursor on, to its end.
@@ -79,6 +80,7 @@ async fn open(
         attempt: standing.attempt,
         after: cursor::number(asked),
         head: app.store.head(),
+        keep_alive_ms: app.options.keep_alive_ms(),
     };
     let mut opening = VecDeque::from([control::retry(), control::hello(&hello)]);
     let mut follower = app.store.follow(&log, resumed.unwrap_or_default());

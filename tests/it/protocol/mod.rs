@@ -9,6 +9,7 @@ mod crash;
 mod credits;
 mod database;
 mod errors;
+mod held;
 mod index;
 mod ingest;
 mod lipsync;
