@@ -107,6 +107,12 @@ export class Visit {
     return page;
   }
 
+  /** A job whose worker is the test itself, so that it is as far as the test wants it to be. */
+  async external() {
+    const { job_id: id } = await this.server.submit({ kind: "external", input: {} });
+    return new Producer(this.server, id);
+  }
+
   /** Submits a job that no other visit has: identical tasks in flight are one. */
   async submit(job) {
     const subject = job.input.topic ?? job.input.text ?? job.input.prompt;
@@ -116,6 +122,43 @@ export class Visit {
     return id;
   }
 }
+
+/** The worker of an external job: writes a text piece by piece. */
+class Producer {
+  #server;
+  #index = 0;
+  text = "";
+
+  constructor(server, job) {
+    this.#server = server;
+    this.job = job;
+  }
+
+  /** Adds some pieces; `words` tells them apart from others. */
+  async write(words, pieces = 20) {
+    for (let piece = 0; piece < pieces; piece += 1) {
+      const text = `${words}, piece ${piece + 1}. `;
+      await this.#push("content", { index: this.#index, offset: this.text.length, text, attempt: 1 });
+      this.#index += 1;
+      this.text += text;
+    }
+  }
+
+  /** Ends the job, which is durable before anybody sees it. */
+  complete() {
+    return this.#push("completed", {});
+  }
+
+  async #push(type, data) {
+    const response = await fetch(`${this.#server.url}/api/jobs/${this.job}/events`, {
+      method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ type, data }),
+    });
+    if (!response.ok) throw new Error(`${response.status}: ${await response.text()}`);
+  }
+}
+
+/** Waits until the page has all that was written so far. */
+export const hasAll = (page, { text }) => page.waitForFunction((wanted) => document.querySelector("#post").textContent === wanted, text);
 
 let number = 0;
 const nextNumber = () => (number += 1);
