@@ -107,6 +107,18 @@ test("a job that ends lets its tabs go, and the last one the connection", async 
   expect([second.watcher.state.phase, origin.open, vi.getTimerCount()]).toEqual(["ended", 0, 0]);
 });
 
+test("a tab that has a job to its end is told so while others go on", async () => {
+  const origin = new Origin();
+  const end = origin.append("job_1", "completed");
+  const other = origin.tab().watch("job_2");
+  const late = origin.tab().watch("job_1", end);
+  await settle();
+  origin.append("job_2");
+  await settle();
+  expect(await late.watcher.done).toMatchObject({ type: "completed" });
+  expect([late.ids, late.watcher.state.phase, other.ids, other.watcher.state.phase]).toEqual([[], "ended", [2], "live"]);
+});
+
 test("a hundred and fifty jobs take two connections", async () => {
   const origin = new Origin();
   const tab = origin.tab();
