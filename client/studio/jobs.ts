@@ -54,6 +54,8 @@ export function jobsSection(section: HTMLElement, connection: Badge): Jobs {
     asking = false;
     project = withSummaries(project, jobs.filter(({ id }) => before.includes(id)));
     request();
+    // Some may have been named meanwhile, and nothing more be said of them.
+    if (undescribed(project).some((id) => !before.includes(id))) void describe();
   }
 
   function request(): void {

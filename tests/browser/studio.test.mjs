@@ -125,6 +125,21 @@ test("what a model says is kept when another one is tried", async () => {
   assert.equal(await page.inputValue("#input-prompt"), "A kite that is passed on");
 });
 
+test("what was written is still there after a look elsewhere, and after a reload", async () => {
+  const page = await open("#/image");
+  await isOffered(page, "FLUX.2 Pro");
+  await page.locator("#picker input[value='bfl/flux-2-max']").check({ force: true });
+  await isOffered(page, "FLUX.2 Max");
+  await page.fill("#input-prompt", "A lamp that is not lit yet");
+  await page.click("#nav a[data-section=jobs]");
+  await page.click("#nav a[data-section=image]");
+  await isOffered(page, "FLUX.2 Max");
+  assert.equal(await page.inputValue("#input-prompt"), "A lamp that is not lit yet");
+  await page.reload();
+  await isOffered(page, "FLUX.2 Max");
+  assert.equal(await page.inputValue("#input-prompt"), "A lamp that is not lit yet");
+});
+
 test("the price follows what is chosen", async () => {
   const page = await open("#/video?model=wan-2-5-t2v");
   await isOffered(page, "Wan 2.5, text to video");
@@ -190,6 +205,7 @@ test("a file that is no picture is refused at its input", async () => {
 test("a failure gives the credits back", async () => {
   const page = await open("#/image?model=bfl/flux-2-pro");
   await isOffered(page, "FLUX.2 Pro");
+  await page.waitForFunction(() => document.querySelector("#balance .amount").textContent !== "–");
   const balance = await text(page, "#balance .amount");
   await page.fill("#input-prompt", "Fog that is held back [moderated]");
   await page.click("#make-submit");
