@@ -96,8 +96,9 @@ export class Visit {
     return this.#open(`/test/watch.html?${new URLSearchParams(options)}#job=${job}`);
   }
 
-  /** Opens the studio. */
-  studio(hash = "") {
+  /** Opens the studio, which is made to keep what its badge said in `window.phases`. */
+  async studio(hash = "") {
+    await this.context.addInitScript(keepPhases);
     return this.#open(`/${hash}`);
   }
 
@@ -159,6 +160,21 @@ class Producer {
 
 /** Waits until the page has all that was written so far. */
 export const hasAll = (page, { text }) => page.waitForFunction((wanted) => document.querySelector("#post").textContent === wanted, text);
+
+/** Runs in the page, before anything of its own. */
+function keepPhases() {
+  window.phases = [];
+  const note = (phase) => {
+    if (phase !== null && phase !== window.phases.at(-1)?.phase) window.phases.push({ phase, at: performance.now() });
+  };
+  // What was there only for a moment is known as what was there before.
+  const observer = new MutationObserver((records) => {
+    const changes = records.filter(({ type, target }) => type === "attributes" && target.id === "badge");
+    for (const { oldValue } of changes) note(oldValue);
+    if (changes.length > 0) note(changes[0].target.dataset.phase);
+  });
+  observer.observe(document, { subtree: true, attributeFilter: ["data-phase"], attributeOldValue: true });
+}
 
 let number = 0;
 const nextNumber = () => (number += 1);
