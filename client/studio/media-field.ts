@@ -156,11 +156,11 @@ const dropWords = (families: readonly Family[]): string => {
 
 /** What was chosen, to be seen or heard. What is elsewhere is not fetched by the page. */
 function previewOf({ url, facts }: Chosen, families: readonly Family[], remove: () => void): HTMLElement {
-  const button = create("button", { "type": "button", "class": "remove", "aria-label": `Remove ${facts}` }, icon("close"));
+  const button = create("button", { "type": "button", "class": "remove", "aria-label": `Remove ${facts.slice(0, 100)}` }, icon("close"));
   button.addEventListener("click", remove);
   const isHere = url.startsWith("/") || url.startsWith(`${location.origin}/`) || url.startsWith("data:");
   const words = create("p", { class: "chosen-facts" });
-  showText(words, isHere ? facts : `${facts}, which the provider fetches`);
+  showText(words, isHere ? (facts === url ? "A file of this server" : facts) : `${facts}, which the provider fetches`);
   return create("li", {}, ...(isHere ? [preview(url, families[0])] : []), words, button);
 }
 

@@ -194,6 +194,20 @@ test("a picture that is uploaded speaks a narration of an earlier job", async ()
   assert.match(await text(page, "#media .returned"), /given back$/);
 });
 
+test("a narration that was made before the visit waits to be played", async () => {
+  const { job_id: id } = await server.submit({ kind: "voiceover", input: { text: "It was said before." } });
+  const first = await open(`#job=${id}`);
+  await isOver(first, "completed");
+  const page = await open("#/blog");
+  // A page that somebody has clicked on may play what it likes.
+  await page.click("h1:visible");
+  await page.evaluate((job) => { location.hash = `job=${job}`; }, id);
+  await isOver(page, "completed");
+  await page.waitForFunction(() => document.querySelector("#audio audio").readyState >= HTMLMediaElement.HAVE_CURRENT_DATA);
+  assert.ok(await page.locator("#audio audio").evaluate((audio) => audio.paused));
+  assert.equal(await page.getAttribute(".play", "aria-label"), "Play");
+});
+
 test("a file that is no picture is refused at its input", async () => {
   const page = await open("#/lip-sync");
   await isOffered(page, "Wan 2.2 S2V, a picture that speaks");
