@@ -35,6 +35,15 @@ test("a tab that comes later gets the whole job, and the others nothing twice", 
   expect([first.ids, late.ids]).toEqual([[1, 2, 3, 4], [1, 2, 3, 4]]);
 });
 
+test("a tab with another job that comes later is told how the connection is", async () => {
+  const origin = new Origin();
+  origin.tab().watch("job_1");
+  await settle();
+  const late = origin.tab().watch("job_2");
+  await settle();
+  expect(late.watcher.state).toMatchObject({ phase: "live", shared: true });
+});
+
 test("what comes while a tab is brought up to date does not move it past what it has not seen", async () => {
   const origin = new Origin();
   origin.tab().watch("job_1");
