@@ -18,7 +18,7 @@ const about = (visit, subject) => `${subject}, ${visit.way}`;
 /** What the badge may say behind each way while all is well, in this order. */
 const PHASES = {
   plain: /^idle connecting live ended$/,
-  buffering: /^idle connecting (polling )?ended$/,
+  buffering: /^idle connecting (live |polling )?ended$/,
   cutting: /^idle connecting live (reconnecting (live )?)*ended$/,
 };
 
