@@ -82,7 +82,7 @@ export function makeSection(section: HTMLElement, { submit, purse }: { submit: S
 
   async function read(): Promise<{ kind: Model["kind"]; model: string; input: Values }> {
     // What is being uploaded belongs to what is submitted.
-    await Promise.all(fields.map((field) => field.pending?.() ?? null));
+    await Promise.all(fields.map((field) => field.pending?.()));
     const { kind } = WORDS[shown];
     return { kind, model: model?.slug ?? "", input: currentValues() };
   }
@@ -100,7 +100,7 @@ export function makeSection(section: HTMLElement, { submit, purse }: { submit: S
       const first = fields.find(({ input }) => isProse(input));
       if (first !== undefined && matchMedia("(pointer: fine)").matches) focusField(first);
     } catch (problem) {
-      showText(find(".form-error", form), why(problem));
+      if (wanted === shown) setText(find("#make-lead"), `The models could not be fetched. ${why(problem)}`);
     }
   }
 

@@ -110,7 +110,6 @@ export function mediaField(input: ModelInput): Field {
     input,
     element,
     read() {
-      takeAddress();
       const urls = chosen.map(({ url }) => url);
       return urls.length === 0 ? undefined : input.type === "uris" ? urls : urls[0];
     },
@@ -119,7 +118,11 @@ export function mediaField(input: ModelInput): Field {
       chosen = urls.slice(0, most).map((url) => ({ url, facts: url }));
       draw();
     },
-    pending: () => (uploads.length === 0 ? null : Promise.all(uploads).then(() => undefined)),
+    async pending() {
+      // An address that is still in its box belongs to what is submitted.
+      takeAddress();
+      await Promise.all(uploads);
+    },
   };
 }
 

@@ -208,6 +208,25 @@ test("a narration that was made before the visit waits to be played", async () =
   assert.equal(await page.getAttribute(".play", "aria-label"), "Play");
 });
 
+test("an address is taken as a whole, not letter by letter", async () => {
+  const page = await open("#/lip-sync");
+  await isOffered(page, "Wan 2.2 S2V, a picture that speaks");
+  await page.locator("#input-image").pressSequentially("https://a.example/face.png");
+  assert.equal(await page.inputValue("#input-image"), "https://a.example/face.png");
+  await page.keyboard.press("Tab");
+  await page.waitForSelector("[data-field=image] .chosen li");
+  assert.equal(await text(page, "[data-field=image] .chosen-facts"), "https://a.example/face.png, which the provider fetches");
+  await page.click("[data-field=image] .remove");
+  await page.waitForSelector("#input-image");
+});
+
+test("a catalog that cannot be fetched is said", async () => {
+  const page = await open("#/jobs");
+  await page.route("**/api/models*", (route) => route.abort("connectionreset"));
+  await page.click("#nav a[data-section=video]");
+  await page.waitForFunction(() => document.querySelector("#make-lead").textContent.startsWith("The models could not be fetched."));
+});
+
 test("a file that is no picture is refused at its input", async () => {
   const page = await open("#/lip-sync");
   await isOffered(page, "Wan 2.2 S2V, a picture that speaks");
