@@ -74,6 +74,7 @@ impl Screen {
                 let delay_ms = reconnect.delay.as_millis();
                 self.say(&format!("{}; going on in {delay_ms} ms", reconnect.reason))?;
             }
+            WatchEvent::Polling { reason } => self.say(&format!("{reason}; polling instead"))?,
             WatchEvent::Hello(_) | WatchEvent::Bye(_) => {}
         }
         Ok(())
@@ -220,6 +221,7 @@ fn line_of(event: &WatchEvent) -> Value {
             let delay_ms = u64::try_from(reconnect.delay.as_millis()).unwrap_or(u64::MAX);
             control("reconnecting", &json!({ "delay_ms": delay_ms, "reason": reconnect.reason }))
         }
+        WatchEvent::Polling { reason } => control("polling", &json!({ "reason": reason })),
     }
 }
 

@@ -312,8 +312,8 @@ settings! {
         flag: Some("max-stream-age"), env: "TAILWATER_MAX_STREAM_AGE",
         default: "3600s", form: Time(SECOND, SECOND..=DAY.saturating_mul(7)),
     }
-    /// After how much silence a stream sends a keep-alive, in seconds, 100 ms to 15 s; clients take
-    /// 16 s of silence for a dead connection.
+    /// After how much silence a stream sends a keep-alive, in seconds, 100 ms to 15 s; clients are told,
+    /// and take three missed ones for a dead connection.
     keep_alive: Duration {
         flag: Some("keep-alive"), env: "TAILWATER_KEEP_ALIVE",
         default: "5s", form: Time(SECOND, Duration::from_millis(100)..=Duration::from_secs(15)),

@@ -4,6 +4,8 @@
 //! here and in [`crate::event`], nowhere else.
 
 pub mod body;
+mod chat;
+mod conditional;
 pub mod control;
 pub mod credits;
 pub mod cursor;
@@ -16,6 +18,7 @@ pub mod jobs;
 mod media;
 pub mod models;
 pub mod page;
+mod places;
 pub mod problem;
 pub mod project;
 pub mod query;
@@ -87,6 +90,14 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// What a stream's `hello` says of its keep-alives, so that a client need not learn it from
+    /// waiting.
+    pub(super) fn keep_alive_ms(&self) -> u64 {
+        u64::try_from(self.keep_alive.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
 /// How many bodies with files in them are worked on at once: each may take a hundred megabytes.
 pub const LARGE_BODIES: usize = 4;
 
@@ -148,11 +159,11 @@ pub fn router(app: App) -> Router {
         .route("/api/stream", get(streams::jobs))
         .route("/api/projects/{id}/stream", get(streams::project))
         .route("/api/project/{id}", get(project::show))
-        .route("/api/file/{id}", get(project::file))
         .route("/api/models", get(models::list))
         .route("/api/models/{*slug}", get(models::show))
         .route("/api/webhooks/{provider}/{job}/{attempt}/{token}", post(webhooks::receive))
         .merge(media::router())
+        .merge(chat::router())
         .route("/api/credits", get(credits::show))
         .route("/api/credits/ledger", get(credits::ledger))
         .route("/api/credits/grant", post(credits::grant))

@@ -44,6 +44,7 @@ struct Hello<'a> {
     attempt: u32,
     after: Option<EventId>,
     head: EventId,
+    keep_alive_ms: u64,
 }
 
 /// Streams a job's events from a cursor on, to its end.
@@ -79,6 +80,7 @@ async fn open(
         attempt: standing.attempt,
         after: cursor::number(asked),
         head: app.store.head(),
+        keep_alive_ms: app.options.keep_alive_ms(),
     };
     let mut opening = VecDeque::from([control::retry(), control::hello(&hello)]);
     let mut follower = app.store.follow(&log, resumed.unwrap_or_default());
@@ -116,6 +118,29 @@ pub(super) trait Reader: Send + 'static {
 
     /// The event that tells a job's place.
     fn place(job: &JobId, position: u32) -> Bytes;
+
+    /// What the reader is told when its stream ends before its jobs do.
+    fn farewell(&mut self, reason: Farewell) -> Option<Bytes> {
+        Some(control::bye(reason.as_str()))
+    }
+}
+
+/// Why a stream ends before its jobs do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Farewell {
+    /// The server goes down.
+    Draining,
+    /// The connection has reached its greatest age.
+    MaxAge,
+}
+
+impl Farewell {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Draining => "draining",
+            Self::MaxAge => "max_age",
+        }
+    }
 }
 
 impl Reader for Follower {
@@ -267,9 +292,9 @@ impl<R: Reader> Session<R> {
 
     fn on_timer(&mut self, now: Instant) {
         if self.drain_at.is_some_and(|at| at <= now) {
-            self.say_bye("draining");
+            self.say_bye(Farewell::Draining);
         } else if self.pace.ends_at <= now {
-            self.say_bye("max_age");
+            self.say_bye(Farewell::MaxAge);
         } else if self.spoke_at + self.pace.keep_alive <= now {
             self.waiting.push_back(self.pace.keep_alive_bytes.clone());
             self.spoke_at = now;
@@ -294,8 +319,8 @@ impl<R: Reader> Session<R> {
         self.told_places = told;
     }
 
-    fn say_bye(&mut self, reason: &str) {
-        self.waiting.push_back(control::bye(reason));
+    fn say_bye(&mut self, reason: Farewell) {
+        self.waiting.extend(self.reader.farewell(reason));
         self.is_over = true;
     }
 }
@@ -333,6 +358,12 @@ mod tests {
         Session::new(Busy { has_more }, VecDeque::new(), pace, draining.clone())
     }
 
+    /// Whether the stream ends with a goodbye for this reason.
+    fn says_bye(text: &str, reason: &str) -> bool {
+        let last = text.trim_end().rsplit("\n\n").next().unwrap_or_default();
+        last.starts_with(&format!("event: bye\ndata: {{\"reason\":\"{reason}\",\"retry_ms\":"))
+    }
+
     async fn all(mut session: Session<Busy>) -> String {
         let mut text = String::new();
         while let Some(bytes) = session.next().await {
@@ -345,7 +376,7 @@ mod tests {
     async fn a_stream_that_always_has_more_reaches_its_age() {
         let text = all(session(true, &CancellationToken::new())).await;
         assert_eq!(text.matches("event: bye").count(), 1, "{text}");
-        assert!(text.ends_with("data: {\"reason\":\"max_age\"}\n\n"), "{text}");
+        assert!(says_bye(&text, "max_age"), "{text}");
     }
 
     #[tokio::test(start_paused = true)]
@@ -355,7 +386,7 @@ mod tests {
         draining.cancel();
         let start = Instant::now();
         let text = all(session).await;
-        assert!(text.ends_with("data: {\"reason\":\"draining\"}\n\n"), "{text}");
+        assert!(says_bye(&text, "draining"), "{text}");
         assert!(start.elapsed() <= DRAIN.end + Duration::from_millis(100));
     }
 
@@ -365,6 +396,6 @@ mod tests {
         session.pace.keep_alive = Duration::from_secs(1);
         let text = all(session).await;
         assert!(text.contains(": keep-alive\n\n"), "{text}");
-        assert!(text.ends_with("data: {\"reason\":\"max_age\"}\n\n"), "{text}");
+        assert!(says_bye(&text, "max_age"), "{text}");
     }
 }

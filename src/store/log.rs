@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::event::payload::Progress;
 use crate::event::{Event, EventId};
 use crate::job::{ArtifactId, Job, JobId, Kind, State, Status, StoredArtifact};
 
@@ -209,6 +210,12 @@ impl Log {
             percent: inner.state.progress.percent,
             started_at: inner.started_at,
         }
+    }
+
+    /// How far the job is, as its readers were told.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.lock().state.progress.clone()
     }
 
     /// Waits until the terminal event is published; gives the job's last status.

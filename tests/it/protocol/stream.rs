@@ -51,10 +51,28 @@ async fn p06_a_stream_begins_with_a_retry_of_its_own_and_hello() {
         let data: Value = serde_json::from_str(field(&hello, "data").unwrap()).unwrap();
         let expected = json!({
             "job": job, "status": "running", "attempt": 1, "after": last, "head": last,
+            "keep_alive_ms": 5000,
         });
         assert_eq!(data, expected);
     }
     assert!(retries.len() > 1, "drawn for each connection: {retries:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p06_every_hello_says_how_often_a_stream_shows_that_it_lives() {
+    let interval = Duration::from_millis(7500);
+    let server = TestServer::with(|settings| settings.keep_alive = interval).await;
+    let job = server.submit_external().await;
+    let streams = [
+        format!("/api/jobs/{job}/stream"),
+        format!("/api/stream?job={job}"),
+        "/api/projects/default/stream".into(),
+    ];
+    for path in streams {
+        let hello = Raw::open(&server, &path, &[]).await.until("hello").await;
+        let data: Value = serde_json::from_str(field(&hello, "data").unwrap()).unwrap();
+        assert_eq!(data["keep_alive_ms"], 7500, "{path}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
