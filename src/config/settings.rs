@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use crate::telemetry;
 
 use super::form::{
-    Address, Decimal, Described, File, Filter, Folder, Form, LogFormat, Numbers, OnOff, Secret,
+    Address, Decimal, Described, EngineName, File, Filter, Folder, Form, LogFormat, Numbers, OnOff, Secret,
     Text, Url, Whole,
 };
 use super::units::{Size, Time};
@@ -95,6 +95,15 @@ macro_rules! settings {
             },
         )+];
     };
+}
+
+/// What serves the streams of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// Threads with a readiness loop each, which take a connection over once its head is written.
+    Fanout,
+    /// A task for each connection, as for every other request.
+    Hyper,
 }
 
 settings! {
@@ -317,6 +326,12 @@ settings! {
     keep_alive: Duration {
         flag: Some("keep-alive"), env: "TAILWATER_KEEP_ALIVE",
         default: "5s", form: Time(SECOND, Duration::from_millis(100)..=Duration::from_secs(15)),
+    }
+    /// What serves the streams of a job: 'fanout', threads that each serve thousands of readers, or
+    /// 'hyper', a task for each.
+    engine: Engine {
+        flag: Some("engine"), env: "TAILWATER_ENGINE",
+        default: "fanout", form: EngineName,
     }
     /// After how long a reader that takes no byte is closed, in seconds, 1 s to 1 h.
     stall_timeout: Duration {

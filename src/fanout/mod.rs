@@ -35,7 +35,7 @@ mod wheel;
 
 use std::io;
 use std::net::TcpStream;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -108,7 +108,7 @@ pub struct Handover {
 #[derive(Debug)]
 pub struct Engine {
     bells: Vec<Arc<Bell>>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
     next: AtomicUsize,
 }
 
@@ -118,18 +118,18 @@ impl Engine {
     /// # Errors
     /// When the system gives no thread or no `epoll` instance.
     pub fn start(store: &Store, options: &Options) -> io::Result<Self> {
-        let mut engine = Self { bells: Vec::new(), threads: Vec::new(), next: AtomicUsize::new(0) };
+        let (mut bells, mut threads) = (Vec::new(), Vec::new());
         let fetcher = fetch::Fetcher::start(store.clone(), Arc::clone(&options.words));
         for place in 0..options.shards.clamp(1, 32) {
             let place = u32::try_from(place).expect("at most 32");
             let shard = Shard::new(place, options.clone(), fetcher.clone())?;
-            engine.bells.push(shard.bell());
+            bells.push(shard.bell());
             let thread = std::thread::Builder::new().name(format!("fanout-{place}"));
-            engine.threads.push(thread.spawn(move || shard.run())?);
+            threads.push(thread.spawn(move || shard.run())?);
         }
-        let listeners = engine.bells.iter().map(|bell| Arc::clone(bell) as Arc<dyn Listener>);
+        let listeners = bells.iter().map(|bell| Arc::clone(bell) as Arc<dyn Listener>);
         store.set_listeners(listeners.collect());
-        Ok(engine)
+        Ok(Self { bells, threads: Mutex::new(threads), next: AtomicUsize::new(0) })
     }
 
     /// Gives a stream to a shard, in turns: readers of one log are on all of them.
@@ -150,9 +150,10 @@ impl Engine {
     }
 
     /// Ends what is left, and waits for the threads. Blocks for as long as a write may take.
-    pub fn stop(self) {
+    pub fn stop(&self) {
         self.bells.iter().for_each(|bell| bell.stop());
-        for thread in self.threads {
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        for thread in threads.drain(..) {
             // A shard that panicked has said so itself.
             drop(thread.join());
         }

@@ -18,10 +18,15 @@ const RETRY: std::ops::Range<Duration> = Duration::from_secs(1)..Duration::from_
 const LONG_RETRY: std::ops::Range<Duration> = Duration::from_secs(5)..Duration::from_secs(15);
 
 /// The comment that shows that a stream is alive.
-pub(super) const KEEP_ALIVE_COMMENT: Bytes = Bytes::from_static(b": keep-alive\n\n");
+const KEEP_ALIVE_COMMENT: Bytes = Bytes::from_static(b": keep-alive\n\n");
 
 /// The same as an event, for a page whose `EventSource` must notice silence.
-pub(super) const KEEP_ALIVE_EVENT: Bytes = Bytes::from_static(b"event: keep-alive\ndata: {}\n\n");
+const KEEP_ALIVE_EVENT: Bytes = Bytes::from_static(b"event: keep-alive\ndata: {}\n\n");
+
+/// What shows that a stream is alive.
+pub(super) const fn keep_alive(as_event: bool) -> Bytes {
+    if as_event { KEEP_ALIVE_EVENT } else { KEEP_ALIVE_COMMENT }
+}
 
 /// A `retry:` field of its own.
 pub(super) fn retry() -> Bytes {

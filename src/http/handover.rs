@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use axum::body::Body;
+use axum::http::header::{CONNECTION, HeaderValue};
 use axum::response::Response;
 use bytes::Bytes;
 use http_body::Frame;
@@ -70,7 +71,9 @@ impl Exit {
     pub(super) fn respond(&self, opening: Bytes, promise: Promise) -> Response {
         *self.promise() = Some(promise);
         let shared = Arc::clone(&self.shared);
-        stream::as_stream(Body::new(Opening { bytes: Some(opening), shared }))
+        let mut response = stream::as_stream(Body::new(Opening { bytes: Some(opening), shared }));
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        response
     }
 
     /// The promise, once there is nothing of it left to write.
@@ -191,7 +194,7 @@ pub struct ControlWords;
 
 impl Words for ControlWords {
     fn keep_alive(&self, as_event: bool) -> Bytes {
-        if as_event { control::KEEP_ALIVE_EVENT } else { control::KEEP_ALIVE_COMMENT }
+        control::keep_alive(as_event)
     }
 
     fn place(&self, position: u32) -> Bytes {

@@ -12,6 +12,7 @@ pub mod cursor;
 mod envelope;
 pub mod events;
 pub mod files;
+pub mod handover;
 pub mod health;
 pub mod ingest;
 pub mod jobs;
@@ -47,6 +48,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::artifact::Artifacts;
+use crate::fanout::Engine;
 use crate::queue::Queue;
 use crate::store::Store;
 use crate::worker::Makers;
@@ -142,6 +144,8 @@ pub struct App {
     pub replays: Arc<webhooks::Replays>,
     /// Bounds and times.
     pub options: Arc<Options>,
+    /// Serves the streams of one job where HTTP/1.1 is spoken; without it hyper does.
+    pub engine: Option<Arc<Engine>>,
     /// Set when the server goes down.
     pub draining: CancellationToken,
     /// What a page should tell.
