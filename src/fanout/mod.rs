@@ -33,6 +33,9 @@ mod reader;
 mod shard;
 mod wheel;
 
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -311,7 +311,8 @@ impl Shard {
     fn heed(&mut self, event: &Readiness) {
         let row = event.token().0;
         let Some(reader) = self.readers.get(row) else { return };
-        if event.is_error() || (event.is_readable() && !outlet::listen(&reader.socket)) {
+        // The socket is asked, and not the event believed: the row may have a new reader since.
+        if (event.is_error() || event.is_readable()) && !outlet::listen(&reader.socket) {
             return self.remove(row);
         }
         if event.is_writable() && !self.readers[row].is_live() {
