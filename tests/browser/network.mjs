@@ -93,16 +93,17 @@ export class Visit {
 
   /** Opens the bare page of the client library on a job. */
   watch(job, options = {}) {
-    return this.#open(`/test/watch.html?${new URLSearchParams(options)}#job=${job}`);
+    return this.open(`/test/watch.html?${new URLSearchParams(options)}#job=${job}`);
   }
 
   /** Opens the studio, which is made to keep what its badge said in `window.phases`. */
   async studio(hash = "") {
     await this.context.addInitScript(keepPhases);
-    return this.#open(`/${hash}`);
+    return this.open(`/${hash}`);
   }
 
-  async #open(path) {
+  /** Opens any page. */
+  async open(path) {
     const page = await openPage(this.context, this.wire.url + path);
     this.#pages.push(page);
     return page;
