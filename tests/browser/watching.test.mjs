@@ -60,7 +60,7 @@ network.everywhere("a reload that remembers its cursor goes on where it was", as
   await page.waitForSelector("#post[data-shown=all]", { state: "attached" });
   const before = await page.evaluate(() => window.before);
   const ids = [idsOf(before), idsOf(await seenBy(page))];
-  assert.ok(ids.every(({ length }) => length >= 20));
+  assert.ok(ids[0].length >= 20 && ids[1].length > 0);
   assert.deepEqual(ids.flat(), (await logOf(visit.server, producer.job)).map(({ id }) => id));
 });
 
