@@ -39,6 +39,20 @@ network.everywhere("a job is followed to its end", async (visit) => {
   assert.deepEqual(phases, expected[visit.way]);
 });
 
+for (const transport of ["fetch", "eventsource", "long-poll", "poll"]) {
+  test(`whatever carries them, the events are the same (${transport})`, () => network.visit("plain", async (visit) => {
+    const producer = await visit.external();
+    const page = await visit.watch(producer.job, { transport });
+    await page.waitForSelector(`#badge[data-carrier=${transport}]`, { state: "attached" });
+    await producer.write("Carried");
+    await hasAll(page, producer);
+    await producer.complete();
+    await assertWhole(page, visit.server);
+    const carriers = new Set((await seenBy(page)).states.map(({ carrier }) => carrier));
+    assert.deepEqual([...carriers].filter((carrier) => carrier !== null), [transport]);
+  }));
+}
+
 network.everywhere("a reload in the middle begins again and has everything once", async (visit) => {
   const producer = await visit.external();
   const page = await visit.watch(producer.job);
