@@ -33,7 +33,12 @@ export class Network {
   }
 
   async #start({ pages = ["watch.js"], ...options }) {
-    [this.server, this.browser, this.#pages] = await Promise.all([Server.start(options), launch(), buildPages(pages)]);
+    // Each is known as soon as it is there, so that it is stopped even where another does not come.
+    await Promise.all([
+      Server.start(options).then((server) => { this.server = server; }),
+      launch().then((browser) => { this.browser = browser; }),
+      buildPages(pages).then((built) => { this.#pages = built; }),
+    ]);
     this.nginx = await Nginx.start({ url: this.server.url, pages: this.#pages.folder });
   }
 
