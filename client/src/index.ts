@@ -19,5 +19,6 @@ export { initialState, reduce, withJob } from "./state.ts";
 export type { End, FoldableEvent, JobFacts, JobState, Narration, Work } from "./state.ts";
 export type { SubmitOptions } from "./submit.ts";
 export type * from "./types.ts";
-export type { Phase, ProjectEvent, ProjectWatchOptions, RetryOptions, Transport, Watch, WatchOptions, WatchState } from "./watch/types.ts";
-export type { ProjectWatch } from "./watch/watch.ts";
+export type {
+  Phase, ProjectEvent, ProjectWatch, ProjectWatchOptions, RetryOptions, Transport, Watch, WatchOptions, WatchState,
+} from "./watch/types.ts";

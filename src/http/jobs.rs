@@ -12,6 +12,7 @@ use crate::db::jobs::Filter;
 use crate::job::{JobId, Kind, Status};
 use crate::queue::{EndError, Ended};
 use crate::reconcile;
+use crate::store::Log;
 
 use super::query::Query;
 use super::range::has_it_already;
@@ -124,27 +125,39 @@ fn reason(value: Option<&Value>) -> Result<String, Problem> {
 
 async fn cancel_job(app: &App, id: &str, reason: &str) -> Result<Response, Problem> {
     let log = cursor::log(app, id).await?;
+    match end_by_cancel(app, &log, reason).await? {
+        None => {
+            let view = json!({ "job_id": log.job, "status": "canceling" });
+            Ok((StatusCode::ACCEPTED, axum::Json(view)).into_response())
+        }
+        Some(Ended::Now | Ended::Before(Status::Canceled)) => {
+            let view = json!({ "job_id": log.job, "status": Status::Canceled });
+            Ok(axum::Json(view).into_response())
+        }
+        Some(Ended::Before(status)) => {
+            let detail = format!("the job is {status} and cannot be canceled any more");
+            Err(Problem::new(Code::JobEnded, detail))
+        }
+    }
+}
+
+/// Cancels a job; nothing when it will be canceled, and that takes longer than an answer may.
+///
+/// # Errors
+/// [`Code::Unavailable`].
+pub(super) async fn end_by_cancel(
+    app: &App,
+    log: &Log,
+    reason: &str,
+) -> Result<Option<Ended>, Problem> {
     if let Some(trouble) = app.store.journal().health().trouble {
         return Err(crate::store::JournalError::Unavailable(trouble).into());
     }
     let canceled = app.queue.cancel(&log.job, reason);
-    let ended = match tokio::time::timeout(CANCEL_WAIT, canceled).await {
-        Ok(Ok(ended)) => ended,
-        Ok(Err(error)) => return Err(error.into()),
-        Err(_) => {
-            let view = json!({ "job_id": log.job, "status": "canceling" });
-            return Ok((StatusCode::ACCEPTED, axum::Json(view)).into_response());
-        }
-    };
-    match ended {
-        Ended::Now | Ended::Before(Status::Canceled) => {
-            let view = json!({ "job_id": log.job, "status": Status::Canceled });
-            Ok(axum::Json(view).into_response())
-        }
-        Ended::Before(status) => {
-            let detail = format!("the job is {status} and cannot be canceled any more");
-            Err(Problem::new(Code::JobEnded, detail))
-        }
+    match tokio::time::timeout(CANCEL_WAIT, canceled).await {
+        Ok(Ok(ended)) => Ok(Some(ended)),
+        Ok(Err(error)) => Err(error.into()),
+        Err(_) => Ok(None),
     }
 }
 

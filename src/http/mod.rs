@@ -4,6 +4,7 @@
 //! here and in [`crate::event`], nowhere else.
 
 pub mod body;
+mod chat;
 mod conditional;
 pub mod control;
 pub mod credits;
@@ -162,6 +163,7 @@ pub fn router(app: App) -> Router {
         .route("/api/models/{*slug}", get(models::show))
         .route("/api/webhooks/{provider}/{job}/{attempt}/{token}", post(webhooks::receive))
         .merge(media::router())
+        .merge(chat::router())
         .route("/api/credits", get(credits::show))
         .route("/api/credits/ledger", get(credits::ledger))
         .route("/api/credits/grant", post(credits::grant))

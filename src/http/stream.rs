@@ -118,6 +118,29 @@ pub(super) trait Reader: Send + 'static {
 
     /// The event that tells a job's place.
     fn place(job: &JobId, position: u32) -> Bytes;
+
+    /// What the reader is told when its stream ends before its jobs do.
+    fn farewell(&mut self, reason: Farewell) -> Option<Bytes> {
+        Some(control::bye(reason.as_str()))
+    }
+}
+
+/// Why a stream ends before its jobs do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Farewell {
+    /// The server goes down.
+    Draining,
+    /// The connection has reached its greatest age.
+    MaxAge,
+}
+
+impl Farewell {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Draining => "draining",
+            Self::MaxAge => "max_age",
+        }
+    }
 }
 
 impl Reader for Follower {
@@ -269,9 +292,9 @@ impl<R: Reader> Session<R> {
 
     fn on_timer(&mut self, now: Instant) {
         if self.drain_at.is_some_and(|at| at <= now) {
-            self.say_bye("draining");
+            self.say_bye(Farewell::Draining);
         } else if self.pace.ends_at <= now {
-            self.say_bye("max_age");
+            self.say_bye(Farewell::MaxAge);
         } else if self.spoke_at + self.pace.keep_alive <= now {
             self.waiting.push_back(self.pace.keep_alive_bytes.clone());
             self.spoke_at = now;
@@ -296,8 +319,8 @@ impl<R: Reader> Session<R> {
         self.told_places = told;
     }
 
-    fn say_bye(&mut self, reason: &str) {
-        self.waiting.push_back(control::bye(reason));
+    fn say_bye(&mut self, reason: Farewell) {
+        self.waiting.extend(self.reader.farewell(reason));
         self.is_over = true;
     }
 }

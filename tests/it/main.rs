@@ -4,6 +4,7 @@
 #![expect(unreachable_pub, reason = "a test binary exports nothing")]
 
 mod bad_input;
+mod chat;
 mod cli;
 mod config;
 mod crash;

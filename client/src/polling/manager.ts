@@ -12,6 +12,8 @@ import type {
 } from "./types.ts";
 import { realWorld, type PollingWorld } from "./world.ts";
 
+const STOPPED = ["stopped", "Polling stopped"] as const;
+
 /**
  * Polls until something is done: once for each id, politely, and for seven minutes at the most.
  *
@@ -47,14 +49,27 @@ export class SmartPollingManager {
       // Those who shared the poll share what follows it; its signal was for what is over.
       resume: (more = {}) => this.startPolling(pollId, ask, { ...options, signal: undefined, shared: true, ...more }, subject),
     });
-    if (options.signal?.aborted === true) return Promise.resolve(notBegun(handle(null)));
     const active = this.#polls.get(pollId);
     if (active !== undefined && options.shared === true) {
       // Callers who share an id poll for the same thing.
       return active.join(options) as Promise<PollingResult<T>>;
     }
-    active?.stop("replaced", `Polling replaced by a newer poll of ${pollId}`);
-    return this.#begin(pollId, ask, options, handle);
+    const poll: Poll<T> = new Poll<T>({
+      pollId,
+      ask,
+      limits: limitsOf(options),
+      world: this.#world,
+      handle,
+      onEnd: () => {
+        if (this.#polls.get(pollId) === poll) this.#polls.delete(pollId);
+      },
+    });
+    const result = poll.join(options);
+    if (options.signal?.aborted === true) return result;
+    active?.end("replaced", `Polling replaced by a newer poll of ${pollId}`);
+    this.#polls.set(pollId, poll);
+    void poll.run();
+    return result;
   }
 
   /** Polls until a file is there, or will never be. */
@@ -80,37 +95,17 @@ export class SmartPollingManager {
   /** Ends a poll, and never its job; tells whether there was one. */
   stopPolling(id: string): boolean {
     const poll = this.#find(id);
-    poll?.stop("stopped", "Polling stopped");
+    poll?.end(...STOPPED);
     return poll !== undefined;
   }
 
   /** Ends all polls. Nothing is left of them: no timer, no listener, no request, no open promise. */
   stopAllPolling(): void {
-    for (const poll of [...this.#polls.values()]) poll.stop("stopped", "Polling stopped");
+    for (const poll of [...this.#polls.values()]) poll.end(...STOPPED);
   }
 
   #find(id: string): Poll<unknown> | undefined {
-    return [id, `file-${id}`, `project-${id}`].map((pollId) => this.#polls.get(pollId)).find((poll) => poll !== undefined);
-  }
-
-  #begin<T>(
-    pollId: string,
-    ask: PollFunction<T>,
-    options: PollingOptions,
-    handle: (jobId: string | null) => PollingHandle<T>,
-  ): Promise<PollingResult<T>> {
-    const poll: Poll<T> = new Poll<T>({
-      pollId,
-      ask,
-      limits: limitsOf(options),
-      world: this.#world,
-      handle,
-      onEnd: () => this.#polls.delete(pollId),
-    });
-    this.#polls.set(pollId, poll);
-    const result = poll.join(options);
-    void poll.run();
-    return result;
+    return this.#polls.get(id) ?? this.#polls.get(`file-${id}`) ?? this.#polls.get(`project-${id}`);
   }
 
   #pollResource<View extends FileView | ProjectView>(
@@ -125,16 +120,6 @@ export class SmartPollingManager {
     return this.startPolling(pollId, (context) => question.ask(context), options, subject);
   }
 }
-
-/** What comes of a poll whose signal was aborted before it began. */
-const notBegun = <T>(handle: PollingHandle<T>): PollingResult<T> => ({
-  success: false,
-  error: "Polling aborted",
-  attempts: 0,
-  duration: 0,
-  method: "aborted",
-  handle,
-});
 
 /** The polls of this page or process. */
 export const smartPollingManager = /* @__PURE__ */ new SmartPollingManager();

@@ -67,9 +67,9 @@ export class Question<View extends HasHint> {
     });
     if (body === null) return { completed: false, pollAfterMs: retryAfterMs };
     const outcome = this.#resource.read(body);
-    // The tag of an answer that was lost, or that ends the poll, is not kept: whoever asks again
-    // would only be told that nothing is new.
-    const goesOn = !outcome.completed && outcome.shouldContinue !== false && !signal.aborted;
+    // The tag of an end is not kept: should the end be lost, because the page woke up meanwhile,
+    // whoever asks again would only be told that nothing is new.
+    const goesOn = !outcome.completed && outcome.shouldContinue !== false;
     this.#etag = goesOn ? etag : null;
     return { ...outcome, pollAfterMs: body.poll_after_ms ?? retryAfterMs };
   }

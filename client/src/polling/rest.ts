@@ -1,6 +1,6 @@
 // The time between two polls: ended by a timer, by the page's waking up, or by the poll's end.
 
-import { after, type PollingWorld } from "./world.ts";
+import type { PollingWorld } from "./world.ts";
 
 /** How often a page that nobody looks at asks, at the most. */
 export const HIDDEN_INTERVAL_MS = 60_000;
@@ -48,7 +48,7 @@ export class Rest {
   /** Sleeps, and tells whether it was woken. */
   #sleep(ms: number): Promise<boolean> {
     return new Promise((resolve) => {
-      const cancel = after(this.#world, ms, () => this.#rouse?.(false));
+      const cancel = this.#world.after(ms, () => this.#rouse?.(false));
       this.#rouse = (woken) => {
         this.#rouse = null;
         cancel();

@@ -22,14 +22,8 @@ export interface PollingWorld extends World {
 export const realWorld: PollingWorld = {
   ...watchWorld,
   fetch: (input, init) => fetch(input, init),
-  // Node has a navigator without this field.
-  isOnline: () => typeof navigator === "undefined" || navigator.onLine !== false,
+  // Node has a navigator without this field, and once had none.
+  isOnline: () => globalThis.navigator?.onLine !== false,
   baseUrl: "",
   token: undefined,
 };
-
-/** Calls once after so many milliseconds, unless the returned function is called before. */
-export function after(world: World, ms: number, work: () => void): () => void {
-  const timer = world.setTimeout(work, ms);
-  return () => world.clearTimeout(timer);
-}

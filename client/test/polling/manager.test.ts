@@ -70,6 +70,20 @@ describe("the manager", () => {
     world.expectNothingLeft();
   });
 
+  it("a_poll_function_that_goes_on_for_nobody_leaves_no_timer", async () => {
+    const world = new TestWorld(running);
+    let goOn = (): void => undefined;
+    void world.manager.startPolling("mine", async ({ cutAfter }) => {
+      await new Promise<void>((resolve) => (goOn = resolve));
+      cutAfter(60_000);
+      return { completed: false };
+    });
+    world.manager.stopAllPolling();
+    goOn();
+    await pass(0);
+    world.expectNothingLeft();
+  });
+
   it("one_request_of_an_id_is_open_at_a_time", async () => {
     const world = new TestWorld(({ at }) => new Promise((resolve) => {
       setTimeout(() => resolve(json(file(at > 60_000 ? "completed" : "running"))), 4_000);

@@ -55,6 +55,10 @@ describe("options", () => {
     expect(times.length).toBeLessThan(400);
   });
 
+  it("maxDuration_of_nothing_asks_once", async () => {
+    expect(await timesOf({ maxDuration: 0 }, 10_000)).toEqual([0]);
+  });
+
   it("initialInterval_is_the_first_wait_and_the_curve_goes_on_from_it", async () => {
     expect(await timesOf({ initialInterval: 2_000 }, 30_000)).toEqual([0, 2_000, 7_000, 17_000, 27_000]);
     expect(await timesOf({ initialInterval: 5_000 }, 30_000)).toEqual([0, 5_000, 15_000, 25_000]);
@@ -74,8 +78,8 @@ describe("options", () => {
 
   it("backoff_ends_with_the_first_answer_and_the_curve_goes_on_where_it_was", async () => {
     let index = 0;
-    const times = await timesOf({}, 25_000, () => ([1, 2].includes(index++) ? broken() : running()));
-    expect(times).toEqual([0, 1_000, 3_000, 7_000, 9_000, 14_000, 24_000]);
+    const times = await timesOf({}, 25_000, () => ([1, 2, 4].includes(index++) ? broken() : running()));
+    expect(times).toEqual([0, 1_000, 3_000, 7_000, 9_000, 13_000, 18_000]);
   });
 
   it("backoff_is_spread_by_up_to_a_fifth", async () => {

@@ -56,8 +56,11 @@ describe("a page", () => {
     world.manager.stopAllPolling();
   });
 
-  it("wakes_no_sooner_than_the_server_allows", async () => {
-    const world = new TestWorld((_, index) => (index === 0 ? problem(429, { "retry-after": "30" }) : running()));
+  it.each([
+    ["a_rate_limit", () => problem(429, { "retry-after": "30" })],
+    ["a_hint", () => json(file("running", { poll_after_ms: 30_000 }))],
+  ])("wakes_no_sooner_than_the_server_allows_by_%s", async (_, answer) => {
+    const world = new TestWorld((_, index) => (index === 0 ? answer() : running()));
     void world.manager.pollFileCompletion("file_1");
     await pass(10_000);
     world.page.wake();

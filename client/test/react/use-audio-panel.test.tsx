@@ -149,6 +149,16 @@ test("it_is_heard_at_once_in_an_element_that_comes_with_it_or_later", async () =
   await eventually(() => expect(other.now.isPlaying).toBe(true));
 });
 
+test("strict_mode_plays_it_once_and_loads_it_once", async () => {
+  const play = vi.spyOn(window.HTMLMediaElement.prototype, "play");
+  const load = vi.spyOn(window.HTMLMediaElement.prototype, "src", "set");
+  const subject = new Subject();
+  await mount(<StrictMode><subject.View job={READY} options={{ autoPlay: true }} /></StrictMode>);
+  await eventually(() => expect(subject.now.isPlaying).toBe(true));
+  expect(play).toHaveBeenCalledTimes(1);
+  expect(load.mock.calls).toEqual([[URL_OF_VOICE]]);
+});
+
 test("a_choice_that_comes_late_starts_nothing", async () => {
   const subject = new Subject();
   const mounted = await mount(<subject.View job={READY} />);
@@ -166,6 +176,30 @@ test("where_the_browser_forbids_it_the_panel_says_so_and_a_click_plays_it", asyn
   vi.restoreAllMocks();
   subject.now.play();
   await eventually(() => expect(subject.now).toMatchObject({ isPlaying: true, autoplayBlocked: false }));
+});
+
+test("what_the_browser_forbade_is_forgotten_with_the_narration", async () => {
+  const subject = new Subject();
+  const mounted = await mount(<subject.View job={initialState()} options={{ autoPlay: true }} />);
+  forbids(elementOf(mounted));
+  await mounted.render(<subject.View job={READY} options={{ autoPlay: true }} />);
+  await eventually(() => expect(subject.now.autoplayBlocked).toBe(true));
+  await mounted.render(<subject.View job={initialState()} options={{ autoPlay: true }} />);
+  await eventually(() => expect(subject.now.autoplayBlocked).toBe(false));
+});
+
+test("what_the_browser_says_of_an_element_that_has_left_is_nobodys", async () => {
+  const subject = new Subject();
+  const mounted = await mount(<subject.View job={READY} />);
+  let forbid: () => void = () => undefined;
+  vi.spyOn(elementOf(mounted), "play").mockReturnValue(new Promise((_, reject) => {
+    forbid = () => reject(new DOMException("click first", "NotAllowedError"));
+  }));
+  subject.now.play();
+  await mounted.render(<subject.View job={READY} withElement={false} />);
+  forbid();
+  await turn();
+  expect(subject.now.autoplayBlocked).toBe(false);
 });
 
 test("a_load_that_was_broken_off_is_not_a_browser_that_forbids", async () => {
@@ -208,9 +242,12 @@ test("another_job_silences_the_narration_before_it", async () => {
   const subject = new Subject();
   const mounted = await mount(<subject.View job={READY} options={{ autoPlay: true }} />);
   await eventually(() => expect(subject.now.isPlaying).toBe(true));
+  const load = vi.spyOn(elementOf(mounted), "load");
   await mounted.render(<subject.View job={initialState()} options={{ autoPlay: true }} />);
   await eventually(() => expect(subject.now).toMatchObject({ phase: "waiting", url: null, isPlaying: false }));
   expect(elementOf(mounted).hasAttribute("src")).toBe(false);
+  // Without it a browser keeps the file, and the connection to it.
+  expect(load).toHaveBeenCalledTimes(1);
   subject.now.play();
   await turn();
   expect(subject.now.isPlaying).toBe(false);
@@ -220,8 +257,10 @@ test("an_element_that_leaves_is_not_playing_any_more", async () => {
   const subject = new Subject();
   const mounted = await mount(<subject.View job={READY} options={{ autoPlay: true }} />);
   await eventually(() => expect(subject.now.isPlaying).toBe(true));
+  const forget = vi.spyOn(elementOf(mounted), "removeEventListener");
   await mounted.render(<subject.View job={READY} options={{ autoPlay: true }} withElement={false} />);
   await eventually(() => expect(subject.now.isPlaying).toBe(false));
+  expect(forget.mock.calls.map(([name]) => name)).toEqual(["play", "pause", "ended"]);
 });
 
 test("a_server_renders_what_is_known_of_the_narration", () => {

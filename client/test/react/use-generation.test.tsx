@@ -1,6 +1,6 @@
 // A submit and its job in a component, over a server that the test writes.
 
-import { eventually, mount, shows, turn } from "./page.ts";
+import { eventually, mount, shows, turn, wait } from "./page.ts";
 
 import { StrictMode, type ReactElement } from "react";
 import { renderToString } from "react-dom/server";
@@ -147,6 +147,21 @@ test("the_newest_of_two_submits_wins_whichever_is_answered_first", async () => {
   expect(subject.renders.map(({ jobId }) => jobId)).not.toContain("job_old");
 });
 
+test("a_submit_that_is_broken_off_by_a_newer_one_is_no_error", async () => {
+  const subject = new Subject();
+  await mount(<subject.View />);
+  subject.server.intercept = (request, signal) =>
+    request === SUBMIT && subject.server.count(SUBMIT) === 1
+      ? new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)))
+      : null;
+  const older = subject.now.submit(BLOG);
+  await eventually(() => expect(subject.server.count(SUBMIT)).toBe(1));
+  expect(await subject.now.submit(OTHER)).toBe("job_1");
+  expect(await older).toBeNull();
+  await shows(() => expect(subject.now).toMatchObject({ phase: "running", jobId: "job_1", error: null }));
+  expect(subject.renders.every(({ error }) => error === null)).toBe(true);
+});
+
 test("a_submit_while_a_job_runs_shows_the_new_one_and_lets_the_old_one_run", async () => {
   const subject = await running();
   const from = subject.renders.length;
@@ -186,6 +201,39 @@ test("a_cancel_that_comes_to_nothing_says_so_until_the_job_ends", async () => {
   await shows(() => expect(subject.now).toMatchObject({ phase: "running", error: { code: "draining" } }));
   subject.server.add("job_1", COMPLETED);
   await shows(() => expect(subject.now).toMatchObject({ phase: "completed", error: null }));
+});
+
+test("a_cancel_that_gets_through_takes_back_the_error_of_the_one_before", async () => {
+  const subject = await running();
+  subject.server.intercept = (request) => (request === CANCEL ? refused(503, "draining") : null);
+  await subject.now.cancel();
+  await shows(() => expect(subject.now.error?.code).toBe("draining"));
+  const canceling = { job_id: "job_1", status: "canceling" };
+  subject.server.intercept = (request) => (request === CANCEL ? Response.json(canceling) : null);
+  await subject.now.cancel();
+  await shows(() => expect(subject.now).toMatchObject({ phase: "running", error: null }));
+});
+
+test("a_cancel_that_comes_to_nothing_says_nothing_of_the_next_job", async () => {
+  const subject = await running();
+  let answer: (response: Response) => void = () => undefined;
+  subject.server.intercept = (request) =>
+    request === CANCEL ? new Promise((resolve) => { answer = resolve; }) : null;
+  const canceled = subject.now.cancel();
+  await eventually(() => expect(subject.server.count(CANCEL)).toBe(1));
+  expect(await subject.now.submit(OTHER)).toBe("job_2");
+  answer(refused(503, "draining"));
+  await canceled;
+  await turn();
+  expect(subject.now).toMatchObject({ phase: "running", jobId: "job_2", error: null });
+});
+
+test("a_job_that_cannot_be_watched_runs_on_and_says_why_it_is_not_seen", async () => {
+  const subject = new Subject();
+  await mount(<subject.View />);
+  subject.server.intercept = (request) => (request === SUBMIT ? null : refused(403, "not_yours"));
+  await subject.now.submit(BLOG);
+  await eventually(() => expect(subject.now).toMatchObject({ phase: "running", error: { code: "not_yours" } }), () => wait(1_000));
 });
 
 test("a_cancel_that_comes_after_the_jobs_own_end_is_no_error", async () => {

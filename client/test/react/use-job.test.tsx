@@ -90,9 +90,11 @@ test("another_id_shows_nothing_of_the_job_before_it", async () => {
 
 test("strict_mode_opens_one_stream", async () => {
   const server = new ScriptedServer();
+  const watch = vi.spyOn(server.client, "watch");
   const { container } = await mount(<StrictMode><View id="job_1" options={{ client: server.client }} /></StrictMode>);
   server.add("job_1", content(0, "once"));
   await shows(() => expect(container.textContent).toBe("once"));
+  expect(watch).toHaveBeenCalledTimes(1);
   expect(server.requests).toEqual([STREAM]);
   expect(server.streams.size).toBe(1);
 });

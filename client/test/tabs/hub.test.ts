@@ -17,7 +17,7 @@ test("ten tabs with a job each have one connection", async () => {
   await settle();
   expect(origin.open).toBe(1);
   expect(seen.map(({ ids }) => ids)).toEqual(Array.from({ length: 10 }, (_, at) => [at + 1]));
-  expect(seen.every(({ watcher }) => watcher.current.phase === "live" && watcher.current.shared)).toBe(true);
+  expect(seen.every(({ watcher }) => watcher.state.phase === "live" && watcher.state.shared)).toBe(true);
 });
 
 test("a tab that comes later gets the whole job, and the others nothing twice", async () => {
@@ -91,7 +91,7 @@ test("a job that does not exist ends its own watch and no other one", async () =
   origin.append("job_1");
   await settle(4_000);
   await expect(bad.watcher.done).rejects.toMatchObject({ code: "unknown_job", status: 404 });
-  expect([good.ids, good.watcher.current.phase]).toEqual([[1], "live"]);
+  expect([good.ids, good.watcher.state.phase]).toEqual([[1], "live"]);
 });
 
 test("a job that ends lets its tabs go, and the last one the connection", async () => {
@@ -101,10 +101,10 @@ test("a job that ends lets its tabs go, and the last one the connection", async 
   await settle();
   origin.append("job_1", "completed");
   await settle();
-  expect([first.watcher.current.phase, second.watcher.current.phase, origin.open]).toEqual(["ended", "live", 1]);
+  expect([first.watcher.state.phase, second.watcher.state.phase, origin.open]).toEqual(["ended", "live", 1]);
   origin.append("job_2", "failed");
   await settle();
-  expect([second.watcher.current.phase, origin.open, vi.getTimerCount()]).toEqual(["ended", 0, 0]);
+  expect([second.watcher.state.phase, origin.open, vi.getTimerCount()]).toEqual(["ended", 0, 0]);
 });
 
 test("a hundred and fifty jobs take two connections", async () => {

@@ -87,7 +87,7 @@ export class Origin {
     // What a frozen tab was to do later it does not do.
     const world: World = {
       ...realWorld,
-      setTimeout: (work, delayMs) => setTimeout(() => { if (!isFrozen()) work(); }, delayMs),
+      after: (delayMs, work) => realWorld.after(delayMs, () => { if (!isFrozen()) work(); }),
     };
     const connection = new Connection({ baseUrl: "http://test", fetch: (url, init) => this.#fetch(url, init) });
     const locks = {
