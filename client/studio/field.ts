@@ -15,8 +15,8 @@ export interface Field {
   read(): unknown;
   /** Fills it in; undefined empties it. */
   write(value: unknown): void;
-  /** What has to be waited for before it can be read, such as an upload. */
-  readonly pending?: () => Promise<void> | null;
+  /** What has to be done before it is read for good, such as an upload. */
+  readonly pending?: () => Promise<void>;
 }
 
 /** A control, and the two ways of its value. */

@@ -152,6 +152,8 @@ export function jobView(section: HTMLElement, hooks: JobHooks): JobView {
         if (!described && (now.phase === "live" || now.phase === "ended")) void describe(wanted);
       },
     });
+    // A watch tells of changes only, and a server that is slow to answer is none.
+    hooks.connection.update(begun.state);
     begun.done.catch((problem: unknown) => {
       const final = problem instanceof TailwaterError && [401, 403, 404, 410].includes(problem.status ?? 0);
       if (wanted === id && final) hooks.onLost(lostBecause(wanted, problem.status));

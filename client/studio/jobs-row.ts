@@ -67,7 +67,7 @@ export function jobRow(first: Listed): Row {
       link.dataset.status = state.status;
       link.dataset.kind = state.kind ?? "";
       setText(title, state.input === null ? "…" : titleOf(state.input, state.kind));
-      setText(facts, [state.kind === null ? "" : KINDS[state.kind], state.model ?? ""].filter((fact) => fact !== "").join(" · "));
+      setText(facts, factsOf(job));
       setText(status, state.end === null ? `${percent} % · ${stage(state).words}` : STATUS_WORDS[state.status]);
       bar.style.setProperty("--filled", `${percent}%`);
       setText(cost, costWords(creditsOfJob(job)));
@@ -75,6 +75,11 @@ export function jobRow(first: Listed): Row {
     },
     tick,
   };
+}
+
+function factsOf({ state: { kind, model, end } }: Listed): string {
+  const simulated = end?.data.simulated === true ? "simulated" : "";
+  return [kind === null ? "" : KINDS[kind], model ?? "", simulated].filter((fact) => fact !== "").join(" · ");
 }
 
 /** A picture, or a video's first moment; neither is fetched before it is in sight. */

@@ -1,7 +1,6 @@
 // The jobs of the project: one stream for all of them, a list that does not move under the pointer.
 
 import type { ProjectEvent, ProjectWatch } from "../src/index.ts";
-import { watchProject } from "../src/watch/index.ts";
 import { sectionAddress } from "./address.ts";
 import type { Badge } from "./badge.ts";
 import { arrange, create, find, setText, showText } from "./dom.ts";
@@ -54,6 +53,8 @@ export function jobsSection(section: HTMLElement, connection: Badge): Jobs {
     asking = false;
     project = withSummaries(project, jobs.filter(({ id }) => before.includes(id)));
     request();
+    // Some may have been named meanwhile, and nothing more be said of them.
+    if (undescribed(project).some((id) => !before.includes(id))) void describe();
   }
 
   function request(): void {
@@ -138,7 +139,9 @@ export function jobsSection(section: HTMLElement, connection: Badge): Jobs {
         if (control instanceof HTMLInputElement || control instanceof HTMLSelectElement) control.value = query.get(name) ?? "";
       }
       shown.clear();
-      watch = watchProject(server.connection, PROJECT, { onEvent: take, onState: (state) => connection.update(state) });
+      watch = server.watchProject(PROJECT, { onEvent: take, onState: (state) => connection.update(state) });
+      // A watch tells of changes only.
+      connection.update(watch.state);
       readFilter();
       ticking = window.setInterval(() => {
         for (const row of rows.values()) row.tick(Date.now());

@@ -3,6 +3,7 @@
 import type { Model } from "../src/types.ts";
 import type { Balance } from "./balance.ts";
 import { submitCommand } from "./curl.ts";
+import { draftOf, keepDraft } from "./drafts.ts";
 import { find, setText, showText } from "./dom.ts";
 import { estimate } from "./estimate.ts";
 import type { Values } from "./estimate.ts";
@@ -59,6 +60,11 @@ export function makeSection(section: HTMLElement, { submit, purse }: { submit: S
     setText(find("#model-facts"), factsOf(chosen));
     showText(find("#model-warning"), warningOf(chosen));
     showText(find("#model-notes"), chosen.notes === undefined ? "" : `On this row of the catalog: ${chosen.notes}`);
+    noteChange();
+  }
+
+  function noteChange(): void {
+    if (model !== null) keepDraft(shown, { model: model.slug, values: currentValues() });
     drawEstimate();
   }
 
@@ -76,7 +82,7 @@ export function makeSection(section: HTMLElement, { submit, purse }: { submit: S
 
   async function read(): Promise<{ kind: Model["kind"]; model: string; input: Values }> {
     // What is being uploaded belongs to what is submitted.
-    await Promise.all(fields.map((field) => field.pending?.() ?? null));
+    await Promise.all(fields.map((field) => field.pending?.()));
     const { kind } = WORDS[shown];
     return { kind, model: model?.slug ?? "", input: currentValues() };
   }
@@ -85,20 +91,21 @@ export function makeSection(section: HTMLElement, { submit, purse }: { submit: S
     try {
       const models = await server.models({ kind: WORDS[wanted].kind });
       if (wanted !== shown) return;
-      const chosen = chosenOf(models, query, FIRST[wanted]);
+      const draft = query.size === 0 ? draftOf(wanted) : null;
+      const chosen = chosenOf(models, query, draft?.model ?? FIRST[wanted]);
       if (chosen === undefined) throw new Error("the catalog has no model for this");
       picker.offer(models, chosen);
-      choose(chosen, Object.fromEntries([...query].filter(([name]) => name !== "model")));
+      choose(chosen, draft?.values ?? Object.fromEntries([...query].filter(([name]) => name !== "model")));
       section.removeAttribute("aria-busy");
       const first = fields.find(({ input }) => isProse(input));
       if (first !== undefined && matchMedia("(pointer: fine)").matches) focusField(first);
     } catch (problem) {
-      showText(find(".form-error", form), why(problem));
+      if (wanted === shown) setText(find("#make-lead"), `The models could not be fetched. ${why(problem)}`);
     }
   }
 
   submitForm(form, { submit, read });
-  form.addEventListener("input", drawEstimate);
+  form.addEventListener("input", noteChange);
   purse.onChange(drawEstimate);
   find("#example").addEventListener("click", () => {
     if (model !== null) choose(model, model.example);

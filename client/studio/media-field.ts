@@ -110,7 +110,6 @@ export function mediaField(input: ModelInput): Field {
     input,
     element,
     read() {
-      takeAddress();
       const urls = chosen.map(({ url }) => url);
       return urls.length === 0 ? undefined : input.type === "uris" ? urls : urls[0];
     },
@@ -119,7 +118,11 @@ export function mediaField(input: ModelInput): Field {
       chosen = urls.slice(0, most).map((url) => ({ url, facts: url }));
       draw();
     },
-    pending: () => (uploads.length === 0 ? null : Promise.all(uploads).then(() => undefined)),
+    async pending() {
+      // An address that is still in its box belongs to what is submitted.
+      takeAddress();
+      await Promise.all(uploads);
+    },
   };
 }
 
@@ -156,11 +159,11 @@ const dropWords = (families: readonly Family[]): string => {
 
 /** What was chosen, to be seen or heard. What is elsewhere is not fetched by the page. */
 function previewOf({ url, facts }: Chosen, families: readonly Family[], remove: () => void): HTMLElement {
-  const button = create("button", { "type": "button", "class": "remove", "aria-label": `Remove ${facts}` }, icon("close"));
+  const button = create("button", { "type": "button", "class": "remove", "aria-label": `Remove ${facts.slice(0, 100)}` }, icon("close"));
   button.addEventListener("click", remove);
   const isHere = url.startsWith("/") || url.startsWith(`${location.origin}/`) || url.startsWith("data:");
   const words = create("p", { class: "chosen-facts" });
-  showText(words, isHere ? facts : `${facts}, which the provider fetches`);
+  showText(words, isHere ? (facts === url ? "A file of this server" : facts) : `${facts}, which the provider fetches`);
   return create("li", {}, ...(isHere ? [preview(url, families[0])] : []), words, button);
 }
 

@@ -23,11 +23,19 @@ type Input = Readonly<Record<string, unknown>> | null;
 
 /** What a job is about, in a line. Models have their own names for a prompt, and some take none. */
 export function titleOf(input: Input, kind: Kind | null = null): string {
-  const said = [input?.topic, input?.prompt, input?.promptText, input?.text, input?.title]
+  const said = [input?.topic, input?.prompt, input?.promptText, input?.text, input?.title, lastMessage(input)]
     .find((words) => typeof words === "string" && words.trim() !== "");
   if (typeof said === "string") return shortened(said.trim().replace(/\s+/g, " "));
   if (kind === "video" || kind === "image" || kind === "lipsync") return `${KINDS[kind]} without a prompt`;
+  if (kind === "chat") return KINDS.chat;
   return kind === "external" ? "External job" : "Untitled";
+}
+
+/** What a conversation was last asked. */
+function lastMessage(input: Input): unknown {
+  const messages: readonly unknown[] = Array.isArray(input?.messages) ? input.messages : [];
+  const last = messages.at(-1);
+  return typeof last === "object" && last !== null && "content" in last ? last.content : undefined;
 }
 
 /** A line, cut between two words where it is too long for one. */

@@ -115,17 +115,20 @@ struct HelloJob<'a> {
     status: Status,
     attempt: u32,
     after: Option<EventId>,
+    /// Nothing of it will come: the reader has its end.
+    over: bool,
 }
 
 /// `hello` of a stream of these jobs.
 pub(super) fn hello(app: &App, places: &[Place], asked: Cursor, head: EventId) -> Bytes {
     let jobs: Vec<_> = places
         .iter()
-        .map(|Place { log, standing, asked, .. }| HelloJob {
+        .map(|Place { log, standing, asked, is_over, .. }| HelloJob {
             job: &log.job,
             status: standing.status,
             attempt: standing.attempt,
             after: cursor::number(*asked),
+            over: *is_over,
         })
         .collect();
     control::hello(&json!({

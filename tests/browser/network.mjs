@@ -96,8 +96,9 @@ export class Visit {
     return this.#open(`/test/watch.html?${new URLSearchParams(options)}#job=${job}`);
   }
 
-  /** Opens the studio. */
-  studio(hash = "") {
+  /** Opens the studio, which is made to keep what its badge said in `window.phases`. */
+  async studio(hash = "") {
+    await this.context.addInitScript(keepPhases);
     return this.#open(`/${hash}`);
   }
 
@@ -105,6 +106,12 @@ export class Visit {
     const page = await openPage(this.context, this.wire.url + path);
     this.#pages.push(page);
     return page;
+  }
+
+  /** A job whose worker is the test itself, so that it is as far as the test wants it to be. */
+  async external() {
+    const { job_id: id } = await this.server.submit({ kind: "external", input: {} });
+    return new Producer(this.server, id);
   }
 
   /** Submits a job that no other visit has: identical tasks in flight are one. */
@@ -115,6 +122,58 @@ export class Visit {
     const { job_id: id } = await this.server.submit({ ...job, input });
     return id;
   }
+}
+
+/** The worker of an external job: writes a text piece by piece. */
+class Producer {
+  #server;
+  #index = 0;
+  text = "";
+
+  constructor(server, job) {
+    this.#server = server;
+    this.job = job;
+  }
+
+  /** Adds some pieces; `words` tells them apart from others. */
+  async write(words, pieces = 20) {
+    for (let piece = 0; piece < pieces; piece += 1) {
+      const text = `${words}, piece ${piece + 1}. `;
+      await this.#push("content", { index: this.#index, offset: this.text.length, text, attempt: 1 });
+      this.#index += 1;
+      this.text += text;
+    }
+  }
+
+  /** Ends the job, which is durable before anybody sees it. */
+  complete() {
+    return this.#push("completed", {});
+  }
+
+  async #push(type, data) {
+    const response = await fetch(`${this.#server.url}/api/jobs/${this.job}/events`, {
+      method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ type, data }),
+    });
+    if (!response.ok) throw new Error(`${response.status}: ${await response.text()}`);
+  }
+}
+
+/** Waits until the page has all that was written so far. */
+export const hasAll = (page, { text }) => page.waitForFunction((wanted) => document.querySelector("#post").textContent === wanted, text);
+
+/** Runs in the page, before anything of its own. */
+function keepPhases() {
+  window.phases = [];
+  const note = (phase) => {
+    if (phase !== null && phase !== window.phases.at(-1)?.phase) window.phases.push({ phase, at: performance.now() });
+  };
+  // What was there only for a moment is known as what was there before.
+  const observer = new MutationObserver((records) => {
+    const changes = records.filter(({ type, target }) => type === "attributes" && target.id === "badge");
+    for (const { oldValue } of changes) note(oldValue);
+    if (changes.length > 0) note(changes[0].target.dataset.phase);
+  });
+  observer.observe(document, { subtree: true, attributeFilter: ["data-phase"], attributeOldValue: true });
 }
 
 let number = 0;

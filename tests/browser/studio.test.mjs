@@ -125,6 +125,21 @@ test("what a model says is kept when another one is tried", async () => {
   assert.equal(await page.inputValue("#input-prompt"), "A kite that is passed on");
 });
 
+test("what was written is still there after a look elsewhere, and after a reload", async () => {
+  const page = await open("#/image");
+  await isOffered(page, "FLUX.2 Pro");
+  await page.locator("#picker input[value='bfl/flux-2-max']").check({ force: true });
+  await isOffered(page, "FLUX.2 Max");
+  await page.fill("#input-prompt", "A lamp that is not lit yet");
+  await page.click("#nav a[data-section=jobs]");
+  await page.click("#nav a[data-section=image]");
+  await isOffered(page, "FLUX.2 Max");
+  assert.equal(await page.inputValue("#input-prompt"), "A lamp that is not lit yet");
+  await page.reload();
+  await isOffered(page, "FLUX.2 Max");
+  assert.equal(await page.inputValue("#input-prompt"), "A lamp that is not lit yet");
+});
+
 test("the price follows what is chosen", async () => {
   const page = await open("#/video?model=wan-2-5-t2v");
   await isOffered(page, "Wan 2.5, text to video");
@@ -179,6 +194,39 @@ test("a picture that is uploaded speaks a narration of an earlier job", async ()
   assert.match(await text(page, "#media .returned"), /given back$/);
 });
 
+test("a narration that was made before the visit waits to be played", async () => {
+  const { job_id: id } = await server.submit({ kind: "voiceover", input: { text: "It was said before." } });
+  const first = await open(`#job=${id}`);
+  await isOver(first, "completed");
+  const page = await open("#/blog");
+  // A page that somebody has clicked on may play what it likes.
+  await page.click("h1:visible");
+  await page.evaluate((job) => { location.hash = `job=${job}`; }, id);
+  await isOver(page, "completed");
+  await page.waitForFunction(() => document.querySelector("#audio audio").readyState >= HTMLMediaElement.HAVE_CURRENT_DATA);
+  assert.ok(await page.locator("#audio audio").evaluate((audio) => audio.paused));
+  assert.equal(await page.getAttribute(".play", "aria-label"), "Play");
+});
+
+test("an address is taken as a whole, not letter by letter", async () => {
+  const page = await open("#/lip-sync");
+  await isOffered(page, "Wan 2.2 S2V, a picture that speaks");
+  await page.locator("#input-image").pressSequentially("https://a.example/face.png");
+  assert.equal(await page.inputValue("#input-image"), "https://a.example/face.png");
+  await page.keyboard.press("Tab");
+  await page.waitForSelector("[data-field=image] .chosen li");
+  assert.equal(await text(page, "[data-field=image] .chosen-facts"), "https://a.example/face.png, which the provider fetches");
+  await page.click("[data-field=image] .remove");
+  await page.waitForSelector("#input-image");
+});
+
+test("a catalog that cannot be fetched is said", async () => {
+  const page = await open("#/jobs");
+  await page.route("**/api/models*", (route) => route.abort("connectionreset"));
+  await page.click("#nav a[data-section=video]");
+  await page.waitForFunction(() => document.querySelector("#make-lead").textContent.startsWith("The models could not be fetched."));
+});
+
 test("a file that is no picture is refused at its input", async () => {
   const page = await open("#/lip-sync");
   await isOffered(page, "Wan 2.2 S2V, a picture that speaks");
@@ -190,6 +238,7 @@ test("a file that is no picture is refused at its input", async () => {
 test("a failure gives the credits back", async () => {
   const page = await open("#/image?model=bfl/flux-2-pro");
   await isOffered(page, "FLUX.2 Pro");
+  await page.waitForFunction(() => document.querySelector("#balance .amount").textContent !== "–");
   const balance = await text(page, "#balance .amount");
   await page.fill("#input-prompt", "Fog that is held back [moderated]");
   await page.click("#make-submit");

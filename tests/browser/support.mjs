@@ -11,8 +11,8 @@ import { fileURLToPath } from "node:url";
 
 import { chromium } from "playwright-core";
 
-const CHROMIUM = process.env.TAILWATER_CHROMIUM ?? "/usr/bin/chromium";
-const ARGUMENTS = [
+export const CHROMIUM = process.env.TAILWATER_CHROMIUM ?? "/usr/bin/chromium";
+export const ARGUMENTS = [
   "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
   "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ];

@@ -61,8 +61,10 @@ export class Leader {
     const want = known ?? { tabs: new Map<string, number>(), line: this.#lineFor(topic) };
     this.#wants.set(topic, want);
     want.tabs.set(tab, this.#world.now());
-    if (known === undefined || anew) this.#bring(want.line, topic, after);
-    if (known !== undefined && anew) this.#sink.state([topic], want.line.link.state);
+    if (known !== undefined && !anew) return;
+    this.#bring(want.line, topic, after);
+    // Where the line's state stays what it is, nobody else tells it.
+    this.#sink.state([topic], want.line.link.state);
   }
 
   drop(tab: string, topic: string): void {

@@ -15,6 +15,8 @@ export class JobReader {
   isOver = false;
   /** What is under way was not asked from the cursor, and brings events that do not follow on it. */
   isStale = false;
+  /** Whoever reads it knows that it is over. */
+  isToldOver = false;
   /** Where the snapshot that follows a gap ends. */
   #gapTo: EventId | null = null;
 
@@ -32,7 +34,7 @@ export class JobReader {
     const taken = event.type === "snapshot" ? { ...event, id: this.#gapTo ?? event.id } : event;
     if (event.type === "gap") this.#gapTo = Number(fields(event.data).to);
     if (!cursor.take(taken)) return [];
-    this.isOver ||= taken.id !== null && isTerminal(taken.type);
+    if (taken.id !== null && isTerminal(taken.type)) this.isOver = this.isToldOver = true;
     return [{ topic, follows, event: taken }];
   }
 

@@ -18,9 +18,8 @@ export class JobTarget extends JobReader implements Target {
     return { path: this.#streamUrl, query: { after: this.cursor.at || undefined } };
   }
 
-  finish(): readonly string[] {
+  finish(): void {
     this.isOver = true;
-    return [this.topic];
   }
 
   async renew(connection: Connection, signal: AbortSignal): Promise<void> {

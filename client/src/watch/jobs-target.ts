@@ -80,12 +80,14 @@ export class JobsTarget implements Target {
     return { arrivals, pollAfterMs: named.length === 0 ? null : Math.min(...named) };
   }
 
-  finish(): readonly string[] {
-    const over = this.#open().filter((reader) => !reader.isStale && this.#asked.includes(reader));
-    return over.map((reader) => {
-      reader.isOver = true;
-      return reader.topic;
-    });
+  finish(): void {
+    for (const reader of this.#open()) reader.isOver = !reader.isStale && this.#asked.includes(reader);
+  }
+
+  ended(): readonly string[] {
+    const ended = [...this.#readers.values()].filter(({ isOver, isToldOver }) => isOver && !isToldOver);
+    for (const reader of ended) reader.isToldOver = true;
+    return ended.map(({ topic }) => topic);
   }
 
   async sift(connection: Connection, signal: AbortSignal): Promise<readonly { topic: string; error: unknown }[]> {
@@ -109,6 +111,9 @@ export class JobsTarget implements Target {
 
   #greet(data: Readonly<Record<string, unknown>>): readonly Arrival[] {
     const reader = this.#readers.get(String(data.job));
-    return reader?.take({ id: null, type: "hello", data: { ...data, after: reader.cursor.at } }) ?? [];
+    if (reader === undefined) return [];
+    const arrivals = reader.take({ id: null, type: "hello", data: { ...data, after: reader.cursor.at } });
+    reader.isOver ||= data.over === true && !reader.isStale;
+    return arrivals;
   }
 }

@@ -69,6 +69,7 @@ export class Link {
   }
 
   start(): void {
+    if (this.#machine.phase === "ended") return;
     const { world } = this.#options;
     const look = (hidden: boolean): void => this.#happen({ what: "hidden", hidden });
     const wake = (): void => {
@@ -138,6 +139,7 @@ export class Link {
     const { arrivals, pollAfterMs } = await target.poll(connection, command.waitS, signal);
     this.#take(arrivals, signal);
     const events = arrivals.filter(({ event }) => event.id !== null || event.type === "snapshot").length;
+    if (!signal.aborted) this.#partWith();
     return target.isOver ? { what: "over" } : { what: "page", events, pollAfterMs };
   }
 
@@ -173,17 +175,24 @@ export class Link {
     const { sink, target } = this.#options;
     if (signal.aborted || arrivals.length === 0) return;
     sink.arrive(arrivals);
+    this.#partWith();
     if (target.isOver) this.#happen({ what: "over" });
   }
 
   #heard(happening: Happening): void {
-    const { sink, target } = this.#options;
+    const { target } = this.#options;
     if (happening.what !== "over") return this.#happen(happening);
     // Nothing stands behind what was taken; of several jobs that may be said of those that were named.
-    const topics = target.finish();
+    target.finish();
     if (target.isOver) return this.#happen(happening);
-    for (const topic of topics) sink.end(null, topic);
+    this.#partWith();
     this.#happen({ what: "changed" });
+  }
+
+  /** Some of several topics may be over while the others go on. */
+  #partWith(): void {
+    const { sink, target } = this.#options;
+    for (const topic of target.ended?.() ?? []) sink.end(null, topic);
   }
 
   /** What was under way came to nothing; a refusal may be meant for some topics, and the others go on. */

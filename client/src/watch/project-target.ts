@@ -54,8 +54,8 @@ export class ProjectTarget implements Target {
     return { arrivals: this.#arrive({ id: null, type: "snapshot", data, job: null }), pollAfterMs: body.poll_after_ms };
   }
 
-  finish(): readonly string[] {
-    return [];
+  finish(): void {
+    // A project has no end.
   }
 
   #arrive(event: RawEvent): Arrival[] {

@@ -46,8 +46,10 @@ export interface Target {
   take(event: RawEvent): readonly Arrival[];
   /** Asks for what is behind what was taken. */
   poll(connection: Connection, waitS: number, signal: AbortSignal): Promise<Polled>;
-  /** The server says that nothing stands behind what was taken; gives the topics that are over by that. */
-  finish(): readonly string[];
+  /** The server says that nothing stands behind what was taken. */
+  finish(): void;
+  /** The topics that are over although no end of theirs was brought, each once: it was taken before. */
+  ended?(): readonly string[];
   /** Gets a fresh address of the stream. */
   renew?(connection: Connection, signal: AbortSignal): Promise<void>;
   /**

@@ -168,6 +168,8 @@ describe("errors over HTTP", () => {
     expect(await none.manager.pollProjectCompletion("shop")).toMatchObject({ success: false, method: "polling" });
     const some = new TestWorld(() => jobs("failed", "completed"));
     expect(await some.manager.pollProjectCompletion("shop")).toMatchObject({ success: true, data: { project_id: "shop" } });
+    const nothing = new TestWorld(() => jobs());
+    expect(await nothing.manager.pollProjectCompletion("shop")).toMatchObject({ success: true });
   });
 
   it("a_project_without_jobs_is_waited_for", async () => {

@@ -29,9 +29,14 @@ describe("the manager", () => {
     expect(world.manager.getPollingStatus()).toEqual([]);
   });
 
-  it.each(["file-12345", "12345"])("knows_a_poll_by_its_id_or_its_file's (%s)", async (id) => {
+  it.each([
+    ["file-12345", "pollFileCompletion"],
+    ["12345", "pollFileCompletion"],
+    ["project-12345", "pollProjectCompletion"],
+    ["12345", "pollProjectCompletion"],
+  ] as const)("knows_a_poll_as_%s (%s)", async (id, poll) => {
     const world = new TestWorld(running);
-    const result = world.manager.pollFileCompletion("12345");
+    const result = world.manager[poll]("12345");
     expect(world.manager.isPolling(id)).toBe(true);
     expect(world.manager.isPolling("other")).toBe(false);
     expect(world.manager.stopPolling("other")).toBe(false);
@@ -222,7 +227,7 @@ describe("the handle of a poll that ended before its job", () => {
 
   it("those_who_shared_a_poll_share_what_follows_it", async () => {
     const world = readyAfter(430_000);
-    const shared = [1, 2].map(() => world.manager.pollFileCompletion("file_1", { shared: true }));
+    const shared = [false, true].map((joins) => world.manager.pollFileCompletion("file_1", { shared: joins }));
     await pass(420_000);
     const more = (await Promise.all(shared)).map(({ handle }) => handle?.resume());
     await pass(20_000);

@@ -156,12 +156,13 @@ describe("options", () => {
 
   it("signal_that_is_aborted_already_begins_nothing_and_replaces_nothing", async () => {
     const world = new TestWorld(running);
-    void world.manager.pollFileCompletion("file_1");
+    const first = world.manager.pollFileCompletion("file_1");
     const result = world.manager.pollFileCompletion("file_1", { signal: AbortSignal.abort() });
     expect(await result).toMatchObject({ method: "aborted", attempts: 0 });
     expect(world.manager.isPolling("file_1")).toBe(true);
     expect(world.requests).toHaveLength(1);
     world.manager.stopAllPolling();
+    expect(await first).toMatchObject({ method: "stopped" });
   });
 
   it("options_that_are_no_numbers_fall_back_to_the_defaults", async () => {

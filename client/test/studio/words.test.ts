@@ -81,6 +81,7 @@ test("a title is the first thing that was said, and a file is called by it", () 
   expect(titleOf({ promptText: "  a\nkite " })).toBe("a kite");
   expect(titleOf({ prompt: " " }, "lipsync")).toBe("Lip-sync without a prompt");
   expect(titleOf(null)).toBe("Untitled");
+  expect(titleOf({ messages: [{ role: "user", content: "Why tides?" }] }, "chat")).toBe("Why tides?");
   expect(titleOf({ text: `${"word ".repeat(27)}and a longer one` })).toBe(`${"word ".repeat(27)}and…`);
   expect(fileName("audio/wav; codecs=1", { topic: "Why rivers: Überlauf?" }, "blog")).toBe("why-rivers-uberlauf.wav");
   expect(fileName("x/y", { topic: "?" }, "blog")).toBe("tailwater.bin");

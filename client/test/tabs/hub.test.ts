@@ -35,6 +35,15 @@ test("a tab that comes later gets the whole job, and the others nothing twice", 
   expect([first.ids, late.ids]).toEqual([[1, 2, 3, 4], [1, 2, 3, 4]]);
 });
 
+test("a tab with another job that comes later is told how the connection is", async () => {
+  const origin = new Origin();
+  origin.tab().watch("job_1");
+  await settle();
+  const late = origin.tab().watch("job_2");
+  await settle();
+  expect(late.watcher.state).toMatchObject({ phase: "live", shared: true });
+});
+
 test("what comes while a tab is brought up to date does not move it past what it has not seen", async () => {
   const origin = new Origin();
   origin.tab().watch("job_1");
@@ -105,6 +114,18 @@ test("a job that ends lets its tabs go, and the last one the connection", async 
   origin.append("job_2", "failed");
   await settle();
   expect([second.watcher.state.phase, origin.open, vi.getTimerCount()]).toEqual(["ended", 0, 0]);
+});
+
+test("a tab that has a job to its end is told so while others go on", async () => {
+  const origin = new Origin();
+  const end = origin.append("job_1", "completed");
+  const other = origin.tab().watch("job_2");
+  const late = origin.tab().watch("job_1", end);
+  await settle();
+  origin.append("job_2");
+  await settle();
+  expect(await late.watcher.done).toMatchObject({ type: "completed" });
+  expect([late.ids, late.watcher.state.phase, other.ids, other.watcher.state.phase]).toEqual([[], "ended", [2], "live"]);
 });
 
 test("a hundred and fifty jobs take two connections", async () => {

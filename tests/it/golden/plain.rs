@@ -33,6 +33,7 @@ fn number_of(name: &str) -> Option<u64> {
         "at" | "created_at" | "started_at" | "updated_at" | "ended_at" => TIME,
         "event_id" | "after" | "head" | "next" | "from" | "to" | "last_event_id" => EVENT,
         "poll_after_ms" => 1000,
+        "retry_ms" => 2417,
         "percent" | "progress" => 42,
         "bytes" => 4096,
         "duration_ms" => 5000,
