@@ -300,6 +300,15 @@ mod tests {
     }
 
     #[test]
+    fn that_it_polls_is_told_with_the_reason() {
+        let polling = WatchEvent::Polling { reason: "held back".to_owned() };
+        assert_eq!(
+            line_of(&polling),
+            json!({ "event": "polling", "data": { "reason": "held back" } })
+        );
+    }
+
+    #[test]
     fn a_link_that_is_relative_leads_to_the_server() {
         let screen = Screen::new("http://host:1/", false);
         let artifact = json!({

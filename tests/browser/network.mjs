@@ -33,7 +33,12 @@ export class Network {
   }
 
   async #start({ pages = ["watch.js"], ...options }) {
-    [this.server, this.browser, this.#pages] = await Promise.all([Server.start(options), launch(), buildPages(pages)]);
+    // Each is known as soon as it is there, so that it is stopped even where another does not come.
+    await Promise.all([
+      Server.start(options).then((server) => { this.server = server; }),
+      launch().then((browser) => { this.browser = browser; }),
+      buildPages(pages).then((built) => { this.#pages = built; }),
+    ]);
     this.nginx = await Nginx.start({ url: this.server.url, pages: this.#pages.folder });
   }
 
@@ -93,16 +98,17 @@ export class Visit {
 
   /** Opens the bare page of the client library on a job. */
   watch(job, options = {}) {
-    return this.#open(`/test/watch.html?${new URLSearchParams(options)}#job=${job}`);
+    return this.open(`/test/watch.html?${new URLSearchParams(options)}#job=${job}`);
   }
 
   /** Opens the studio, which is made to keep what its badge said in `window.phases`. */
   async studio(hash = "") {
     await this.context.addInitScript(keepPhases);
-    return this.#open(`/${hash}`);
+    return this.open(`/${hash}`);
   }
 
-  async #open(path) {
+  /** Opens any page. */
+  async open(path) {
     const page = await openPage(this.context, this.wire.url + path);
     this.#pages.push(page);
     return page;

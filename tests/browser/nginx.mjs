@@ -20,7 +20,8 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-const NGINX = process.env.TAILWATER_NGINX ?? "nginx";
+/** Debian keeps it where not everybody's path leads. */
+const PATH = `${process.env.PATH}:/usr/sbin`;
 /** How long it may take to answer for the first time, in tries of 20 ms. */
 const TRIES = 500;
 
@@ -124,7 +125,7 @@ export class Nginx {
 
   async #run() {
     const options = ["-p", this.#folder, "-c", "nginx.conf", "-e", "stderr"];
-    const child = spawn(NGINX, options, { stdio: ["ignore", "ignore", "pipe"] });
+    const child = spawn("nginx", options, { stdio: ["ignore", "ignore", "pipe"], env: { ...process.env, PATH } });
     this.#process = child;
     let said = "";
     child.stderr.on("data", (bytes) => { said = (said + bytes).slice(-4_000); });

@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { assertWhole, hasAll, Network, says, seenBy, settled, WAYS } from "./network.mjs";
+import { PATIENCE_MS } from "./support.mjs";
 
 const TABS = 10;
 
@@ -32,8 +33,11 @@ const assertOne = ({ most }) => assert.ok(most <= 2, `${most} streams at a time`
 
 /** Asks nginx until so many of its answers are under way. */
 async function answering(wanted) {
+  const until = Date.now() + PATIENCE_MS;
   for (;;) {
-    if (await network.nginx.answering() === wanted) return;
+    const count = await network.nginx.answering();
+    if (count === wanted) return;
+    assert.ok(Date.now() < until, `${count} answers are under way`);
   }
 }
 

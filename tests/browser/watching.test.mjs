@@ -30,14 +30,38 @@ network.everywhere("a job is followed to its end", async (visit) => {
   await assertWhole(page, visit.server);
   const { events, states } = await seenBy(page);
   assert.equal(events.filter(({ type }) => type === "tts_completed").length, 1);
-  const phases = [...new Set(states.map(({ phase }) => phase))];
-  const expected = {
-    plain: ["connecting", "live", "ended"],
-    buffering: ["connecting", "polling", "ended"],
-    cutting: ["connecting", "live", "reconnecting", "ended"],
-  };
-  assert.deepEqual(phases, expected[visit.way]);
+  const phases = new Set(states.map(({ phase }) => phase));
+  // Whether a connection lives long enough to be cut is the machine's affair.
+  if (visit.way === "cutting") phases.delete("reconnecting");
+  assert.deepEqual([...phases], ["connecting", settled(visit.way), "ended"]);
 });
+
+test("a connection that is cut again and again is there again each time", () => network.visit("cutting", async (visit) => {
+  const producer = await visit.external();
+  const page = await visit.watch(producer.job);
+  for (const words of ["Before", "After one cut", "After two"]) {
+    await says(page, "live");
+    await producer.write(words);
+    await hasAll(page, producer);
+    await says(page, "reconnecting");
+  }
+  await producer.complete();
+  await assertWhole(page, visit.server);
+}));
+
+for (const transport of ["fetch", "eventsource", "long-poll", "poll"]) {
+  test(`whatever carries them, the events are the same (${transport})`, () => network.visit("plain", async (visit) => {
+    const producer = await visit.external();
+    const page = await visit.watch(producer.job, { transport });
+    await page.waitForSelector(`#badge[data-carrier=${transport}]`, { state: "attached" });
+    await producer.write("Carried");
+    await hasAll(page, producer);
+    await producer.complete();
+    await assertWhole(page, visit.server);
+    const carriers = new Set((await seenBy(page)).states.map(({ carrier }) => carrier));
+    assert.deepEqual([...carriers].filter((carrier) => carrier !== null), [transport]);
+  }));
+}
 
 network.everywhere("a reload in the middle begins again and has everything once", async (visit) => {
   const producer = await visit.external();
@@ -60,7 +84,7 @@ network.everywhere("a reload that remembers its cursor goes on where it was", as
   await page.waitForSelector("#post[data-shown=all]", { state: "attached" });
   const before = await page.evaluate(() => window.before);
   const ids = [idsOf(before), idsOf(await seenBy(page))];
-  assert.ok(ids.every(({ length }) => length >= 20));
+  assert.ok(ids[0].length >= 20 && ids[1].length > 0);
   assert.deepEqual(ids.flat(), (await logOf(visit.server, producer.job)).map(({ id }) => id));
 });
 

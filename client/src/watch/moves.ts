@@ -17,7 +17,7 @@ const HELLO_MS = 3_000;
 const MISSED = 3;
 const SLACK_MS = 1_000;
 /** A stream that lived this long starts the delays from the beginning. */
-const STABLE_MS = 10_000;
+const STABLE_MS = 6_000;
 /** One that did not live this long was cut at once. */
 const SHORT_MS = 1_000;
 /** So many streams in a row that did not get through, and it polls. */

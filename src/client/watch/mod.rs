@@ -223,7 +223,10 @@ impl Watch {
                 let keep_alive_ms = data["keep_alive_ms"].as_u64();
                 self.happen(&Happening::Hello { keep_alive_ms })?;
             }
-            WatchEvent::Bye(_) => self.happen(&Happening::Bye { retry_ms: None })?,
+            WatchEvent::Bye(data) => {
+                let retry_ms = data["retry_ms"].as_u64().map(|ms| ms.min(LONGEST_RETRY_MS));
+                self.happen(&Happening::Bye { retry_ms })?;
+            }
             _ => {}
         }
         self.take(event)

@@ -280,6 +280,21 @@ async fn control_events_are_told_and_move_no_cursor() {
 }
 
 #[tokio::test]
+async fn a_server_that_says_goodbye_is_come_back_to_when_it_wants() {
+    let bye = "event: bye\ndata: {\"reason\":\"draining\",\"retry_ms\":2}\n\n";
+    let script = Script::new(vec![stream(bye), stream(&completed(1))]).await;
+    let mut watch = script.watch(0);
+    let mut reconnects = Vec::new();
+    while let Some(event) = watch.next().await.unwrap() {
+        if let WatchEvent::Reconnecting(reconnect) = event {
+            reconnects.push(reconnect);
+        }
+    }
+    let reason = "the server asked to come back".to_owned();
+    assert_eq!(reconnects, [Reconnect { delay: Duration::from_millis(2), reason }]);
+}
+
+#[tokio::test]
 async fn a_call_that_is_dropped_loses_no_event() {
     let script = Script::new(vec![
         stream(&format!("{}{}", content(1), content(2))),

@@ -41,7 +41,7 @@ pub(super) async fn show(
         loop {
             seen = look(&app, &file).await?.ok_or_else(unknown)?;
             let news = moved(&seen, &file, &mut follower);
-            if seen.mark.ended
+            if seen.poll_after.is_none()
                 || !has_it_already(&headers, &seen.tag)
                 || !conditional::happens(&app, until, news).await?
             {
@@ -120,7 +120,8 @@ async fn look(app: &App, file: &ArtifactId) -> Result<Option<Seen>, Problem> {
         "url": ready.then_some(&stored.view.url),
         "bytes": ready.then_some(stored.view.bytes),
         "duration_ms": stored.view.duration_ms,
-        "progress": standing.percent,
+        // The job may go on for other files; of this one nothing is to come.
+        "progress": if ready { 100 } else { standing.percent },
     });
     if let (false, Some(End::Failed(failed))) = (ready, &job.end) {
         view["error"] = json!(failed);

@@ -106,7 +106,8 @@ async fn p23_with_wait_a_file_is_told_at_each_step_and_never_twice() {
             break answer;
         }
     };
-    assert_eq!((&last.body["status"], last.header("retry-after")), (&json!("completed"), None));
+    assert_eq!((&last.body["status"], &last.body["progress"]), (&json!("completed"), &json!(100)));
+    assert_eq!(last.header("retry-after"), None);
     // What is over is not waited for.
     assert_eq!(get(&server, &path, Some(&last.tag())).await.status, 304);
 }

@@ -10,7 +10,7 @@ const MISSED: u64 = 3;
 const SLACK_MS: u64 = 1_000;
 
 /// A stream that lived this long starts the delays from the beginning.
-const STABLE_MS: u64 = 10_000;
+const STABLE_MS: u64 = 6_000;
 
 /// One that did not live this long was cut at once.
 pub(super) const SHORT_MS: u64 = 1_000;
