@@ -154,6 +154,8 @@ async fn connection(
             Poll::Pending => exit.take().map_or(Poll::Pending, |promise| Poll::Ready(Err(promise))),
         });
         tokio::select! {
+            // A request that came before the server went down is answered.
+            biased;
             served = served => match served {
                 Ok(ended) => break ended,
                 Err(promise) => return leave(connection.into_parts().io, promise),
