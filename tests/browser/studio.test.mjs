@@ -311,6 +311,11 @@ test("nothing jumps while a page is filled, and nothing is wider than a phone", 
         for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifted += entry.value;
       }).observe({ type: "layout-shift", buffered: true });
     });
+    // What a section is made of comes after what is below it.
+    await face.route(/\/api\/models\?/, async (route) => {
+      await face.pages().at(-1).waitForSelector("#recent li", { state: "attached" });
+      await route.continue();
+    });
     for (const hash of [...SECTIONS.map((section) => `#/${section}`), `#job=${video}`]) {
       const page = await open(hash, face);
       await page.waitForSelector(".notice");

@@ -305,17 +305,27 @@ function changed(turn: Turn): void {
 function wake(turn: Turn): void {
   const { busy, now, since, waitS, polling } = turn;
   if (polling && busy !== "stream") turn.probeAt = now;
-  if (busy === "nothing") return goOn(turn);
+  if (busy === "nothing") {
+    if (polling) doubt(turn);
+    return goOn(turn);
+  }
   if (busy === "poll" && now - since > (waitS + 2) * 1_000) {
     drop(turn);
+    doubt(turn);
     poll(turn);
   }
   if (busy === "stream" && isDoubtful(turn)) {
     drop(turn);
-    turn.phase = polling ? "polling" : "reconnecting";
-    turn.reason = "the connection may have died while the page was away";
+    doubt(turn);
+    if (polling) turn.phase = "polling";
     open(turn);
   }
+}
+
+/** What is asked next is not to be held: the browser may send it on a connection that died too. */
+function doubt(turn: Turn): void {
+  turn.phase = "reconnecting";
+  turn.reason = "the connection may have died while the page was away";
 }
 
 /** More than a keep-alive is overdue: enough doubt where somebody has just come back. */

@@ -285,6 +285,7 @@ impl Machine {
         match self.busy {
             Busy::Nothing if self.polling => {
                 self.probe_at = at.now;
+                self.doubt();
                 self.poll(at)
             }
             Busy::Nothing => self.open(at),
@@ -292,6 +293,12 @@ impl Machine {
             Busy::Poll => self.wake_poll(at),
             Busy::Renew => Vec::new(),
         }
+    }
+
+    /// What is asked next is not to be held: it may go out on a connection that died too.
+    fn doubt(&mut self) {
+        self.phase = Phase::Reconnecting;
+        self.reason = Some("the connection may have died while the page was away".to_owned());
     }
 
     fn tick(&mut self, at: Moment) -> Commands {

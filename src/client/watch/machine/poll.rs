@@ -149,6 +149,10 @@ impl Machine {
         if is_late || self.polling {
             self.probe_at = at.now;
         }
-        if is_late { after_drop(self.poll(at)) } else { Vec::new() }
+        if !is_late {
+            return Vec::new();
+        }
+        self.doubt();
+        after_drop(self.poll(at))
     }
 }

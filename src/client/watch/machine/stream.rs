@@ -146,8 +146,10 @@ impl Machine {
         if !doubtful {
             return Vec::new();
         }
-        self.phase = if self.polling { Phase::Polling } else { Phase::Reconnecting };
-        self.reason = Some("the connection may have died while the page was away".to_owned());
+        self.doubt();
+        if self.polling {
+            self.phase = Phase::Polling;
+        }
         after_drop(self.open(at))
     }
 }
