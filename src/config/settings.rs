@@ -10,8 +10,8 @@ use secrecy::SecretString;
 use crate::telemetry;
 
 use super::form::{
-    Address, Decimal, Described, EngineName, File, Filter, Folder, Form, LogFormat, Numbers, OnOff, Secret,
-    Text, Url, Whole,
+    Address, Decimal, Described, EngineName, File, Filter, Folder, Form, LogFormat, Numbers, OnOff,
+    Secret, Text, Url, Whole,
 };
 use super::units::{Size, Time};
 

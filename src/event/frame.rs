@@ -318,7 +318,9 @@ mod tests {
             let frame = draft.seal(EventId::from_u64(4_294_967_338).unwrap());
             assert_eq!(frame.chunk(), chunk(frame.bytes()));
             let size = format!("{:x}\r\n", frame.bytes().len());
-            assert!(frame.chunk().starts_with(size.as_bytes()) && frame.chunk().ends_with(b"\n\n\r\n"));
+            assert!(
+                frame.chunk().starts_with(size.as_bytes()) && frame.chunk().ends_with(b"\n\n\r\n")
+            );
         }
     }
 

@@ -180,7 +180,8 @@ impl Shard {
         let reader = &mut self.readers[row];
         // Edges only, of both kinds, registered once: a reader that falls behind costs no call.
         let interest = Interest::READABLE | Interest::WRITABLE;
-        if let Err(error) = self.poll.registry().register(&mut reader.socket, Token(row), interest) {
+        if let Err(error) = self.poll.registry().register(&mut reader.socket, Token(row), interest)
+        {
             tracing::debug!(%error, "a stream cannot be taken over");
             return self.remove(row);
         }

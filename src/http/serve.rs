@@ -140,9 +140,8 @@ async fn connection(
     let exit = Exit::default();
     let io = TokioIo::new(exit.tap(io));
     let at_exit = exit.clone();
-    let service = service_fn(move |request| {
-        Box::pin(answer(routes.clone(), request, peer, at_exit.clone()))
-    });
+    let service =
+        service_fn(move |request| Box::pin(answer(routes.clone(), request, peer, at_exit.clone())));
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
