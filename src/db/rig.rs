@@ -2,7 +2,6 @@
 
 use std::fs;
 
-use serde_json::json;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tempfile::TempDir;
@@ -11,9 +10,8 @@ use super::credits::{Audit, Balance, Entry, OpenAccount};
 use super::ends::{Finish, Finished};
 use super::jobs::{Submit, Submitted};
 use super::{Change, Db, FILE, Writer, open};
-use crate::event::EventId;
-use crate::event::payload::{End, Progress};
-use crate::job::{Job, JobId, Kind, Status};
+use crate::event::payload::End;
+use crate::job::{Job, JobId, Kind};
 
 pub(super) const ACCOUNT: &str = "default";
 
@@ -131,30 +129,11 @@ impl Rig {
 pub(super) fn submit(hold: i64) -> Submit {
     Submit {
         job: Job {
-            id: JobId::generate(),
             kind: Kind::Video,
-            status: Status::Pending,
             model: Some("veo".into()),
             lane: Some("fal".into()),
             hold,
-            cost: None,
-            project_id: "p".into(),
-            attempt: 0,
-            told_attempt: 0,
-            failures: 0,
-            input: json!({}),
-            progress: Progress::default(),
-            created_at: 1,
-            started_at: None,
-            updated_at: 1,
-            ended_at: None,
-            last_event_id: EventId::ZERO,
-            end_event_id: None,
-            trimmed_through: EventId::ZERO,
-            end: None,
-            retry_of: None,
-            silence_limit_ms: None,
-            file_id: None,
+            ..Job::sample()
         },
         priority: 0,
         idempotency_key: None,

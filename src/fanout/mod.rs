@@ -18,10 +18,10 @@
 //! that are *live* and is *behind*: its position says where it is, and that it is written to again
 //! when the system says that there is room. Nobody waits for it, and nothing is kept for it; when it
 //! comes back it takes from the log what it missed. Where that has left memory, a helper on the
-//! asynchronous side fetches a page from the database ([`fetch`]).
+//! asynchronous side fetches a page from the database (`fetch`).
 //!
 //! What happens without an event (a keep-alive, an age reached, a reader that takes nothing for too
-//! long) hangs on one [`wheel`] a shard.
+//! long) hangs on one `wheel` a shard.
 //!
 //! A connection comes here when HTTP is through with it: `http` answers the request and
 //! hands the socket over with [`Engine::adopt`]. TLS and HTTP/2 would stay there, on followers.

@@ -7,16 +7,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use serde_json::json;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Engine, Handover, Options, Words};
 use crate::db::{self, Change, jobs::Submit};
-use crate::event::payload::{Canceled, Content, End, Progress};
+use crate::event::payload::{Canceled, Content, End};
 use crate::event::{Draft, EventId, EventType, now_ms};
-use crate::job::{Fact, Job, JobId, Kind, Status};
+use crate::job::{Fact, Job};
 use crate::store::{self, Gap, Journal, Log, Proposal, Snapshot, Source, Store};
 
 /// How long a test waits for what must come: it says "never", not "late".
@@ -71,7 +70,7 @@ impl Rig {
         let mut bounds = store::Options::default();
         store(&mut bounds);
         let store = Store::new(db, epochs, bounds, journal);
-        let job = job();
+        let job = Job::sample();
         let mut tx = writer.begin().await.unwrap();
         row(&job).apply(&mut tx).await.unwrap();
         tx.commit().await.unwrap();
@@ -197,35 +196,6 @@ impl Peer {
 
 fn ids(text: &str) -> Vec<u64> {
     text.lines().filter_map(|line| line.strip_prefix("id: ")?.parse().ok()).collect()
-}
-
-fn job() -> Job {
-    Job {
-        id: JobId::generate(),
-        kind: Kind::External,
-        status: Status::Pending,
-        model: None,
-        lane: None,
-        hold: 0,
-        cost: None,
-        project_id: "p".into(),
-        attempt: 0,
-        told_attempt: 0,
-        failures: 0,
-        input: json!({}),
-        progress: Progress::default(),
-        created_at: 0,
-        started_at: None,
-        updated_at: 0,
-        ended_at: None,
-        last_event_id: EventId::ZERO,
-        end_event_id: None,
-        trimmed_through: EventId::ZERO,
-        end: None,
-        retry_of: None,
-        silence_limit_ms: None,
-        file_id: None,
-    }
 }
 
 fn row(job: &Job) -> Submit {

@@ -271,3 +271,36 @@ impl Job {
         })
     }
 }
+
+#[cfg(test)]
+impl Job {
+    /// A job of an external worker that was submitted this moment, for tests.
+    pub(crate) fn sample() -> Self {
+        Self {
+            id: JobId::generate(),
+            kind: Kind::External,
+            status: Status::Pending,
+            model: None,
+            lane: None,
+            hold: 0,
+            cost: None,
+            project_id: "p".into(),
+            attempt: 0,
+            told_attempt: 0,
+            failures: 0,
+            input: serde_json::json!({}),
+            progress: Progress::default(),
+            created_at: 1,
+            started_at: None,
+            updated_at: 1,
+            ended_at: None,
+            last_event_id: EventId::ZERO,
+            end_event_id: None,
+            trimmed_through: EventId::ZERO,
+            end: None,
+            retry_of: None,
+            silence_limit_ms: None,
+            file_id: None,
+        }
+    }
+}

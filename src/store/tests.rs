@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use serde_json::json;
 use sqlx::SqliteConnection;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -11,9 +10,8 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::db::jobs::Submit;
 use crate::db::{self, Change, Writer};
-use crate::event::payload::{Content, Progress};
+use crate::event::payload::Content;
 use crate::event::{Draft, EventType, now_ms};
-use crate::job::{Kind, Status};
 
 /// How long a test waits for what must come: it says "never", not "late".
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -41,7 +39,7 @@ impl Rig {
 
     /// Puts a job into the database, and its log into memory.
     async fn submit(&mut self) -> Arc<Log> {
-        let job = job();
+        let job = Job::sample();
         let row = Submit {
             job: job.clone(),
             priority: 0,
@@ -81,35 +79,6 @@ impl Rig {
         journal.await.unwrap();
         self.store.db().close().await;
         Self::on(self.folder).await
-    }
-}
-
-fn job() -> Job {
-    Job {
-        id: JobId::generate(),
-        kind: Kind::External,
-        status: Status::Pending,
-        model: None,
-        lane: None,
-        hold: 0,
-        cost: None,
-        project_id: "p".into(),
-        attempt: 0,
-        told_attempt: 0,
-        failures: 0,
-        input: json!({}),
-        progress: Progress::default(),
-        created_at: 0,
-        started_at: None,
-        updated_at: 0,
-        ended_at: None,
-        last_event_id: EventId::ZERO,
-        end_event_id: None,
-        trimmed_through: EventId::ZERO,
-        end: None,
-        retry_of: None,
-        silence_limit_ms: None,
-        file_id: None,
     }
 }
 
@@ -200,7 +169,7 @@ async fn a_projects_reader_misses_no_job_that_is_new() {
     let store = rig.store.clone();
     let submits = std::thread::spawn(move || {
         for _ in 0..JOBS {
-            let log = store.create(&job());
+            let log = store.create(&Job::sample());
             store.append(&log, [content("x")]).unwrap();
         }
     });
