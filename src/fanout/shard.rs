@@ -336,6 +336,10 @@ impl Shard {
 
     /// Writes to a reader who is behind, until it is live, full, gone, or has had its turn.
     fn push_on(&mut self, row: usize) {
+        if self.readers[row].is_live() {
+            // Its turn came after it had caught up by itself: it must not sit down twice.
+            return;
+        }
         let mut given = 0;
         loop {
             match self.write_rest(row) {
@@ -419,17 +423,16 @@ impl Shard {
     /// A reader has all that there is: it is live, once the others have it too.
     fn sit_down(&mut self, row: usize) -> Flow {
         let (line, position) = (self.readers[row].line as usize, self.readers[row].position);
-        if self.lines[line].live.is_empty() {
-            self.lines[line].tail = position;
-        } else if self.lines[line].tail != position {
+        if !self.lines[line].live.is_empty() && self.lines[line].tail != position {
             // The shard has not been told yet of what this reader has found already.
             self.lines[line].log.looked(self.place);
             self.advance(line);
-            if self.lines[line].tail != position && !self.lines[line].live.is_empty() {
+            if self.lines[line].tail != position {
+                // There was more, and this reader needs it too, whoever is left of the others.
                 return Flow::On;
             }
-            self.lines[line].tail = position;
         }
+        self.lines[line].tail = position;
         let line = &mut self.lines[line];
         self.readers[row].seat = row_number(line.live.len());
         line.live.push(row_number(row));
