@@ -37,4 +37,5 @@ pub mod server;
 
 pub mod cli;
 pub mod client;
+pub mod loadtest;
 pub mod simulator;
