@@ -5,7 +5,7 @@
 //! more than this is what its features cost. A reader whose socket is full goes on from its place
 //! in the log when it can be written to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 
@@ -60,7 +60,7 @@ struct Log {
     bytes: Vec<u8>,
     /// Where each event ends.
     ends: Vec<usize>,
-    readers: Vec<usize>,
+    readers: BTreeSet<usize>,
 }
 
 #[derive(Debug)]
@@ -90,6 +90,8 @@ struct Server {
     logs: Vec<Log>,
     paths: BTreeMap<String, usize>,
     buffer: Vec<u8>,
+    /// Somebody may be waiting who could not be let in.
+    is_full: bool,
 }
 
 impl Server {
@@ -109,6 +111,7 @@ impl Server {
             logs: Vec::new(),
             paths: BTreeMap::new(),
             buffer: vec![0; 256 << 10],
+            is_full: false,
         })
     }
 
@@ -126,6 +129,9 @@ impl Server {
                 Token(_) => {}
             }
         }
+        if std::mem::take(&mut self.is_full) {
+            self.accept()?;
+        }
         Ok(())
     }
 
@@ -134,7 +140,12 @@ impl Server {
             let mut socket = match self.listener.accept() {
                 Ok((socket, _)) => socket,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(_) => continue,
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
+                // It has no descriptor left; the next who goes makes room.
+                Err(_) => {
+                    self.is_full = true;
+                    return Ok(());
+                }
             };
             socket.set_nodelay(true).ok();
             let place = self.free.pop().unwrap_or_else(|| {
@@ -162,7 +173,7 @@ impl Server {
 
     fn forget(&mut self, place: usize) {
         if let Some(Peer { part: Part::Reader { log, .. }, .. }) = self.peers[place].take() {
-            self.logs[log].readers.retain(|reader| *reader != place);
+            self.logs[log].readers.remove(&place);
         }
         self.free.push(place);
     }
@@ -235,7 +246,7 @@ impl Server {
         let had = header("last-event-id").and_then(|id| id.parse::<usize>().ok()).unwrap_or(0);
         let position = had.checked_sub(1).and_then(|last| self.logs[log].ends.get(last).copied());
         peer.part = Part::Reader { log, position: position.unwrap_or(0) };
-        self.logs[log].readers.push(place);
+        self.logs[log].readers.insert(place);
         peer.socket.write_all(HEAD).is_ok() && self.catch_up(place)
     }
 

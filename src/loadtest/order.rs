@@ -173,10 +173,16 @@ impl Order {
         if tailwater_only && self.adapter != Adapter::Tailwater {
             return refuse(format!("'{}' knows only tailwater", self.scenario.name()));
         }
-        if self.closed && self.recording.is_some() {
-            return refuse(
-                "a recording has its own times: --closed does not go with it".to_owned(),
-            );
+        if self.recording.is_some() {
+            if self.closed || self.scenario == Scenario::Slow {
+                return refuse("a recording is played once, at its own times".to_owned());
+            }
+            if !matches!(self.adapter, Adapter::Tailwater | Adapter::Limit) {
+                let adapter = self.adapter.name();
+                return refuse(format!(
+                    "a recording's events have names, which {adapter} does not keep"
+                ));
+            }
         }
         if f64::from(self.events.unwrap_or(0)) > MOST_EVENTS
             || self.rate * self.duration.as_secs_f64() > MOST_EVENTS

@@ -71,6 +71,8 @@ fn faster(nanoseconds: u64, speed: f64) -> u64 {
 }
 
 fn sum(kind: &[u8], data: &[u8]) -> u64 {
+    // The server writes the end itself, and adds what it knows.
+    let data = if matches!(kind, b"completed" | b"failed" | b"canceled") { b"" } else { data };
     checksum_of(kind).rotate_left(17) ^ checksum_of(data)
 }
 

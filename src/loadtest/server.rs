@@ -71,11 +71,7 @@ impl Server {
         let mut command = program(order, &folder).map_err(setup)?;
         let log = File::create(folder.0.join("log")).map_err(setup)?;
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
-        // A child stays where its parent was when it began.
-        if let Some(core) = order.server_core {
-            system::pin(core).map_err(setup)?;
-        }
-        let mut child = command.spawn().map_err(setup)?;
+        let mut child = system::on_core(order.server_core, || command.spawn()).map_err(setup)?;
         let mut stdout = BufReader::new(child.stdout.take().expect("it was piped"));
         let mut line = String::new();
         stdout.read_line(&mut line).map_err(setup)?;

@@ -25,12 +25,32 @@ pub(super) fn now_ns() -> u64 {
 /// When there is no such core, or it is not ours to run on.
 #[cfg(target_os = "linux")]
 pub(super) fn pin(core: usize) -> io::Result<()> {
-    let mut cores = rustix::thread::CpuSet::new();
-    if core >= rustix::thread::CpuSet::MAX_CPU {
-        return Err(io::Error::from(io::ErrorKind::InvalidInput));
+    use rustix::thread::{CpuSet, sched_setaffinity};
+    if core >= CpuSet::MAX_CPU {
+        return Err(io::ErrorKind::InvalidInput.into());
     }
+    let mut cores = CpuSet::new();
     cores.set(core);
-    Ok(rustix::thread::sched_setaffinity(None, &cores)?)
+    Ok(sched_setaffinity(None, &cores)?)
+}
+
+/// Does something on a core, if one is named: what is started then stays there, and this thread
+/// comes back.
+///
+/// # Errors
+/// When there is no such core, or it is not ours to run on.
+#[cfg(target_os = "linux")]
+pub(super) fn on_core<T>(
+    core: Option<usize>,
+    work: impl FnOnce() -> io::Result<T>,
+) -> io::Result<T> {
+    use rustix::thread::{sched_getaffinity, sched_setaffinity};
+    let Some(core) = core else { return work() };
+    let before = sched_getaffinity(None)?;
+    pin(core)?;
+    let done = work();
+    sched_setaffinity(None, &before)?;
+    done
 }
 
 /// Nothing is pinned elsewhere.
@@ -39,7 +59,20 @@ pub(super) fn pin(core: usize) -> io::Result<()> {
 /// Always.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn pin(_core: usize) -> io::Result<()> {
-    Err(io::Error::from(io::ErrorKind::Unsupported))
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// The same for what is started.
+///
+/// # Errors
+/// When a core is named.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn on_core<T>(
+    core: Option<usize>,
+    work: impl FnOnce() -> io::Result<T>,
+) -> io::Result<T> {
+    core.map_or(Ok(()), pin)?;
+    work()
 }
 
 /// Raises how many descriptors this process may have as far as it is allowed to; gives the limit,

@@ -13,7 +13,6 @@ pub(super) struct Desk {
     pub(super) latency: Bins,
     /// The latencies of earlier measurements.
     pub(super) earlier: Vec<Bins>,
-    pub(super) last_arrival: u64,
     pub(super) timeline: Option<Timeline>,
     pub(super) catching_up: Bins,
     pub(super) comments: u64,
@@ -26,7 +25,6 @@ pub(super) struct Desk {
 impl Desk {
     /// An event is here that was due then.
     pub(super) fn arrived(&mut self, planned: u64) {
-        self.last_arrival = self.now;
         self.latency.record(self.now.saturating_sub(planned));
         if let Some(timeline) = &mut self.timeline {
             timeline.record(planned, self.now);

@@ -294,7 +294,6 @@ impl Hand {
             opening: self.desk.opening,
             latency: self.desk.latency,
             earlier: self.desk.earlier,
-            last_arrival: self.desk.last_arrival,
             timeline: self.desk.timeline,
             catching_up: self.desk.catching_up,
             comments: self.desk.comments,

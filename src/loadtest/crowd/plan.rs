@@ -136,8 +136,6 @@ pub(in crate::loadtest) struct Outcome {
     pub(in crate::loadtest) timeline: Option<Timeline>,
     /// The same of the measurements before that.
     pub(in crate::loadtest) earlier: Vec<Bins>,
-    /// When the last event came, by the shared clock.
-    pub(in crate::loadtest) last_arrival: u64,
     /// From the command to return to when a reader had everything.
     pub(in crate::loadtest) catching_up: Bins,
     /// Comments, which is what keep-alives are.
@@ -161,7 +159,6 @@ impl Outcome {
         for (ours, theirs) in self.earlier.iter_mut().zip(&other.earlier) {
             ours.add(theirs);
         }
-        self.last_arrival = self.last_arrival.max(other.last_arrival);
         self.catching_up.add(&other.catching_up);
         self.comments += other.comments;
         self.slow_bytes += other.slow_bytes;

@@ -240,3 +240,130 @@ fn next_offset(data: &[u8]) -> Option<&[u8]> {
     let rest = data.strip_prefix(FIELD)?;
     Some(&rest[..memchr::memchr(b'"', rest)?])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::loadtest::payload::{Mark, write};
+    use crate::loadtest::verify::Counts;
+    use proptest::prelude::*;
+
+    const WHO: Who = Who { reader: 0, job: 0 };
+
+    fn reading(cursor: Cursor, exact: bool) -> Reading {
+        Reading {
+            host: "host".to_owned(),
+            paths: vec!["/x?offset=-1".to_owned()],
+            cursor,
+            terminal: Some("completed".to_owned()),
+            exact: exact.then(|| "load".to_owned()),
+            recording: None,
+        }
+    }
+
+    fn data(sequence: u32, job: u32) -> String {
+        let mut data = Vec::new();
+        write(Mark { sequence, job, planned: 1 }, 90, &mut data);
+        String::from_utf8(data).unwrap()
+    }
+
+    fn event(sequence: u32) -> String {
+        format!("id: {}\nevent: load\ndata: {}\n\n", 100 + sequence, data(sequence, 0))
+    }
+
+    /// A response whose chunks are these.
+    fn response(chunks: &[String]) -> String {
+        let chunk = |chunk: &String| format!("{:x}\r\n{chunk}\r\n", chunk.len());
+        let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+        head.to_owned() + &chunks.iter().map(chunk).collect::<String>() + "0\r\n\r\n"
+    }
+
+    /// What a reader makes of a response that comes in pieces of these lengths.
+    fn read(response: &str, reading: &Reading, cuts: &[usize]) -> (Stream, Desk, Standing) {
+        let (mut stream, mut desk) = (Stream::new(WHO), Desk::default());
+        let (mut rest, mut cuts) = (response.as_bytes(), cuts.iter().cycle());
+        let mut standing = Standing::Waiting;
+        while !rest.is_empty() {
+            let (piece, more) = rest.split_at((*cuts.next().unwrap()).min(rest.len()));
+            standing = stream.push(piece, reading, &mut desk);
+            rest = more;
+        }
+        (stream, desk, standing)
+    }
+
+    proptest! {
+        #[test]
+        fn a_stream_is_the_same_however_its_bytes_are_cut(
+            cuts in prop::collection::vec(1_usize..300, 1..8),
+        ) {
+            let hello = "retry: 1000\n\nevent: hello\ndata: {}\n\n".to_owned();
+            let end = "id: 200\nevent: completed\ndata: {}\n\n".to_owned();
+            let chunks = [hello, event(0), ": keep-alive\n\n".to_owned(), event(1) + &event(2), end];
+            let reading = reading(Cursor::LastEventId, true);
+            let (stream, desk, standing) = read(&response(&chunks), &reading, &cuts);
+            prop_assert_eq!(standing, Standing::Over);
+            prop_assert_eq!(desk.ledger.counts, Counts { delivered: 3, ..Counts::default() });
+            prop_assert_eq!(desk.comments, 1);
+            prop_assert_eq!(stream.cursor(), b"200");
+            prop_assert!(stream.has_ended());
+        }
+    }
+
+    #[test]
+    fn an_event_may_be_spread_over_chunks() {
+        let whole = event(0);
+        let (left, right) = whole.split_at(40);
+        let chunks = [left.to_owned(), right.to_owned()];
+        let (_, desk, _) = read(&response(&chunks), &reading(Cursor::None, true), &[7]);
+        assert_eq!(desk.ledger.counts.delivered, 1);
+    }
+
+    #[test]
+    fn what_a_server_wraps_around_our_data_does_not_matter_unless_it_should_be_untouched() {
+        let list = format!("event: data\ndata:[{},{}]\n\n", data(0, 0), data(1, 0));
+        let (_, desk, _) = read(&response(&[list]), &reading(Cursor::NextOffset, false), &[50]);
+        assert_eq!(desk.ledger.counts, Counts { delivered: 2, ..Counts::default() });
+        let wrapped = format!("event: load\ndata: {} \n\n", data(0, 0));
+        let (_, desk, _) = read(&response(&[wrapped]), &reading(Cursor::None, true), &[50]);
+        assert_eq!(desk.ledger.counts, Counts { damaged: 1, ..Counts::default() });
+    }
+
+    #[test]
+    fn a_cursor_may_be_told_in_a_control_event() {
+        let control = "event: control\ndata:{\"streamNextOffset\":\"0_17\",\"upToDate\":true}\n\n";
+        let reading = reading(Cursor::NextOffset, false);
+        let (stream, ..) = read(&response(&[control.to_owned()]), &reading, &[9]);
+        assert_eq!(stream.cursor(), b"0_17");
+        let request = String::from_utf8(reading.request(0, stream.cursor())).unwrap();
+        assert!(request.starts_with("GET /x?offset=0_17 HTTP/1.1\r\n"), "{request}");
+    }
+
+    #[test]
+    fn half_an_event_is_forgotten_at_the_next_connection_and_what_was_there_is_not() {
+        let reading = reading(Cursor::LastEventId, true);
+        let (mut stream, mut desk) = (Stream::new(WHO), Desk::default());
+        let whole = response(&[event(0), event(1)]);
+        stream.push(&whole.as_bytes()[..whole.len() - 60], &reading, &mut desk);
+        assert_eq!(stream.cursor(), b"100");
+        stream.restart();
+        stream.push(response(&[event(1)]).as_bytes(), &reading, &mut desk);
+        assert_eq!(desk.ledger.counts, Counts { delivered: 2, ..Counts::default() });
+    }
+
+    #[test]
+    fn gaps_and_events_of_other_jobs_are_counted() {
+        let gap = "event: gap\ndata: {}\n\n".to_owned();
+        let stranger = format!("event: load\ndata: {}\n\n", data(0, 5));
+        let (_, desk, _) = read(&response(&[gap, stranger]), &reading(Cursor::None, true), &[64]);
+        assert_eq!((desk.ledger.counts.gaps, desk.ledger.counts.strangers), (1, 1));
+    }
+
+    #[test]
+    fn another_answer_than_a_stream_is_refused() {
+        let reading = reading(Cursor::None, true);
+        let (.., standing) = read("HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n", &reading, &[9]);
+        assert_eq!(standing, Standing::Refused(503));
+        let (.., standing) = read("SSH-2.0\r\n\r\n", &reading, &[100]);
+        assert_eq!(standing, Standing::Nonsense);
+    }
+}

@@ -127,7 +127,8 @@ impl Feed {
 
     /// Whether only the server can bring it on.
     pub(super) fn is_waiting(&self) -> bool {
-        !self.out.is_empty() || !self.due.is_empty()
+        let is_asking = matches!(self.way, Way::Each(_)) && self.asked.is_some();
+        !self.out.is_empty() || !self.due.is_empty() || is_asking
     }
 
     /// Whether all of it is answered.

@@ -16,7 +16,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token};
 
@@ -25,7 +25,7 @@ use super::measure::Bins;
 use super::schedule::Schedule;
 use super::system::now_ns;
 
-/// How long the last answers may take.
+/// How long nothing may come of what was sent, before the server is given up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long it waits for a socket at most, before it looks at the time.
@@ -63,6 +63,13 @@ pub(super) struct Published {
     pub(super) lateness: Bins,
     /// From when a request was sent to its answer, where there is one for each event.
     pub(super) answers: Bins,
+}
+
+impl Published {
+    /// Grows with whatever comes of what is sent.
+    fn steps(&self) -> u64 {
+        self.events + self.answers.count()
+    }
 }
 
 /// The producer of all jobs.
@@ -161,9 +168,12 @@ impl Publisher {
         is_done: impl Fn(&Feed) -> bool,
         published: &mut Published,
     ) -> Result<(), LoadError> {
-        let end = now_ns() + u64::try_from(PATIENCE.as_nanos()).unwrap_or(u64::MAX);
+        let (mut before, mut since) = (published.steps(), Instant::now());
         while !self.feeds.iter().all(&is_done) {
-            if now_ns() > end {
+            if published.steps() > before {
+                (before, since) = (published.steps(), Instant::now());
+            }
+            if since.elapsed() > PATIENCE {
                 return Err(LoadError::server("does not take, or does not answer, what is pushed"));
             }
             self.look(Some(LOOK), published)?;

@@ -9,6 +9,7 @@ mod table;
 
 pub use checks::Check;
 pub use figures::Figure;
+pub(super) use figures::Replayed;
 pub use plots::{Plots, Point};
 
 use serde::Serialize;

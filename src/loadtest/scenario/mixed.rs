@@ -46,6 +46,7 @@ pub(super) fn run(stage: &mut Stage<'_>) -> Result<(), LoadError> {
     stage.report.count("slow_readers", "slow readers", slow);
     stage.report.percentiles("catching_up", "return to caught up", &outcome.catching_up);
     stage.report.deliveries(&outcome);
+    stage.report.note("the latencies include events that came while some readers were away");
     stage.report.polled(&polls);
     Ok(())
 }

@@ -36,8 +36,9 @@ pub(super) fn run(stage: &mut Stage<'_>) -> Result<(), LoadError> {
     stage.report.published(&published);
     stage.report.cost(&after, &before, stage.status().delivered);
     let outcome = stage.finish()?;
-    stage.report.percentiles("catching_up", "cut to caught up", &outcome.catching_up);
+    stage.report.percentiles("catching_up", "return to caught up", &outcome.catching_up);
     stage.report.deliveries(&outcome);
+    stage.report.note("the latencies include events that came while readers were away");
     stage.report.check(
         "no connection is refused",
         outcome.status.refused == 0,
