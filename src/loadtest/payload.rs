@@ -141,15 +141,26 @@ fn hex(buffer: &mut Vec<u8>, number: u64, digits: u32) {
 }
 
 fn unhex(digits: &[u8]) -> Result<u64, Damaged> {
-    digits.iter().try_fold(0, |number, digit| {
-        let value = match digit {
-            b'0'..=b'9' => digit - b'0',
-            b'a'..=b'f' => digit - b'a' + 10,
-            _ => return Err(Damaged),
-        };
-        Ok(number << 4 | u64::from(value))
-    })
+    let (mut number, mut all) = (0, 0);
+    for digit in digits {
+        let value = VALUES[usize::from(*digit)];
+        all |= value;
+        number = number << 4 | u64::from(value & 15);
+    }
+    // Read first and judged once: this is done for every delivery.
+    if all < 16 { Ok(number) } else { Err(Damaged) }
 }
+
+/// What each byte is worth as a digit, 255 for what is none.
+const VALUES: [u8; 256] = {
+    let mut values = [255; 256];
+    let mut digit = 0;
+    while digit < 16 {
+        values[b"0123456789abcdef"[digit] as usize] = digit as u8;
+        digit += 1;
+    }
+    values
+};
 
 #[cfg(test)]
 mod tests {

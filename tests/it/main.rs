@@ -12,6 +12,7 @@ mod drain;
 mod harness;
 mod layers;
 mod lessons;
+mod loadtest;
 mod media;
 mod outage;
 mod protocol;

@@ -133,9 +133,9 @@ impl Publisher {
         let mut published = Published::default();
         let mut left = vec![events; self.feeds.len()];
         while now_ns() < end && !self.board.is_stopped() && left.iter().any(|left| *left > 0) {
-            for job in 0..self.feeds.len() {
-                if left[job] > 0 && self.feeds[job].is_free() {
-                    left[job] -= 1;
+            for (job, left) in left.iter_mut().enumerate().filter(|(_, left)| **left > 0) {
+                if self.feeds[job].is_free() {
+                    *left -= 1;
                     self.feeds[job].push(now_ns());
                     self.flush(job, &mut published)?;
                 }

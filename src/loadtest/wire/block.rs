@@ -39,9 +39,10 @@ impl<'a> Block<'a> {
     pub(in crate::loadtest) fn read(bytes: &'a [u8]) -> Self {
         let mut block = Self::default();
         // A stream may begin with a byte order mark.
-        let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-        for line in bytes.split(|byte| matches!(byte, b'\n' | b'\r')) {
-            block.take(line);
+        let mut rest = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+        while let Some(end) = memchr::memchr2(b'\n', b'\r', rest) {
+            block.take(&rest[..end]);
+            rest = &rest[end + 1..];
         }
         block
     }
