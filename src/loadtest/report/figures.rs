@@ -148,8 +148,8 @@ impl Report {
     pub(in crate::loadtest) fn deliveries(&mut self, outcome: &Outcome) {
         self.count("delivered", "events delivered", outcome.ledger.counts.delivered);
         self.figure("received_mb", "bytes received", outcome.status.bytes as f64 / 1e6, "MB");
-        self.percentiles("opening", "connection to head of the response", &outcome.opening);
         self.percentiles("latency", "latency from when an event was due", &outcome.latency);
+        self.percentiles("opening", "connection to head of the response", &outcome.opening);
         self.count("refused", "connections refused or answered otherwise", outcome.status.refused);
         self.count("dropped", "streams ended early by the server", outcome.status.dropped);
         self.count("keep_alives", "comments (keep-alives) received", outcome.comments);

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::chart::{Axis, Chart, Scale};
+use super::table::grouped;
 use super::{Figure, Report};
 
 const STYLE: &str = include_str!("page.css");
@@ -51,7 +52,7 @@ impl Report {
         let settings = &self.settings;
         let things = |count: u32, one: &str| {
             let s = if count == 1 { "" } else { "s" };
-            format!("{count} {one}{s}")
+            format!("{} {one}{s}", grouped(f64::from(count)))
         };
         let (jobs, readers) = (things(settings.jobs, "job"), things(settings.readers, "reader"));
         format!("Load test “{}” on {}: {jobs}, {readers}", self.scenario, self.adapter)

@@ -48,8 +48,10 @@ impl Report {
             }
         };
         self.plots.over_time = windows.map(point).collect();
-        let is_empty = |point: &Point| point.per_second == 0.0 && point.p50_ms.is_none();
-        while self.plots.over_time.last().is_some_and(is_empty) {
+        // The rest of the last events, in a window that began when all was due, looks like a collapse.
+        let most = self.plots.over_time.iter().map(|point| point.per_second).fold(0.0, f64::max);
+        let is_rest = |point: &Point| point.p50_ms.is_none() && point.per_second < most * 0.05;
+        while self.plots.over_time.last().is_some_and(is_rest) {
             self.plots.over_time.pop();
         }
     }
