@@ -26,6 +26,7 @@ pub mod store;
 
 pub mod queue;
 
+pub mod fanout;
 pub mod reconcile;
 pub mod worker;
 

@@ -43,6 +43,7 @@ fn task(number: usize, projects: usize) -> Task {
         allow_duplicate: true,
         retry_of: None,
         silence_limit_ms: None,
+        chat: None,
     }
 }
 

@@ -116,6 +116,7 @@ async fn serve(engine: &Engine, folder: &Path) -> SocketAddr {
         queue: engine.queue.clone(),
         artifacts: Artifacts::open(folder).expect("a folder"),
         options: Arc::default(),
+        engine: None,
         draining: CancellationToken::new(),
         info: Arc::new(info),
     };

@@ -56,6 +56,7 @@ impl Engine {
             allow_duplicate: true,
             retry_of: None,
             silence_limit_ms: None,
+            chat: None,
         };
         let submission = self.queue.submit(task).await.expect("a job");
         let log = self.store.find(&submission.job.id).expect("it was made this moment");

@@ -1,15 +1,16 @@
-// Builds the package into dist/: two modules that share what they have in common, and their types.
+// Builds the package into dist/: two modules that share what they have in common, and their types;
+// and brings the repository's licences, which belong into the package.
 //
 //   npm run build
 
 import { execFileSync } from "node:child_process";
-import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 
 import { build } from "esbuild";
 
-import { ENTRIES, ROOT_PATH } from "./entries.mjs";
+import { ENTRIES, LICENSES, ROOT_PATH } from "./entries.mjs";
 
 const DIST = join(ROOT_PATH, "dist");
 
@@ -39,3 +40,5 @@ for (const file of readdirSync(DIST, { recursive: true })) {
   const declarations = readFileSync(join(DIST, file), "utf8");
   writeFileSync(join(DIST, file), declarations.replace(/((?:from|import)\s*\(?\s*"\.[^"]*)\.tsx?"/g, '$1.js"'));
 }
+
+for (const file of LICENSES) copyFileSync(join(ROOT_PATH, "..", file), join(ROOT_PATH, file));

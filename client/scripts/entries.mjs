@@ -7,3 +7,6 @@ export const ROOT_PATH = fileURLToPath(new URL("../", import.meta.url));
 
 /** Each module of the package, by its name in dist/. */
 export const ENTRIES = { index: "src/index.ts", react: "src/react/index.ts" };
+
+/** The licences, of which there is one copy in the repository, at its root. */
+export const LICENSES = ["LICENSE-MIT", "LICENSE-APACHE"];

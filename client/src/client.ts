@@ -1,6 +1,6 @@
 // A server's jobs, files, models and credits, as one object.
 
-import { unreadable } from "./errors.ts";
+import { bodiless } from "./errors.ts";
 import { Connection, type Call, type ConnectionOptions, type QueryValues } from "./http.ts";
 import type { Model, ModelFilter, ModelList } from "./models.ts";
 import { submitJob, type SubmitOptions } from "./submit.ts";
@@ -9,8 +9,8 @@ import type {
   SubmitAnswer, SubmitBody, Upload, UploadOptions,
 } from "./types.ts";
 import { watchJob, watchProject } from "./watch/index.ts";
-import type { ProjectWatchOptions, Watch, WatchOptions } from "./watch/types.ts";
-import type { ProjectWatch } from "./watch/watch.ts";
+import { jobPath } from "./watch/target.ts";
+import type { ProjectWatch, ProjectWatchOptions, Watch, WatchOptions } from "./watch/types.ts";
 
 /** What every call may be told. */
 export interface CallOptions {
@@ -45,10 +45,10 @@ export class Tailwater {
   get(jobId: string, options: CallOptions & { readonly etag: string }): Promise<Tagged<Job> | null>;
   async get(jobId: string, { etag, signal }: CallOptions & { readonly etag?: string } = {}): Promise<Tagged<Job> | null> {
     const headers = etag === undefined ? {} : { "if-none-match": etag };
-    const answer = await this.connection.call<Job>(path`/api/jobs/${jobId}`, { headers, signal });
-    if (answer.body !== null) return { ...answer.body, etag: answer.etag };
-    if (etag !== undefined && answer.status === 304) return null;
-    throw unreadable(`the answer ${answer.status} has no body`, { status: answer.status });
+    const { body, status, etag: newest } = await this.connection.call<Job>(jobPath(jobId), { headers, signal });
+    if (body !== null) return { ...body, etag: newest };
+    if (etag !== undefined && status === 304) return null;
+    throw bodiless(status);
   }
 
   /** Jobs that fit, newest first. */
@@ -59,12 +59,12 @@ export class Tailwater {
   /** Ends a job; what it has made so far stays. Canceling twice is no error. */
   cancel(jobId: string, reason?: string, options?: CallOptions): Promise<CancelAnswer> {
     const json = reason === undefined ? {} : { reason };
-    return this.connection.json(path`/api/jobs/${jobId}/cancel`, { ...options, method: "POST", json });
+    return this.connection.json(jobPath(jobId, "/cancel"), { ...options, method: "POST", json });
   }
 
   /** The events behind a cursor, as a page. */
   events(jobId: string, query: EventsQuery = {}, options?: CallOptions): Promise<EventPage> {
-    return this.#get(path`/api/jobs/${jobId}/events`, { ...query }, options);
+    return this.#get(jobPath(jobId, "/events"), { ...query }, options);
   }
 
   /** Gives the server a file for jobs to work on; its bytes say what it is. */
@@ -81,12 +81,12 @@ export class Tailwater {
 
   /** A file by its id, from the first second after its submit. */
   file(fileId: string, options?: CallOptions): Promise<FileView> {
-    return this.#get(path`/api/file/${fileId}`, {}, options);
+    return this.#get(`/api/file/${encodeURIComponent(fileId)}`, {}, options);
   }
 
   /** A project's jobs, and whether any is still going. */
   project(projectId: string, options?: CallOptions): Promise<ProjectView> {
-    return this.#get(path`/api/project/${projectId}`, {}, options);
+    return this.#get(`/api/project/${encodeURIComponent(projectId)}`, {}, options);
   }
 
   /** What can be made, by which models, and how well their providers are. */
@@ -130,11 +130,6 @@ export class Tailwater {
   #get<Body>(address: string, query: QueryValues, options: CallOptions = {}): Promise<Body> {
     return this.connection.json(address, { query, signal: options.signal });
   }
-}
-
-/** A path whose values cannot leave their segment. */
-function path(parts: TemplateStringsArray, ...values: readonly string[]): string {
-  return String.raw({ raw: parts }, ...values.map(encodeURIComponent));
 }
 
 function nameOf(file: object): string | undefined {

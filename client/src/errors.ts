@@ -43,42 +43,36 @@ export interface TailwaterErrorOptions {
  */
 export class TailwaterError extends Error {
   override readonly name = "TailwaterError";
-  readonly code: string;
-  /** What happened in this very case, for people. */
-  readonly detail: string;
   /** The HTTP status, where there was an answer. */
-  readonly status: number | null;
+  readonly status: number | null = null;
   /** What is wrong with each field, where the server says so. */
-  readonly errors: readonly FieldError[];
+  readonly errors: readonly FieldError[] = [];
   /** How long the server wants to be left alone, in milliseconds; at most five minutes. */
-  readonly retryAfterMs: number | null;
+  readonly retryAfterMs: number | null = null;
   /** Whether the same call may succeed later, with nothing else done about it. */
-  readonly retryable: boolean;
+  readonly retryable: boolean = false;
   /** The whole problem, for members that only some codes have; null where the answer was none. */
-  readonly problem: Readonly<Record<string, unknown>> | null;
+  readonly problem: Readonly<Record<string, unknown>> | null = null;
   /** How the answer began that was no problem, such as a proxy's page. */
-  readonly body: string;
+  readonly body: string = "";
 
-  constructor(code: string, detail: string, options: TailwaterErrorOptions = {}) {
-    const { status = null, errors = [], retryAfterMs = null, retryable = false, problem = null, body = "" } = options;
-    const fields = errors.map((field) => `${field.pointer || "the body"} ${field.detail}`);
-    super([detail, ...fields].join("; "), options.cause === undefined ? {} : { cause: options.cause });
-    this.code = code;
-    this.detail = detail;
-    this.status = status;
-    this.errors = errors;
-    this.retryAfterMs = retryAfterMs;
-    this.retryable = retryable;
-    this.problem = problem;
-    this.body = body;
+  constructor(
+    readonly code: string,
+    /** What happened in this very case, for people. */
+    readonly detail: string,
+    { cause, ...known }: TailwaterErrorOptions = {},
+  ) {
+    const fields = (known.errors ?? []).map((field) => `${field.pointer || "the body"} ${field.detail}`);
+    super([detail, ...fields].join("; "), cause === undefined ? {} : { cause });
+    Object.assign(this, known);
   }
 }
 
-/** A proxy's page is kept up to here: enough to tell whose it is. */
-const KEPT = 2_000;
-
 /** Statuses after which the same request may do, where the answer itself does not say. */
 const PASSING: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504]);
+
+/** Whether a status stays the same however often one asks. */
+export const isFinal = (status: number | null): boolean => [400, 401, 403, 404, 410].includes(status ?? 0);
 
 /** An answer that says no, as an error; reads its body. */
 export async function refusal(response: Response): Promise<TailwaterError> {
@@ -86,18 +80,14 @@ export async function refusal(response: Response): Promise<TailwaterError> {
   // A body that breaks off tells nothing; that the answer says no is known already.
   const text = await response.text().catch(() => "");
   const problem = parseObject(text);
-  const said = (name: string): string | null => {
-    const value = problem?.[name];
-    return typeof value === "string" && value !== "" ? value : null;
-  };
-  const detail = said("detail") ?? said("title") ?? `the server answered ${`${status} ${statusText}`.trim()}`;
-  return new TailwaterError(said("code") ?? "refused", detail, {
+  const { code, detail, title, errors, retryable } = problem ?? {};
+  return new TailwaterError(said(code) || "refused", said(detail) || said(title) || `the server answered ${status} ${statusText}`.trim(), {
     status,
-    errors: fieldErrors(problem?.errors),
+    errors: Array.isArray(errors) ? errors.filter(isFieldError) : [],
     retryAfterMs: parseRetryAfter(headers.get("retry-after")),
-    retryable: typeof problem?.retryable === "boolean" ? problem.retryable : PASSING.has(status),
+    retryable: typeof retryable === "boolean" ? retryable : PASSING.has(status),
     problem,
-    body: problem === null ? text.slice(0, KEPT) : "",
+    body: problem === null ? beginning(text) : "",
   });
 }
 
@@ -121,10 +111,16 @@ export function aborted(signal?: AbortSignal): TailwaterError {
   return new TailwaterError("aborted", "the caller ended it", { cause: signal?.reason });
 }
 
+/** How an answer begins that is no problem: enough of a proxy's page to tell whose it is. */
+export const beginning = (text: string): string => text.slice(0, 2_000);
+
 /** An answer that no Tailwater server sends. */
 export function unreadable(detail: string, options: TailwaterErrorOptions = {}): TailwaterError {
   return new TailwaterError("unreadable", detail, options);
 }
+
+/** There must be a body, and is none. */
+export const bodiless = (status: number): TailwaterError => unreadable(`the answer ${status} has no body`, { status });
 
 function parseObject(text: string): Readonly<Record<string, unknown>> | null {
   try {
@@ -139,12 +135,9 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function fieldErrors(value: unknown): FieldError[] {
-  const fields: FieldError[] = [];
-  for (const field of Array.isArray(value) ? value : []) {
-    if (isObject(field) && typeof field.pointer === "string" && typeof field.detail === "string") {
-      fields.push({ pointer: field.pointer, detail: field.detail });
-    }
-  }
-  return fields;
+function isFieldError(value: unknown): value is FieldError {
+  return isObject(value) && typeof value.pointer === "string" && typeof value.detail === "string";
 }
+
+/** What a problem says, where it is a text. */
+const said = (value: unknown): string => (typeof value === "string" ? value : "");

@@ -86,7 +86,11 @@ export interface ControlEventData {
   };
   gap: { readonly from: EventId | null; readonly to: EventId; readonly reason: string };
   queue: { readonly position: number };
-  bye: { readonly reason: string };
+  bye: {
+    readonly reason: string;
+    /** When the server wants to be connected to again. */
+    readonly retry_ms: number;
+  };
 }
 
 type Identified<Data> = { [T in keyof Data & string]: { readonly id: EventId; readonly type: T; readonly data: Data[T] } };

@@ -1,6 +1,6 @@
 // The way to a server: its address, the token, and one request with its answer.
 
-import { failure, refusal, unreadable } from "./errors.ts";
+import { beginning, bodiless, failure, refusal, unreadable } from "./errors.ts";
 import { parseRetryAfter } from "./retry-after.ts";
 
 /** `fetch`, or something that behaves like it. */
@@ -51,23 +51,18 @@ const PLAIN = /^https?:\/\/[^\s/?#@]+(?:\/[^\s?#@]*)?$/i;
 export class Connection {
   readonly fetch: Fetch;
   readonly #baseUrl: string;
-  /** Null for the page's own. */
-  readonly #origin: string | null;
-  readonly #token: string | null;
+  /** Empty for the page's own. */
+  readonly #origin: string;
+  readonly #authorization: Readonly<Record<string, string>>;
 
   constructor({ baseUrl = "", token, fetch }: ConnectionOptions = {}) {
-    this.#baseUrl = checkedBase(baseUrl, fetch !== undefined);
-    this.#origin = baseUrl === "" ? null : new URL(baseUrl).origin;
+    this.#baseUrl = checkedBase(baseUrl, fetch);
+    this.#origin = baseUrl && new URL(baseUrl).origin;
     if (token !== undefined && !TOKEN.test(token)) throw new TypeError("the token must be visible ASCII characters");
-    this.#token = token ?? null;
+    this.#authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
     // Called as a function and not as our method: a browser's own `fetch` insists on that. It is
     // looked up at each call, so that what a page puts around it later is used.
-    this.fetch = fetch === undefined ? (input, init) => globalThis.fetch(input, init) : (input, init) => fetch(input, init);
-  }
-
-  /** Tells apart connections that may see different things, without telling the token. */
-  get name(): string {
-    return `${this.#baseUrl}#${this.#token === null ? "" : shadow(this.#token)}`;
+    this.fetch = (input, init) => (fetch ?? globalThis.fetch)(input, init);
   }
 
   /** The address of a path on this server; links in answers may be whole addresses already. */
@@ -78,7 +73,7 @@ export class Connection {
   /** The headers that an address asks for: the token goes to this server and to nobody else. */
   headersFor(url: string): Record<string, string> {
     const own = !ABSOLUTE.test(url) || new URL(url).origin === this.#origin;
-    return own && this.#token !== null ? { authorization: `Bearer ${this.#token}` } : {};
+    return own ? { ...this.#authorization } : {};
   }
 
   /**
@@ -111,16 +106,15 @@ export class Connection {
   /** The same where there must be a body. */
   async json<Body>(path: string, call?: Call): Promise<Body> {
     const { body, status } = await this.call<Body>(path, call);
-    if (body === null) throw unreadable(`the answer ${status} has no body`, { status });
+    if (body === null) throw bodiless(status);
     return body;
   }
 }
 
 async function read<Body>(response: Response): Promise<Answer<Body>> {
   const { status, headers } = response;
-  const unchanged = status === 304;
-  if (!response.ok && !unchanged) throw await refusal(response);
-  const text = unchanged ? "" : await response.text();
+  if (!response.ok && status !== 304) throw await refusal(response);
+  const text = await response.text();
   return {
     status,
     body: text === "" ? null : parse<Body>(text, response),
@@ -135,34 +129,24 @@ function parse<Body>(text: string, { status, headers }: Response): Body {
     return JSON.parse(text);
   } catch (cause) {
     const type = headers.get("content-type") ?? "of no type";
-    throw unreadable(`the answer is not JSON but ${type}`, { status, body: text.slice(0, 2_000), cause });
+    throw unreadable(`the answer is not JSON but ${type}`, { status, body: beginning(text), cause });
   }
 }
 
 function withQuery(url: string, query: QueryValues): string {
-  const [address = "", given = ""] = (url.split("#", 1)[0] ?? "").split(/\?(.*)/s);
+  const [address = "", given] = url.replace(/#.*/s, "").split(/\?(.*)/s);
   const values = new URLSearchParams(given);
   for (const [name, value] of Object.entries(query)) {
     if (value !== undefined) values.set(name, String(value));
   }
-  const text = values.toString();
+  const text = String(values);
   return text === "" ? address : `${address}?${text}`;
 }
 
-function checkedBase(baseUrl: string, hasFetch: boolean): string {
-  if (baseUrl === "") {
-    if (!hasFetch && typeof location === "undefined") throw new TypeError("outside of a page, a baseUrl is needed");
-    return "";
-  }
+function checkedBase(baseUrl: string, fetch: Fetch | undefined): string {
+  // Outside of a browser there is no location, whatever its types say.
+  if (baseUrl === "" && !fetch && !globalThis.location) throw new TypeError("outside of a page, a baseUrl is needed");
   // A password in an address would end up in errors and logs, so it is not even shown here.
-  if (!PLAIN.test(baseUrl)) throw new TypeError("the baseUrl must be like https://jobs.example.com, with nothing after the path");
+  if (baseUrl !== "" && !PLAIN.test(baseUrl)) throw new TypeError("the baseUrl must be like https://jobs.example.com, with nothing after the path");
   return baseUrl.replace(/\/+$/, "");
-}
-
-/** A number that two tokens hardly share, and of which none can be told. */
-function shadow(token: string): string {
-  let hash = 0x811c9dc5;
-  // FNV-1a, 32 bit: <https://www.rfc-editor.org/rfc/rfc9923>.
-  for (const byte of new TextEncoder().encode(token)) hash = Math.imul(hash ^ byte, 0x01000193);
-  return (hash >>> 0).toString(16);
 }

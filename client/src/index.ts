@@ -12,12 +12,13 @@ export { costOf, isMedia, isOver, narrationProgress, overallPercent, pictures, w
 export type { Cost, NarrationProgress } from "./questions.ts";
 export { SmartPollingManager, pollFileCompletion, pollProjectCompletion, smartPollingManager } from "./polling/index.ts";
 export type {
-  FileAnswer, PollContext, PollFunction, PollingHandle, PollingMethod, PollingOptions, PollingResult, PollingStatus, PollingSubject,
-  PollOutcome, ProjectAnswer, ProjectJob, ResourceOptions,
+  PollContext, PollFunction, PollingHandle, PollingMethod, PollingOptions, PollingResult, PollingStatus, PollingSubject,
+  PollOutcome, ResourceOptions,
 } from "./polling/index.ts";
 export { initialState, reduce, withJob } from "./state.ts";
 export type { End, FoldableEvent, JobFacts, JobState, Narration, Work } from "./state.ts";
 export type { SubmitOptions } from "./submit.ts";
 export type * from "./types.ts";
-export type { Phase, ProjectEvent, ProjectWatchOptions, RetryOptions, Transport, Watch, WatchOptions, WatchState } from "./watch/types.ts";
-export type { ProjectWatch } from "./watch/watch.ts";
+export type {
+  Phase, ProjectEvent, ProjectWatch, ProjectWatchOptions, RetryOptions, Transport, Watch, WatchOptions, WatchState,
+} from "./watch/types.ts";

@@ -92,23 +92,18 @@ type Data = Readonly<Record<string, unknown>>;
 const EARLY_LIMIT = 1_000;
 
 /** A job of which nothing is known yet. */
-export function initialState(): JobState {
-  return {
-    kind: null,
-    input: null,
-    model: null,
-    createdAt: null,
-    hold: null,
-    status: "pending",
-    attempt: 0,
-    ...emptyWork(),
-    revision: 0,
-    queue: null,
-    end: null,
-    lastId: 0,
-    stale: false,
-  };
-}
+export const initialState = (): JobState => ({
+  kind: null,
+  input: null,
+  model: null,
+  createdAt: null,
+  hold: null,
+  revision: 0,
+  ...untold(),
+});
+
+/** What events tell, before any did. */
+const untold = () => ({ status: "pending", attempt: 0, ...emptyWork(), queue: null, end: null, lastId: 0, stale: false }) as const;
 
 const emptyWork = (): AttemptWork => ({
   start: 0,
@@ -174,10 +169,7 @@ function numbered(state: JobState, type: string, data: Data): JobState {
   }
 }
 
-function startOver(state: JobState): JobState {
-  const { kind, input, model, createdAt, hold, revision } = state;
-  return { ...initialState(), kind, input, model, createdAt, hold, revision: revision + 1 };
-}
+const startOver = (state: JobState): JobState => ({ ...state, ...untold(), revision: state.revision + 1 });
 
 function withStatus(state: JobState, data: Data): JobState {
   const attempt = wholeOf(data.attempt) ?? state.attempt;

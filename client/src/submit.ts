@@ -1,8 +1,9 @@
 // A submit that may be sent again: its idempotency key makes the second the same as the first.
 
 import { fullJitter, type Random } from "./backoff.ts";
-import { aborted, failure, type TailwaterError } from "./errors.ts";
+import { failure, type TailwaterError } from "./errors.ts";
 import type { Connection } from "./http.ts";
+import { sleep } from "./sleep.ts";
 import type { SubmitAnswer, SubmitBody } from "./types.ts";
 
 /** How a job is submitted. */
@@ -49,19 +50,4 @@ function isWorthATry({ code, status }: TailwaterError): boolean {
 /** 128 bits. Not `randomUUID`: a page that is served over plain HTTP does not have it. */
 function newKey(): string {
   return crypto.getRandomValues(new Uint32Array(4)).join("-");
-}
-
-function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = (): void => {
-      clearTimeout(timer);
-      reject(aborted(signal));
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", stop);
-      resolve();
-    }, ms);
-    if (signal?.aborted) stop();
-    else signal?.addEventListener("abort", stop, { once: true });
-  });
 }

@@ -117,7 +117,7 @@ beforeAll(() => {
   run("npm", ["install", "--offline", "--no-audit", "--no-fund", "--silent", `./tailwater-${version}.tgz`]);
   writeFileSync(join(project, "use.ts"), CONSUMER);
   writeFileSync(join(project, "every.ts"), everyName("index.ts", "tailwater"));
-  writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions: COMPILER_OPTIONS, include: ["*.ts"] }));
+  writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions: COMPILER_OPTIONS, include: ["*.ts", "*.tsx"] }));
 });
 
 afterAll(() => rmSync(project, { recursive: true, force: true }));
@@ -125,7 +125,7 @@ afterAll(() => rmSync(project, { recursive: true, force: true }));
 test("the_package_has_what_it_needs_and_nothing_of_its_making", () => {
   const files = run("find", ["node_modules/tailwater", "-type", "f"]).trim().split("\n");
   const kinds = new Set(files.map((file) => file.replace(/^node_modules\/tailwater\/(?:dist\/.*?)?/, "").replace(/^.*?(\.d\.ts|\.js\.map|\.js)$/, "dist $1")));
-  expect([...kinds].sort()).toEqual(["README.md", "dist .d.ts", "dist .js", "dist .js.map", "package.json"]);
+  expect([...kinds].sort()).toEqual(["LICENSE-APACHE", "LICENSE-MIT", "README.md", "dist .d.ts", "dist .js", "dist .js.map", "package.json"]);
   expect(run("ls", ["node_modules"]).trim()).toBe("tailwater");
 });
 
@@ -151,12 +151,13 @@ test("it_runs_in_node", () => {
   });
 });
 
-test("with_react_the_hooks_have_their_types", () => {
+test("with_react_the_hooks_have_their_types_and_the_readmes_components_compile", () => {
   for (const name of REACT_TYPES) {
     const link = join(project, "node_modules", name);
     mkdirSync(join(link, ".."), { recursive: true });
     symlinkSync(join(CLIENT, "node_modules", name), link);
   }
   writeFileSync(join(project, "hooks.ts"), everyName("react/index.ts", "tailwater/react"));
-  expect(complaints("--noEmit", "--preserveSymlinks")).toBe("");
+  writeExamples("tsx");
+  expect(complaints("--noEmit", "--preserveSymlinks", "--jsx", "react-jsx")).toBe("");
 });

@@ -74,6 +74,7 @@ impl Screen {
                 let delay_ms = reconnect.delay.as_millis();
                 self.say(&format!("{}; going on in {delay_ms} ms", reconnect.reason))?;
             }
+            WatchEvent::Polling { reason } => self.say(&format!("{reason}; polling instead"))?,
             WatchEvent::Hello(_) | WatchEvent::Bye(_) => {}
         }
         Ok(())
@@ -220,6 +221,7 @@ fn line_of(event: &WatchEvent) -> Value {
             let delay_ms = u64::try_from(reconnect.delay.as_millis()).unwrap_or(u64::MAX);
             control("reconnecting", &json!({ "delay_ms": delay_ms, "reason": reconnect.reason }))
         }
+        WatchEvent::Polling { reason } => control("polling", &json!({ "reason": reason })),
     }
 }
 
@@ -294,6 +296,15 @@ mod tests {
         assert_eq!(
             line_of(&WatchEvent::Reconnecting(reconnect))["data"],
             json!({ "delay_ms": 1500, "reason": "it broke" })
+        );
+    }
+
+    #[test]
+    fn that_it_polls_is_told_with_the_reason() {
+        let polling = WatchEvent::Polling { reason: "held back".to_owned() };
+        assert_eq!(
+            line_of(&polling),
+            json!({ "event": "polling", "data": { "reason": "held back" } })
         );
     }
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::client::{self as api, Submitted};
 
-use super::args::{self, Blog, Common, Media, Voiceover, What};
+use super::args::{self, Blog, Chat, Common, Media, Voiceover, What};
 use super::screen::Screen;
 use super::{Failure, client, media, out, save, watch};
 
@@ -24,6 +24,10 @@ pub(super) async fn run(args: args::Submit) -> Result<u8, Failure> {
             let input = voiceover_input(&voiceover)?;
             send(Job { kind: "voiceover", model: None, input, output: None }, &voiceover.common)
                 .await
+        }
+        What::Chat(chat) => {
+            let input = chat_input(&chat)?;
+            send(Job { kind: "chat", model: None, input, output: None }, &chat.common).await
         }
         What::Video(media) => make("video", media).await,
         What::Image(media) => make("image", media).await,
@@ -113,14 +117,31 @@ fn blog_input(blog: &Blog) -> Value {
 }
 
 fn voiceover_input(voiceover: &Voiceover) -> Result<Value, Failure> {
-    let text = match voiceover.text.as_str() {
-        "-" => standard_input()?,
-        text => text.to_owned(),
-    };
+    let text = text_or_input(&voiceover.text)?;
     Ok(match &voiceover.voice {
         Some(voice) => json!({ "text": text, "voice": voice }),
         None => json!({ "text": text }),
     })
+}
+
+fn chat_input(chat: &Chat) -> Result<Value, Failure> {
+    let says = |role: &str, content: &str| json!({ "role": role, "content": content });
+    let message = says("user", &text_or_input(&chat.message)?);
+    let system = chat.system.as_deref().map(|system| says("system", system));
+    let messages: Vec<_> = system.into_iter().chain([message]).collect();
+    let mut input = json!({ "messages": messages });
+    if chat.voiceover {
+        input["voiceover"] = true.into();
+    }
+    if let Some(voice) = &chat.voice {
+        input["voice"] = voice.as_str().into();
+    }
+    Ok(input)
+}
+
+/// A text that was typed; for `-`, standard input.
+fn text_or_input(typed: &str) -> Result<String, Failure> {
+    if typed == "-" { standard_input() } else { Ok(typed.to_owned()) }
 }
 
 /// All of standard input.
@@ -148,6 +169,21 @@ mod tests {
             args::Command::Submit(args::Submit { what: What::Blog(blog) }) => blog_input(&blog),
             other => panic!("{other:?} is no blog"),
         }
+    }
+
+    #[test]
+    fn a_message_is_a_conversation_of_one() {
+        let said = ["tailwater", "submit", "chat", "Why?", "--system", "Be brief.", "--voiceover"];
+        let cli = args::Cli::try_parse_from(said).unwrap();
+        let args::Command::Submit(args::Submit { what: What::Chat(chat) }) = cli.into_command()
+        else {
+            panic!("it is a chat");
+        };
+        let messages = json!([
+            { "role": "system", "content": "Be brief." }, { "role": "user", "content": "Why?" },
+        ]);
+        let Ok(input) = chat_input(&chat) else { panic!("nothing is read") };
+        assert_eq!(input, json!({ "messages": messages, "voiceover": true }));
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub use files::{Download, Upload};
 pub use models::{Model, ModelFilter, ModelInput, Price};
 pub use target::Target;
 pub use types::{JobFilter, JobPage, JobView, Submit, Submitted};
+pub use watch::machine;
 pub use watch::{Reconnect, StreamEvent, Watch, WatchEvent};
 
 use std::time::Duration;
@@ -40,11 +41,8 @@ pub struct Options {
     pub answer_timeout: Duration,
     /// How long a file may take in either direction; default 1 h, as long as a server waits.
     pub transfer_timeout: Duration,
-    /// How long a stream may bring no byte, not even a keep-alive, before it is taken for dead;
-    /// default 16 s, three keep-alives and a bit.
-    pub silence: Duration,
-    /// The delays between reconnects, on top of what the server asks for; default 0.5 s doubling to
-    /// 30 s, jittered, without end.
+    /// The delays between the tries of a watch, for streams and polls alike, on top of what the
+    /// server asks for; default 0.5 s doubling to 30 s, jittered, without end.
     pub reconnect: Policy,
     /// The largest event that is read, in bytes; default 32 MiB, which holds a snapshot of the
     /// largest event a server can be set to.
@@ -60,7 +58,6 @@ impl Options {
             connect_timeout: Duration::from_secs(10),
             answer_timeout: Duration::from_secs(30),
             transfer_timeout: Duration::from_secs(3600),
-            silence: Duration::from_secs(16),
             reconnect: Policy {
                 first: Duration::from_millis(500),
                 ceiling: Duration::from_secs(30),
@@ -183,6 +180,10 @@ impl Client {
         } else {
             error::causes(error)
         };
+        self.lost(reason)
+    }
+
+    fn lost(&self, reason: String) -> ClientError {
         ClientError::Unreachable { server: without_password(&self.base), reason }
     }
 }

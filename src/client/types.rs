@@ -8,7 +8,7 @@ use crate::event::payload::Progress;
 /// What to make.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Submit {
-    /// `blog`, `voiceover`, `video`, `image`, `lipsync` or `external`.
+    /// `blog`, `voiceover`, `chat`, `video`, `image`, `lipsync` or `external`.
     pub kind: String,
     /// Which model of the catalog makes it, by its slug: for videos, images and lip-sync.
     #[serde(skip_serializing_if = "Option::is_none")]

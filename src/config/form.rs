@@ -12,6 +12,8 @@ use secrecy::SecretString;
 
 use crate::telemetry;
 
+use super::settings::Engine;
+
 /// What the values of a setting look like.
 #[derive(Debug)]
 pub(super) struct Described {
@@ -191,6 +193,33 @@ impl Form for OnOff {
 
     fn describe(&self) -> Described {
         Described::new("on|off", "'on' or 'off'")
+    }
+}
+
+/// What serves streams.
+pub(super) struct EngineName;
+
+impl Form for EngineName {
+    type Value = Engine;
+
+    fn read(&self, text: &str) -> Option<Engine> {
+        match text {
+            "fanout" => Some(Engine::Fanout),
+            "hyper" => Some(Engine::Hyper),
+            _ => None,
+        }
+    }
+
+    fn show(&self, value: &Engine) -> Option<String> {
+        let name = match value {
+            Engine::Fanout => "fanout",
+            Engine::Hyper => "hyper",
+        };
+        Some(name.to_owned())
+    }
+
+    fn describe(&self) -> Described {
+        Described::new("fanout|hyper", "'fanout' or 'hyper'")
     }
 }
 

@@ -20,4 +20,4 @@ pub use error::ConfigError;
 pub use flags::Flags;
 pub use report::{Entry, Origin, Report};
 pub use resolve::{Loaded, load};
-pub use settings::Settings;
+pub use settings::{Engine, Settings};

@@ -10,8 +10,8 @@ use secrecy::SecretString;
 use crate::telemetry;
 
 use super::form::{
-    Address, Decimal, Described, File, Filter, Folder, Form, LogFormat, Numbers, OnOff, Secret,
-    Text, Url, Whole,
+    Address, Decimal, Described, EngineName, File, Filter, Folder, Form, LogFormat, Numbers, OnOff,
+    Secret, Text, Url, Whole,
 };
 use super::units::{Size, Time};
 
@@ -95,6 +95,15 @@ macro_rules! settings {
             },
         )+];
     };
+}
+
+/// What serves the streams of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// Threads with a readiness loop each, which take a connection over once its head is written.
+    Fanout,
+    /// A task for each connection, as for every other request.
+    Hyper,
 }
 
 settings! {
@@ -312,11 +321,17 @@ settings! {
         flag: Some("max-stream-age"), env: "TAILWATER_MAX_STREAM_AGE",
         default: "3600s", form: Time(SECOND, SECOND..=DAY.saturating_mul(7)),
     }
-    /// After how much silence a stream sends a keep-alive, in seconds, 100 ms to 15 s; clients take
-    /// 16 s of silence for a dead connection.
+    /// After how much silence a stream sends a keep-alive, in seconds, 100 ms to 15 s; clients are told,
+    /// and take three missed ones for a dead connection.
     keep_alive: Duration {
         flag: Some("keep-alive"), env: "TAILWATER_KEEP_ALIVE",
         default: "5s", form: Time(SECOND, Duration::from_millis(100)..=Duration::from_secs(15)),
+    }
+    /// What serves the streams of a job: 'hyper', a task for each, or 'fanout', threads that each serve
+    /// thousands of readers.
+    engine: Engine {
+        flag: Some("engine"), env: "TAILWATER_ENGINE",
+        default: "hyper", form: EngineName,
     }
     /// After how long a reader that takes no byte is closed, in seconds, 1 s to 1 h.
     stall_timeout: Duration {

@@ -8,6 +8,7 @@ use crate::event::payload::Progress;
 use crate::job::{Job, JobId, Kind, Status};
 
 use super::artifacts::{self, Reserved};
+use super::chats::InChat;
 use super::{Change, Db, DbError, credits, unsigned};
 
 pub(super) fn decode(row: &SqliteRow) -> Result<Job, sqlx::Error> {
@@ -89,6 +90,8 @@ pub struct Submit {
     pub account: String,
     /// The files whose ids are handed out now.
     pub artifacts: Vec<Reserved>,
+    /// The chat whose newest job it becomes.
+    pub chat: Option<InChat>,
 }
 
 /// What became of a submit.
@@ -96,7 +99,7 @@ pub struct Submit {
 pub enum Submitted {
     /// It is in the queue.
     New(Job),
-    /// The same idempotency key was used for the same request: its job.
+    /// The same was submitted before, under the same key or in the same chat: its job.
     Repeated(Job),
     /// An identical task is in flight: that one.
     Duplicate(Job),
@@ -137,6 +140,9 @@ impl Change for Submit {
         for artifact in &self.artifacts {
             artifacts::reserve(tx, &self.job.id, artifact, self.job.created_at).await?;
         }
+        if let Some(chat) = &self.chat {
+            chat.point_at(tx, &self.job).await?;
+        }
         Ok(Submitted::New(self.job.clone()))
     }
 }
@@ -158,6 +164,11 @@ impl Submit {
                     Submitted::KeyReused
                 }));
             }
+        }
+        if let Some(chat) = &self.chat
+            && let Some(job) = chat.answer(tx, &self.job.project_id).await?
+        {
+            return Ok(Some(Submitted::Repeated(job)));
         }
         let Some(key) = &self.duplicate_key else { return Ok(None) };
         let row = sqlx::query(

@@ -5,6 +5,7 @@
 
 pub mod artifacts;
 pub mod changes;
+pub mod chats;
 pub mod claims;
 pub mod credits;
 pub mod ends;

@@ -162,5 +162,6 @@ pub(super) fn submit(hold: i64) -> Submit {
         duplicate_key: None,
         account: ACCOUNT.into(),
         artifacts: Vec::new(),
+        chat: None,
     }
 }

@@ -249,7 +249,7 @@ impl StoredSegment {
                 if end > self.frames.len() {
                     return Err(crate::event::frame::DamagedFrame);
                 }
-                let frame = Frame::from_stored(self.frames.slice(start..end))?;
+                let frame = Frame::from_stored(&self.frames[start..end])?;
                 events.push(Event { id, at, frame: frame.into() });
             }
             start = end;

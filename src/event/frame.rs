@@ -10,6 +10,9 @@
 //! Everything but the id is known before the id is. A [`Draft`] is therefore encoded outside of
 //! any lock, with room left in front for the id's line; [`Draft::seal`] writes the digits and cuts
 //! the room that was not needed, without copying the event.
+//!
+//! Around the event stands the frame of an HTTP/1.1 chunk (RFC 9112, section 7.1), so that the log
+//! itself is the body of a response, from wherever a reader stands to its end.
 
 use std::sync::OnceLock;
 
@@ -19,7 +22,15 @@ use serde::Serialize;
 use super::{EventId, EventType};
 
 /// `id: `, up to 16 digits (ids are below 2^53) and a line feed.
-const HEADROOM: usize = 4 + 16 + 1;
+const ID_ROOM: usize = 4 + 16 + 1;
+
+/// The size of a chunk in up to eight hexadecimal digits, and its line end.
+const SIZE_ROOM: usize = 8 + 2;
+
+const HEADROOM: usize = SIZE_ROOM + ID_ROOM;
+
+/// What ends a chunk, and the line of its size.
+const LINE_END: &[u8] = b"\r\n";
 
 /// An event that has everything but its id.
 #[derive(Debug)]
@@ -121,8 +132,13 @@ impl Draft {
         self.buffer[start..start + 4].copy_from_slice(b"id: ");
         self.buffer[start + 4..HEADROOM - 1].copy_from_slice(digits);
         self.buffer[HEADROOM - 1] = b'\n';
+        let size = chunk_size(self.buffer.len() - start);
+        let chunk_start = start - size.len();
+        self.buffer[chunk_start..start].copy_from_slice(&size);
+        self.buffer.extend_from_slice(LINE_END);
         Frame {
-            bytes: Bytes::from(self.buffer).slice(start..),
+            chunk: Bytes::from(self.buffer).slice(chunk_start..),
+            start: u8::try_from(size.len()).expect("a size has at most ten bytes"),
             data_start: u32::try_from(self.data_start - start).expect("a name has 64 bytes"),
             envelope: OnceLock::new(),
         }
@@ -153,10 +169,27 @@ fn escape_line_separators(buffer: &mut Vec<u8>, from: usize) {
     buffer.extend_from_slice(rest);
 }
 
+/// The line that a chunk of so many bytes begins with.
+fn chunk_size(length: usize) -> Vec<u8> {
+    format!("{length:x}\r\n").into_bytes()
+}
+
+/// Some bytes of a body as one HTTP/1.1 chunk.
+#[must_use]
+pub fn chunk(bytes: &[u8]) -> Bytes {
+    [&chunk_size(bytes.len()), bytes, LINE_END].concat().into()
+}
+
+/// What ends a body of chunks.
+pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+
 /// One event as the bytes on the wire, shared by everybody who reads it.
 #[derive(Debug)]
 pub struct Frame {
-    bytes: Bytes,
+    /// The event, and around it what makes it a chunk.
+    chunk: Bytes,
+    /// Where in the chunk the event begins.
+    start: u8,
     data_start: u32,
     envelope: OnceLock<Bytes>,
 }
@@ -166,29 +199,50 @@ impl Frame {
     ///
     /// # Errors
     /// [`DamagedFrame`] when the bytes are not a frame that [`Draft::seal`] made.
-    pub fn from_stored(bytes: Bytes) -> Result<Self, DamagedFrame> {
-        let data = memchr::memmem::find(&bytes, b"\ndata: ").ok_or(DamagedFrame)? + 7;
+    pub fn from_stored(bytes: &[u8]) -> Result<Self, DamagedFrame> {
+        let data = memchr::memmem::find(bytes, b"\ndata: ").ok_or(DamagedFrame)? + 7;
         let whole = bytes.starts_with(b"id: ") && bytes.ends_with(b"\n\n");
         let data_start = u32::try_from(data).ok().filter(|_| whole).ok_or(DamagedFrame)?;
-        Ok(Self { bytes, data_start, envelope: OnceLock::new() })
+        let start = chunk_size(bytes.len()).len();
+        let start = u8::try_from(start).map_err(|_| DamagedFrame)?;
+        Ok(Self { chunk: chunk(bytes), start, data_start, envelope: OnceLock::new() })
     }
 
     /// The whole server-sent event, from `id: ` to the blank line.
     #[must_use]
-    pub const fn bytes(&self) -> &Bytes {
-        &self.bytes
+    pub fn bytes(&self) -> &[u8] {
+        &self.chunk[usize::from(self.start)..self.chunk.len() - LINE_END.len()]
+    }
+
+    /// The same as shared bytes, without a copy.
+    #[must_use]
+    pub fn shared(&self) -> Bytes {
+        self.chunk.slice(usize::from(self.start)..self.chunk.len() - LINE_END.len())
+    }
+
+    /// The same as a chunk of an HTTP/1.1 body.
+    #[must_use]
+    pub fn chunk(&self) -> &[u8] {
+        &self.chunk
+    }
+
+    /// The same as shared bytes, without a copy.
+    #[must_use]
+    pub fn shared_chunk(&self) -> Bytes {
+        self.chunk.clone()
     }
 
     /// The event's JSON, one line.
     #[must_use]
     pub fn data(&self) -> &[u8] {
-        &self.bytes[self.data_start as usize..self.bytes.len() - 2]
+        let bytes = self.bytes();
+        &bytes[self.data_start as usize..bytes.len() - 2]
     }
 
     /// The event's name.
     #[must_use]
     pub fn name(&self) -> &str {
-        let head = &self.bytes[..self.data_start as usize - 7];
+        let head = &self.bytes()[..self.data_start as usize - 7];
         let start = memchr::memchr(b'\n', head).map_or(0, |line| line + 8);
         std::str::from_utf8(&head[start..]).unwrap_or_default()
     }
@@ -198,9 +252,9 @@ impl Frame {
     /// Made when it is first asked for, then shared.
     pub fn envelope(&self, job: &str) -> &Bytes {
         self.envelope.get_or_init(|| {
-            let data = self.data();
-            let mut buffer = Vec::with_capacity(self.bytes.len() + job.len() + 20);
-            buffer.extend_from_slice(&self.bytes[..self.data_start as usize]);
+            let (bytes, data) = (self.bytes(), self.data());
+            let mut buffer = Vec::with_capacity(bytes.len() + job.len() + 20);
+            buffer.extend_from_slice(&bytes[..self.data_start as usize]);
             buffer.extend_from_slice(b"{\"job\":\"");
             buffer.extend_from_slice(job.as_bytes());
             buffer.extend_from_slice(b"\",\"data\":");
@@ -258,6 +312,19 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_stands_in_a_chunk_of_its_size() {
+        for length in [1, 100, 5_000, 70_000] {
+            let draft = Draft::new(EventType::Log, &json!({"line": "x".repeat(length)}), 7);
+            let frame = draft.seal(EventId::from_u64(4_294_967_338).unwrap());
+            assert_eq!(frame.chunk(), chunk(frame.bytes()));
+            let size = format!("{:x}\r\n", frame.bytes().len());
+            assert!(
+                frame.chunk().starts_with(size.as_bytes()) && frame.chunk().ends_with(b"\n\n\r\n")
+            );
+        }
+    }
+
+    #[test]
     fn text_cannot_break_a_frame() {
         let text = "a\nb\r\0c\u{2028}d\u{2029}e\u{85}f\n\nid: 1\ndata: x";
         let frame = sealed(Draft::new(EventType::Content, &json!({"text": text}), 1), 9);
@@ -285,10 +352,11 @@ mod tests {
     fn a_stored_frame_comes_back_whole() {
         let draft = Draft::new(EventType::Progress, &json!({"percent": 5}), 7);
         let frame = draft.seal(EventId::from_u64(77).unwrap());
-        let back = Frame::from_stored(frame.bytes().clone()).unwrap();
+        let back = Frame::from_stored(frame.bytes()).unwrap();
         assert_eq!(back.name(), "progress");
+        assert_eq!(back.chunk(), frame.chunk());
         assert_eq!(back.data(), frame.data());
-        assert_eq!(Frame::from_stored(Bytes::from_static(b"junk")).unwrap_err(), DamagedFrame);
+        assert_eq!(Frame::from_stored(b"junk").unwrap_err(), DamagedFrame);
     }
 
     #[test]

@@ -249,10 +249,14 @@ impl Parser {
     }
 }
 
-/// The value of `retry:`: ASCII digits and nothing else. More than 2^64 ms is as long as it gets.
+/// The longest delay that is told: what a number of a browser holds exactly, as for the TypeScript
+/// client.
+const LONGEST_DELAY: u64 = (1 << 53) - 1;
+
+/// The value of `retry:`: ASCII digits and nothing else.
 fn delay(value: &str) -> Option<u64> {
     let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
-    digits.then(|| value.parse().unwrap_or(u64::MAX))
+    digits.then(|| value.parse().unwrap_or(u64::MAX).min(LONGEST_DELAY))
 }
 
 #[cfg(test)]
@@ -380,7 +384,7 @@ mod tests {
             read("retry:03000\nretry: 1x\nretry:\nretry\nretry: -1\nretry:  1\nretry: +1\n"),
             [Item::Retry(3000)]
         );
-        assert_eq!(read("retry:99999999999999999999999\n"), [Item::Retry(u64::MAX)]);
+        assert_eq!(read("retry:99999999999999999999999\n"), [Item::Retry(LONGEST_DELAY)]);
     }
 
     #[test]

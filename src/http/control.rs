@@ -18,18 +18,23 @@ const RETRY: std::ops::Range<Duration> = Duration::from_secs(1)..Duration::from_
 const LONG_RETRY: std::ops::Range<Duration> = Duration::from_secs(5)..Duration::from_secs(15);
 
 /// The comment that shows that a stream is alive.
-pub(super) const KEEP_ALIVE_COMMENT: Bytes = Bytes::from_static(b": keep-alive\n\n");
+const KEEP_ALIVE_COMMENT: Bytes = Bytes::from_static(b": keep-alive\n\n");
 
 /// The same as an event, for a page whose `EventSource` must notice silence.
-pub(super) const KEEP_ALIVE_EVENT: Bytes = Bytes::from_static(b"event: keep-alive\ndata: {}\n\n");
+const KEEP_ALIVE_EVENT: Bytes = Bytes::from_static(b"event: keep-alive\ndata: {}\n\n");
+
+/// What shows that a stream is alive.
+pub(super) const fn keep_alive(as_event: bool) -> Bytes {
+    if as_event { KEEP_ALIVE_EVENT } else { KEEP_ALIVE_COMMENT }
+}
 
 /// A `retry:` field of its own.
 pub(super) fn retry() -> Bytes {
-    retry_within(RETRY)
+    retry_field(jitter(RETRY)).into()
 }
 
-fn retry_within(range: std::ops::Range<Duration>) -> Bytes {
-    format!("retry: {}\n\n", jitter(range).as_millis()).into()
+fn retry_field(delay: Duration) -> Vec<u8> {
+    format!("retry: {}\n\n", delay.as_millis()).into_bytes()
 }
 
 /// `hello`, always the first event.
@@ -55,16 +60,19 @@ pub(super) fn gap(gap: &Gap, snapshot: &Snapshot) -> [Bytes; 2] {
 
 /// `bye`, with when to come back.
 pub(super) fn bye(reason: &str) -> Bytes {
-    goodbye(retry(), reason)
+    goodbye(jitter(RETRY), reason)
 }
 
 /// `bye` of a server that cannot serve now.
 pub(super) fn bye_for_longer(reason: &str) -> Bytes {
-    goodbye(retry_within(LONG_RETRY), reason)
+    goodbye(jitter(LONG_RETRY), reason)
 }
 
-fn goodbye(retry: Bytes, reason: &str) -> Bytes {
-    let mut bytes = Vec::from(retry);
-    bytes.extend_from_slice(&control("bye", None, &serde_json::json!({ "reason": reason })));
+/// The delay stands in the event too: a page sees no `retry:` field.
+fn goodbye(delay: Duration, reason: &str) -> Bytes {
+    let retry_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+    let data = serde_json::json!({ "reason": reason, "retry_ms": retry_ms });
+    let mut bytes = retry_field(delay);
+    bytes.extend_from_slice(&control("bye", None, &data));
     bytes.into()
 }

@@ -16,10 +16,15 @@ use super::{App, Code, Problem};
 ///
 /// The header wins: a browser that reconnects sends it to the URL with the old `after`.
 pub(super) fn of(headers: &HeaderMap, query: &Query) -> Cursor {
-    let header = headers.get("last-event-id").map(axum::http::HeaderValue::as_bytes);
+    let after = || Cursor::parse(query.get("after").unwrap_or_default().as_bytes());
+    of_header(headers).unwrap_or_else(after)
+}
+
+/// The cursor of the `Last-Event-ID` header, where there is one.
+pub(super) fn of_header(headers: &HeaderMap) -> Option<Cursor> {
+    let header = headers.get("last-event-id")?.as_bytes();
     // A browser that has no id sends no header; a proxy that blanks it means the same.
-    let header = header.filter(|id| !id.is_empty());
-    Cursor::parse(header.or(query.get("after").map(str::as_bytes)).unwrap_or_default())
+    (!header.is_empty()).then(|| Cursor::parse(header))
 }
 
 /// The number that a client sent as its cursor, where it was one.

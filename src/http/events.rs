@@ -15,10 +15,7 @@ use crate::store::{Gap, Log};
 
 use super::query::Query;
 use super::segment::Segment;
-use super::{App, Problem, cursor, view};
-
-/// The longest wait for an event, in seconds: below every proxy's time limit.
-const LONGEST_WAIT: u64 = 25;
+use super::{App, Problem, conditional, cursor, view};
 
 /// From how many bytes on a page is long enough, however few events it has.
 const PAGE_BYTES: usize = 1 << 20;
@@ -37,7 +34,7 @@ pub(super) async fn list(
 ) -> Result<Response, Problem> {
     let query = Query::parse(query.as_deref(), &["after", "limit", "wait"])?;
     let limit = usize::try_from(query.number("limit", 1..=1000, 200)?).unwrap_or(200);
-    let wait = Duration::from_secs(query.number("wait", 0..=LONGEST_WAIT, 0)?);
+    let wait = conditional::wait(&query)?;
     let log = cursor::log(&app, &id).await?;
     let asked = cursor::of(&headers, &query);
     let (mut after, mut gap) = (EventId::ZERO, None);
@@ -59,8 +56,8 @@ pub(super) async fn list(
         "next": next,
         "ended": standing.ended && next >= standing.last,
         "head": standing.last,
-        "poll_after_ms": view::poll_after(&standing, log.has_voiceover)
-            .map(|wait| u64::try_from(wait.as_millis()).unwrap_or(1000)),
+        "poll_after_ms":
+            conditional::milliseconds(view::poll_after(&standing, log.has_voiceover)),
     });
     if let Some((gap, snapshot)) = gap {
         tail["gap"] = json!(gap);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
@@ -12,10 +12,12 @@ use crate::db::jobs::Filter;
 use crate::job::{JobId, Kind, Status};
 use crate::queue::{EndError, Ended};
 use crate::reconcile;
+use crate::store::Log;
 
 use super::query::Query;
+use super::range::has_it_already;
 use super::segment::Segment;
-use super::{App, Code, Problem, body, cursor, view};
+use super::{App, Code, Problem, body, conditional, cursor, view};
 
 /// How long a cancel waits for its job to end before it answers that it will.
 const CANCEL_WAIT: Duration = Duration::from_secs(5);
@@ -39,27 +41,14 @@ pub(super) async fn show(
     let row = row.ok_or_else(|| Problem::new(Code::UnknownJob, "the job is gone"))?;
     let standing = log.standing();
     let tag = format!("\"{}-{}\"", standing.last, standing.status);
-    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let unchanged = known.is_some_and(|known| {
-        known.split(',').any(|one| one.trim().trim_start_matches("W/") == tag || one.trim() == "*")
-    });
-    let mut response = if unchanged {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        let snapshot = app.store.snapshot(&log).await?;
-        let job = view::with_end(&app, row.job, snapshot.status).await?;
-        axum::Json(view::whole(&app, &job, &snapshot, &standing)).into_response()
-    };
-    let answer = response.headers_mut();
-    answer.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-    if let Ok(tag) = HeaderValue::from_str(&tag) {
-        answer.insert(header::ETAG, tag);
+    let poll_after = view::poll_after(&standing, log.has_voiceover);
+    if has_it_already(&headers, &tag) {
+        return Ok(conditional::answer(None, &tag, poll_after));
     }
-    if let Some(wait) = view::poll_after(&standing, log.has_voiceover) {
-        // The header has whole seconds (RFC 9110 §10.2.3); the body has milliseconds.
-        answer.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
-    }
-    Ok(response)
+    let snapshot = app.store.snapshot(&log).await?;
+    let job = view::with_end(&app, row.job, snapshot.status).await?;
+    let view = view::whole(&app, &job, &snapshot, &standing);
+    Ok(conditional::answer(Some(view), &tag, poll_after))
 }
 
 /// `GET /api/jobs`: jobs that fit a filter, newest first, in pages.
@@ -136,27 +125,39 @@ fn reason(value: Option<&Value>) -> Result<String, Problem> {
 
 async fn cancel_job(app: &App, id: &str, reason: &str) -> Result<Response, Problem> {
     let log = cursor::log(app, id).await?;
+    match end_by_cancel(app, &log, reason).await? {
+        None => {
+            let view = json!({ "job_id": log.job, "status": "canceling" });
+            Ok((StatusCode::ACCEPTED, axum::Json(view)).into_response())
+        }
+        Some(Ended::Now | Ended::Before(Status::Canceled)) => {
+            let view = json!({ "job_id": log.job, "status": Status::Canceled });
+            Ok(axum::Json(view).into_response())
+        }
+        Some(Ended::Before(status)) => {
+            let detail = format!("the job is {status} and cannot be canceled any more");
+            Err(Problem::new(Code::JobEnded, detail))
+        }
+    }
+}
+
+/// Cancels a job; nothing when it will be canceled, and that takes longer than an answer may.
+///
+/// # Errors
+/// [`Code::Unavailable`].
+pub(super) async fn end_by_cancel(
+    app: &App,
+    log: &Log,
+    reason: &str,
+) -> Result<Option<Ended>, Problem> {
     if let Some(trouble) = app.store.journal().health().trouble {
         return Err(crate::store::JournalError::Unavailable(trouble).into());
     }
     let canceled = app.queue.cancel(&log.job, reason);
-    let ended = match tokio::time::timeout(CANCEL_WAIT, canceled).await {
-        Ok(Ok(ended)) => ended,
-        Ok(Err(error)) => return Err(error.into()),
-        Err(_) => {
-            let view = json!({ "job_id": log.job, "status": "canceling" });
-            return Ok((StatusCode::ACCEPTED, axum::Json(view)).into_response());
-        }
-    };
-    match ended {
-        Ended::Now | Ended::Before(Status::Canceled) => {
-            let view = json!({ "job_id": log.job, "status": Status::Canceled });
-            Ok(axum::Json(view).into_response())
-        }
-        Ended::Before(status) => {
-            let detail = format!("the job is {status} and cannot be canceled any more");
-            Err(Problem::new(Code::JobEnded, detail))
-        }
+    match tokio::time::timeout(CANCEL_WAIT, canceled).await {
+        Ok(Ok(ended)) => Ok(Some(ended)),
+        Ok(Err(error)) => Err(error.into()),
+        Err(_) => Ok(None),
     }
 }
 

@@ -4,18 +4,22 @@
 //! here and in [`crate::event`], nowhere else.
 
 pub mod body;
+mod chat;
+mod conditional;
 pub mod control;
 pub mod credits;
 pub mod cursor;
 mod envelope;
 pub mod events;
 pub mod files;
+pub mod handover;
 pub mod health;
 pub mod ingest;
 pub mod jobs;
 mod media;
 pub mod models;
 pub mod page;
+mod places;
 pub mod problem;
 pub mod project;
 pub mod query;
@@ -44,6 +48,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::artifact::Artifacts;
+use crate::fanout::Engine;
 use crate::queue::Queue;
 use crate::store::Store;
 use crate::worker::Makers;
@@ -84,6 +89,14 @@ impl Default for Options {
             stall_timeout: Duration::from_secs(60),
             public_url: None,
         }
+    }
+}
+
+impl Options {
+    /// What a stream's `hello` says of its keep-alives, so that a client need not learn it from
+    /// waiting.
+    pub(super) fn keep_alive_ms(&self) -> u64 {
+        u64::try_from(self.keep_alive.as_millis()).unwrap_or(u64::MAX)
     }
 }
 
@@ -131,6 +144,8 @@ pub struct App {
     pub replays: Arc<webhooks::Replays>,
     /// Bounds and times.
     pub options: Arc<Options>,
+    /// Serves the streams of one job where HTTP/1.1 is spoken; without it hyper does.
+    pub engine: Option<Arc<Engine>>,
     /// Set when the server goes down.
     pub draining: CancellationToken,
     /// What a page should tell.
@@ -148,11 +163,11 @@ pub fn router(app: App) -> Router {
         .route("/api/stream", get(streams::jobs))
         .route("/api/projects/{id}/stream", get(streams::project))
         .route("/api/project/{id}", get(project::show))
-        .route("/api/file/{id}", get(project::file))
         .route("/api/models", get(models::list))
         .route("/api/models/{*slug}", get(models::show))
         .route("/api/webhooks/{provider}/{job}/{attempt}/{token}", post(webhooks::receive))
         .merge(media::router())
+        .merge(chat::router())
         .route("/api/credits", get(credits::show))
         .route("/api/credits/ledger", get(credits::ledger))
         .route("/api/credits/grant", post(credits::grant))

@@ -99,6 +99,8 @@ codes! {
     UnknownFile = "unknown_file", NOT_FOUND, "There is no such file";
     /// There is no such upload.
     UnknownUpload = "unknown_upload", NOT_FOUND, "There is no such upload";
+    /// Nothing was submitted in a chat of this id.
+    UnknownChat = "unknown_chat", NOT_FOUND, "There is no such chat";
     /// There is no such project.
     UnknownProject = "unknown_project", NOT_FOUND, "There is no such project";
     /// Nothing answers at this path.

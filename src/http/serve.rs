@@ -1,4 +1,6 @@
 //! The accept loop: HTTP/1.1 on plain TCP, until it is told to stop.
+//!
+//! A stream's connection leaves here when its head is written ([`super::handover`]).
 
 use std::any::Any;
 use std::convert::Infallible;
@@ -12,7 +14,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::http::header::{CONNECTION, HeaderValue};
-use axum::http::{Method, Request, Uri};
+use axum::http::{Method, Request, Uri, Version};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use hyper::body::Incoming;
@@ -20,11 +22,12 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::handover::{Exit, Promise, Tap};
 use super::problem::{Code, Problem, quoted};
 use super::stall::Stall;
 use super::unread;
@@ -126,7 +129,7 @@ fn is_of_the_peer(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-/// Serves one connection to its end.
+/// Serves one connection to its end, or until it leaves with a stream.
 async fn connection(
     io: Stall<TcpStream>,
     peer: SocketAddr,
@@ -134,15 +137,28 @@ async fn connection(
     draining: CancellationToken,
     deadline: CancellationToken,
 ) {
-    let service = service_fn(move |request| answer(routes.clone(), request, peer));
+    let exit = Exit::default();
+    let io = TokioIo::new(exit.tap(io));
+    let at_exit = exit.clone();
+    let service =
+        service_fn(move |request| Box::pin(answer(routes.clone(), request, peer, at_exit.clone())));
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
-        .serve_connection(TokioIo::new(io), service);
+        .serve_connection(io, service);
     let mut told = false;
     let ended = loop {
+        let served = poll_fn(|context| match connection.poll_without_shutdown(context) {
+            Poll::Ready(ended) => Poll::Ready(Ok(ended)),
+            Poll::Pending => exit.take().map_or(Poll::Pending, |promise| Poll::Ready(Err(promise))),
+        });
         tokio::select! {
-            ended = &mut connection => break ended,
+            // A request that came before the server went down is answered.
+            biased;
+            served = served => match served {
+                Ok(ended) => break ended,
+                Err(promise) => return leave(connection.into_parts().io, promise),
+            },
             () = deadline.cancelled() => return,
             () = draining.cancelled(), if !told => {
                 std::pin::Pin::new(&mut connection).graceful_shutdown();
@@ -154,8 +170,24 @@ async fn connection(
         tracing::debug!(error = &error as &dyn std::error::Error, %peer, "a connection broke");
         return;
     }
-    let stream = connection.into_parts().io.into_inner();
-    deadline.run_until_cancelled(linger(stream)).await;
+    let mut stream = connection.into_parts().io.into_inner();
+    deadline
+        .run_until_cancelled(async {
+            // A peer that is gone already needs no goodbye.
+            if stream.shutdown().await.is_ok() {
+                linger(stream).await;
+            }
+        })
+        .await;
+}
+
+/// Gives a connection to whoever its stream was promised to. What the peer sent ahead is dropped: no
+/// request is answered after a stream, which says `connection: close`.
+fn leave(io: TokioIo<Tap<Stall<TcpStream>>>, promise: Promise) {
+    let socket = io.into_inner().into_inner().into_inner();
+    if let Err(error) = promise.keep(socket) {
+        tracing::warn!(%error, "a stream could not leave HTTP");
+    }
 }
 
 /// Reads on for a moment after the last response, and throws it away.
@@ -177,8 +209,13 @@ async fn answer(
     routes: TowerToHyperService<Router>,
     mut request: Request<Incoming>,
     peer: SocketAddr,
+    exit: Exit,
 ) -> Result<Response, Infallible> {
     request.extensions_mut().insert(ConnectInfo(peer));
+    if request.version() == Version::HTTP_11 {
+        // What leaves is a body of chunks.
+        request.extensions_mut().insert(exit);
+    }
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let (request, body) = unread::watch(request);
     let handled = AssertUnwindSafe(async move { routes.call(request).await }).catch_unwind();

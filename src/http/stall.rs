@@ -30,6 +30,11 @@ impl<T> Stall<T> {
         Self { io, limit, timer: None, waiting: false }
     }
 
+    /// The connection without the limit.
+    pub fn into_inner(self) -> T {
+        self.io
+    }
+
     /// Passes on what a write came to, or fails it if none has come to anything for too long.
     fn watch(
         &mut self,

@@ -5,10 +5,11 @@
 use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{RawQuery, State};
+use axum::extract::{Extension, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -23,12 +24,13 @@ use crate::event::EventId;
 use crate::job::{JobId, Status};
 use crate::store::{Follower, Gap, Next};
 
+use super::handover::{Exit, Promise};
 use super::query::Query;
 use super::segment::Segment;
 use super::{App, Options, Problem, control, cursor};
 
 /// Over how long the streams of a server that goes down are told to come back.
-const DRAIN: std::ops::Range<Duration> = Duration::ZERO..Duration::from_secs(2);
+pub const DRAIN: Duration = Duration::from_secs(2);
 
 /// How often the place in the queue is told, while it changes.
 const QUEUE_PACE: Duration = Duration::from_secs(1);
@@ -44,6 +46,7 @@ struct Hello<'a> {
     attempt: u32,
     after: Option<EventId>,
     head: EventId,
+    keep_alive_ms: u64,
 }
 
 /// Streams a job's events from a cursor on, to its end.
@@ -55,9 +58,11 @@ pub(super) async fn job(
     Segment(id): Segment,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
+    exit: Option<Extension<Exit>>,
 ) -> Result<Response, Problem> {
     let query = Query::of_stream(query.as_deref());
-    open(&app, &id, &query, &headers).await.or_else(come_again)
+    let exit = exit.map(|Extension(exit)| exit);
+    open(&app, &id, &query, &headers, exit).await.or_else(come_again)
 }
 
 async fn open(
@@ -65,6 +70,7 @@ async fn open(
     id: &str,
     query: &Query,
     headers: &HeaderMap,
+    exit: Option<Exit>,
 ) -> Result<Response, Problem> {
     let log = cursor::log(app, id).await?;
     let asked = cursor::of(headers, query);
@@ -79,16 +85,30 @@ async fn open(
         attempt: standing.attempt,
         after: cursor::number(asked),
         head: app.store.head(),
+        keep_alive_ms: app.options.keep_alive_ms(),
     };
     let mut opening = VecDeque::from([control::retry(), control::hello(&hello)]);
-    let mut follower = app.store.follow(&log, resumed.unwrap_or_default());
+    let mut after = resumed.unwrap_or_default();
     if let Err(reason) = resumed {
         let snapshot = app.store.snapshot(&log).await?;
         let gap = Gap { from: cursor::number(asked), to: snapshot.id, reason };
-        follower.skip_to(snapshot.id);
+        after = snapshot.id;
         opening.extend(control::gap(&gap, &snapshot));
     }
-    Ok(respond(app, Pace::new(&app.options, query), opening, follower))
+    let pace = Pace::new(&app.options, query);
+    if let (Some(exit), Some(engine)) = (exit, &app.engine) {
+        let promise = Promise {
+            engine: Arc::clone(engine),
+            log,
+            after,
+            keep_alive_as_event: pace.keep_alive_as_event,
+            ends_at: pace.ends_at,
+        };
+        let opening: Vec<_> = opening.into();
+        return Ok(exit.respond(opening.concat().into(), promise));
+    }
+    let follower = app.store.follow(&log, after);
+    Ok(respond(app, pace, opening, follower))
 }
 
 /// What a stream that cannot be opened at the moment answers.
@@ -116,6 +136,29 @@ pub(super) trait Reader: Send + 'static {
 
     /// The event that tells a job's place.
     fn place(job: &JobId, position: u32) -> Bytes;
+
+    /// What the reader is told when its stream ends before its jobs do.
+    fn farewell(&mut self, reason: Farewell) -> Option<Bytes> {
+        Some(control::bye(reason.as_str()))
+    }
+}
+
+/// Why a stream ends before its jobs do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Farewell {
+    /// The server goes down.
+    Draining,
+    /// The connection has reached its greatest age.
+    MaxAge,
+}
+
+impl Farewell {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Draining => "draining",
+            Self::MaxAge => "max_age",
+        }
+    }
 }
 
 impl Reader for Follower {
@@ -140,21 +183,16 @@ impl Reader for Follower {
 #[derive(Debug)]
 pub(super) struct Pace {
     keep_alive: Duration,
-    keep_alive_bytes: Bytes,
+    keep_alive_as_event: bool,
     ends_at: Instant,
 }
 
 impl Pace {
     pub(super) fn new(options: &Options, query: &Query) -> Self {
-        let as_event = query.get("keepalive") == Some("event");
         let age = options.max_stream_age;
         Self {
             keep_alive: options.keep_alive,
-            keep_alive_bytes: if as_event {
-                control::KEEP_ALIVE_EVENT
-            } else {
-                control::KEEP_ALIVE_COMMENT
-            },
+            keep_alive_as_event: query.get("keepalive") == Some("event"),
             ends_at: Instant::now() + jitter(age * 3 / 4..age.max(Duration::from_millis(4))),
         }
     }
@@ -176,7 +214,7 @@ pub(super) fn respond<R: Reader>(
     as_stream(body)
 }
 
-fn as_stream(body: Body) -> Response {
+pub(super) fn as_stream(body: Body) -> Response {
     let mut response = body.into_response();
     let headers = response.headers_mut();
     for (name, value) in [
@@ -259,7 +297,7 @@ impl<R: Reader> Session<R> {
     }
 
     fn begin_to_drain(&mut self) {
-        let at = Instant::now() + jitter(DRAIN);
+        let at = Instant::now() + jitter(Duration::ZERO..DRAIN);
         self.drain_at = Some(at);
         let at = at.min(self.timer.deadline());
         self.timer.as_mut().reset(at);
@@ -267,11 +305,11 @@ impl<R: Reader> Session<R> {
 
     fn on_timer(&mut self, now: Instant) {
         if self.drain_at.is_some_and(|at| at <= now) {
-            self.say_bye("draining");
+            self.say_bye(Farewell::Draining);
         } else if self.pace.ends_at <= now {
-            self.say_bye("max_age");
+            self.say_bye(Farewell::MaxAge);
         } else if self.spoke_at + self.pace.keep_alive <= now {
-            self.waiting.push_back(self.pace.keep_alive_bytes.clone());
+            self.waiting.push_back(control::keep_alive(self.pace.keep_alive_as_event));
             self.spoke_at = now;
         }
         let mut next = (self.spoke_at + self.pace.keep_alive).min(self.pace.ends_at);
@@ -294,8 +332,8 @@ impl<R: Reader> Session<R> {
         self.told_places = told;
     }
 
-    fn say_bye(&mut self, reason: &str) {
-        self.waiting.push_back(control::bye(reason));
+    fn say_bye(&mut self, reason: Farewell) {
+        self.waiting.extend(self.reader.farewell(reason));
         self.is_over = true;
     }
 }
@@ -333,6 +371,12 @@ mod tests {
         Session::new(Busy { has_more }, VecDeque::new(), pace, draining.clone())
     }
 
+    /// Whether the stream ends with a goodbye for this reason.
+    fn says_bye(text: &str, reason: &str) -> bool {
+        let last = text.trim_end().rsplit("\n\n").next().unwrap_or_default();
+        last.starts_with(&format!("event: bye\ndata: {{\"reason\":\"{reason}\",\"retry_ms\":"))
+    }
+
     async fn all(mut session: Session<Busy>) -> String {
         let mut text = String::new();
         while let Some(bytes) = session.next().await {
@@ -345,7 +389,7 @@ mod tests {
     async fn a_stream_that_always_has_more_reaches_its_age() {
         let text = all(session(true, &CancellationToken::new())).await;
         assert_eq!(text.matches("event: bye").count(), 1, "{text}");
-        assert!(text.ends_with("data: {\"reason\":\"max_age\"}\n\n"), "{text}");
+        assert!(says_bye(&text, "max_age"), "{text}");
     }
 
     #[tokio::test(start_paused = true)]
@@ -355,8 +399,8 @@ mod tests {
         draining.cancel();
         let start = Instant::now();
         let text = all(session).await;
-        assert!(text.ends_with("data: {\"reason\":\"draining\"}\n\n"), "{text}");
-        assert!(start.elapsed() <= DRAIN.end + Duration::from_millis(100));
+        assert!(says_bye(&text, "draining"), "{text}");
+        assert!(start.elapsed() <= DRAIN + Duration::from_millis(100));
     }
 
     #[tokio::test(start_paused = true)]
@@ -365,6 +409,6 @@ mod tests {
         session.pace.keep_alive = Duration::from_secs(1);
         let text = all(session).await;
         assert!(text.contains(": keep-alive\n\n"), "{text}");
-        assert!(text.ends_with("data: {\"reason\":\"max_age\"}\n\n"), "{text}");
+        assert!(says_bye(&text, "max_age"), "{text}");
     }
 }

@@ -8,34 +8,24 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
-use serde::Serialize;
 use serde_json::json;
 
 use crate::db::DbError;
 use crate::db::jobs::Filter;
 use crate::event::{Cursor, EventId, control as encode};
-use crate::job::{JobId, Status};
+use crate::job::JobId;
 use crate::store::follow::GapReason;
 use crate::store::{Gap, Log, Merge, Merged};
 
+use super::places;
 use super::problem::quoted;
 use super::query::Query;
 use super::segment::Segment;
 use super::stream::{Pace, Reader, come_again, respond};
 use super::{App, Code, Problem, control, cursor, project, view};
 
-/// How many jobs one connection may name.
-const MOST_JOBS: usize = 100;
-
 /// How many jobs the snapshot of a project shows, newest first.
 const PROJECT_JOBS: u32 = 100;
-
-#[derive(Serialize)]
-struct HelloJob<'a> {
-    job: &'a JobId,
-    status: Status,
-    attempt: u32,
-}
 
 impl Reader for Merge {
     async fn next(&mut self) -> Result<Option<Vec<Bytes>>, DbError> {
@@ -77,24 +67,27 @@ pub(super) async fn jobs(
 }
 
 async fn open_jobs(app: &App, query: &Query, headers: &HeaderMap) -> Result<Response, Problem> {
-    let logs = named_logs(app, query).await?;
     let asked = cursor::of(headers, query);
-    let trimmed = logs.iter().map(|log| log.trimmed_through()).max().unwrap_or_default();
-    let resumed = app.store.resume(trimmed, asked);
-    let over = logs.iter().all(|log| {
-        let standing = log.standing();
-        standing.ended && resumed.is_ok_and(|cursor| cursor >= standing.last)
-    });
-    if over {
+    let mut places = places::named(app, query, headers).await?;
+    if places.iter().all(|place| place.is_over) {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let head = app.store.head();
-    let mut opening = VecDeque::from([control::retry(), hello(&logs, asked, head)]);
-    let mut merge = app.store.merge_jobs(&logs, resumed.unwrap_or(head));
-    if let Err(reason) = resumed {
-        let gap = Gap { from: cursor::number(asked), to: head, reason };
+    let mut opening = VecDeque::from([control::retry(), places::hello(app, &places, asked, head)]);
+    // What is over for the reader has nothing to tell, after a gap of the others neither.
+    places.retain(|place| !place.is_over);
+    let logs: Vec<_> = places.iter().map(|place| Arc::clone(&place.log)).collect();
+    let gap = places.iter().find_map(|place| place.gap(head));
+    let from = places.iter().filter_map(|place| place.resumed.ok()).min();
+    let from = from.filter(|_| gap.is_none()).unwrap_or(head);
+    let mut merge = app.store.merge_jobs(&logs, from);
+    if let Some(gap) = gap {
         opening.push_back(encode("gap", None, &gap));
         opening.extend(catch_up(app, &logs, head, &mut merge).await?);
+    } else {
+        for place in &places {
+            merge.skip_job_to(&place.log.job, place.resumed.unwrap_or_default());
+        }
     }
     Ok(respond(app, Pace::new(&app.options, query), opening, merge))
 }
@@ -132,40 +125,6 @@ async fn catch_up(
     Ok(frames)
 }
 
-async fn named_logs(app: &App, query: &Query) -> Result<Vec<Arc<Log>>, Problem> {
-    let mut names: Vec<&str> = query
-        .all("job")
-        .flat_map(|names| names.split(','))
-        .filter(|name| !name.is_empty())
-        .collect();
-    names.sort_unstable();
-    names.dedup();
-    if names.is_empty() || names.len() > MOST_JOBS {
-        let count = names.len();
-        let detail =
-            format!("name 1 to {MOST_JOBS} jobs, as in '?job=job_a&job=job_b'; got {count}");
-        return Err(Problem::new(Code::InvalidParameter, detail));
-    }
-    let mut logs = Vec::with_capacity(names.len());
-    for name in names {
-        logs.push(cursor::log(app, name).await?);
-    }
-    Ok(logs)
-}
-
-fn hello(logs: &[Arc<Log>], asked: Cursor, head: EventId) -> Bytes {
-    let standings: Vec<_> = logs.iter().map(|log| (log, log.standing())).collect();
-    let jobs: Vec<_> = standings
-        .iter()
-        .map(|(log, standing)| HelloJob {
-            job: &log.job,
-            status: standing.status,
-            attempt: standing.attempt,
-        })
-        .collect();
-    control::hello(&json!({ "jobs": jobs, "after": cursor::number(asked), "head": head }))
-}
-
 /// Streams all jobs of a project, new ones too, without `content` and `log` unless asked.
 ///
 /// # Errors
@@ -198,7 +157,12 @@ async fn open_project(
         resumed = Err(GapReason::Trimmed);
         merge = app.store.merge_project(name, head, include_text).await?;
     }
-    let hello = json!({ "project": name, "after": cursor::number(asked), "head": head });
+    let hello = json!({
+        "project": name,
+        "after": cursor::number(asked),
+        "head": head,
+        "keep_alive_ms": app.options.keep_alive_ms(),
+    });
     let mut opening = VecDeque::from([control::retry(), control::hello(&hello)]);
     if let Err(reason) = resumed {
         let gap = Gap { from: cursor::number(asked), to: head, reason };

@@ -108,13 +108,19 @@ async fn task(app: &App, value: &Value) -> Result<Task, Problem> {
         allow_duplicate: reader.flag("allow_duplicate"),
         retry_of: reader.retry_of(),
         silence_limit_ms: reader.silence(kind),
+        chat: None,
     };
     reader.refuse_unknown(&FIELDS);
     if reader.problem.errors().is_empty() { Ok(task) } else { Err(reader.problem) }
 }
 
-/// What is asked for, checked by the kind or by the model.
-async fn asked(
+/// What is asked for, checked by the kind or by the model: the fields `input` and, where a model
+/// makes it, `model`.
+///
+/// # Errors
+/// [`Code::UnknownModel`], [`Code::ModelRetired`], a model that is missing; the reader notes what is
+/// wrong with the input.
+pub(super) async fn asked(
     app: &App,
     kind: Kind,
     project: &str,

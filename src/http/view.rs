@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 
 use crate::db::DbError;
 use crate::event::now_ms;
-use crate::event::payload::End;
+use crate::event::payload::{End, Progress};
 use crate::job::{Job, Status};
 use crate::reconcile::stage;
 use crate::store::{Snapshot, Standing};
 
-use super::App;
+use super::{App, conditional};
 
 /// A path on this server as clients reach it.
 pub(super) fn link(app: &App, path: &str) -> String {
@@ -51,10 +51,12 @@ pub(super) async fn with_end(app: &App, job: Job, status: Status) -> Result<Job,
 /// A job in a list.
 pub(super) fn summary(app: &App, job: &Job) -> Value {
     let log = app.store.find(&job.id);
-    let standing = log.map(|log| log.standing());
+    let standing = log.as_ref().map(|log| log.standing());
     let status = standing.as_ref().map_or(job.status, |standing| standing.status);
-    let percent = standing.as_ref().map_or(job.progress.percent, |standing| standing.percent);
-    let percent = if status == Status::Completed { 100 } else { percent };
+    // The row follows the event: what readers were told of counts.
+    let told = log.map(|log| log.progress()).filter(|told| *told != Progress::default());
+    let progress = told.as_ref().unwrap_or(&job.progress);
+    let percent = if status == Status::Completed { 100 } else { progress.percent };
     let mut view = json!({
         "id": job.id,
         "kind": job.kind,
@@ -62,7 +64,7 @@ pub(super) fn summary(app: &App, job: &Job) -> Value {
         "attempt": standing.as_ref().map_or(job.told_attempt, |standing| standing.attempt),
         "project_id": job.project_id,
         "model": job.model,
-        "progress": { "percent": percent, "stage": job.progress.stage },
+        "progress": { "percent": percent, "stage": progress.stage },
         "input": shortened(&job.input),
         "created_at": job.created_at,
         "updated_at": job.updated_at,
@@ -118,8 +120,7 @@ pub(super) fn whole(app: &App, job: &Job, snapshot: &Snapshot, standing: &Standi
         "updated_at": job.updated_at,
         "ended_at": job.ended_at,
         "last_event_id": standing.last,
-        "poll_after_ms": poll_after(standing, job.has_voiceover())
-            .map(|wait| u64::try_from(wait.as_millis()).unwrap_or(1000)),
+        "poll_after_ms": conditional::milliseconds(poll_after(standing, job.has_voiceover())),
     });
     if snapshot.status == Status::Completed {
         view["progress"]["percent"] = 100.into();

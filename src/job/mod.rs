@@ -24,6 +24,9 @@ pub enum Kind {
     Blog,
     /// A narration of a given text.
     Voiceover,
+    /// The next message of a conversation, written by a language model, with a narration if asked
+    /// for.
+    Chat,
     /// A video, made by a model of the catalog.
     Video,
     /// An image, made by a model of the catalog.
@@ -36,8 +39,15 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind that this server knows.
-    pub const ALL: [Self; 6] =
-        [Self::Blog, Self::Voiceover, Self::Video, Self::Image, Self::Lipsync, Self::External];
+    pub const ALL: [Self; 7] = [
+        Self::Blog,
+        Self::Voiceover,
+        Self::Chat,
+        Self::Video,
+        Self::Image,
+        Self::Lipsync,
+        Self::External,
+    ];
 
     /// The word on the wire and in the database.
     #[must_use]
@@ -45,6 +55,7 @@ impl Kind {
         match self {
             Self::Blog => "blog",
             Self::Voiceover => "voiceover",
+            Self::Chat => "chat",
             Self::Video => "video",
             Self::Image => "image",
             Self::Lipsync => "lipsync",
@@ -58,7 +69,7 @@ impl Kind {
         match self {
             Self::Video | Self::Lipsync => "video",
             Self::Image => "image",
-            Self::Blog | Self::Voiceover | Self::External => "file",
+            Self::Blog | Self::Voiceover | Self::Chat | Self::External => "file",
         }
     }
 
@@ -66,6 +77,14 @@ impl Kind {
     #[must_use]
     pub const fn is_media(self) -> bool {
         matches!(self, Self::Video | Self::Image | Self::Lipsync)
+    }
+
+    /// Whether an identical task in flight may stand in for another one. Not where two that are
+    /// alike are still two: two conversations may say the same, and what an external worker is
+    /// asked for is its own business.
+    #[must_use]
+    pub const fn is_merged(self) -> bool {
+        !matches!(self, Self::Chat | Self::External)
     }
 }
 
@@ -217,7 +236,7 @@ impl Job {
     pub fn has_voiceover(&self) -> bool {
         match self.kind {
             Kind::Voiceover => true,
-            Kind::Blog => self.input["voiceover"].as_bool().unwrap_or(false),
+            Kind::Blog | Kind::Chat => self.input["voiceover"].as_bool().unwrap_or(false),
             Kind::Video | Kind::Image | Kind::Lipsync | Kind::External => false,
         }
     }

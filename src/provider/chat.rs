@@ -18,6 +18,7 @@ use super::completion::{Body, Choice, Chunk, LimitField};
 use super::error::Error;
 use super::http::{Endpoint, cut, media_type};
 use crate::event::parse::{Item, Message, Parser};
+use crate::job::input::Message as Said;
 
 /// The longest event of a stream that is read, in bytes. Real ones are a few hundred.
 const LONGEST_EVENT: usize = 1 << 20;
@@ -63,10 +64,8 @@ pub struct Chat {
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// How to write: the system message; left out when empty.
-    pub system: String,
-    /// What to write: the user message.
-    pub user: String,
+    /// The conversation that is to be continued, oldest message first.
+    pub messages: Vec<Said>,
     /// The most tokens that the answer may have; the provider's own limit when absent.
     pub max_tokens: Option<u32>,
 }
@@ -275,6 +274,7 @@ mod tests {
     use super::super::http::testing::{Ending, drip, serve};
     use super::super::local_client;
     use super::*;
+    use crate::job::input::Role;
     use axum::Router;
     use axum::http::StatusCode;
     use axum::response::IntoResponse;
@@ -313,8 +313,9 @@ mod tests {
     }
 
     async fn ask(chat: &Chat) -> Result<Deltas, Error> {
-        let request = Request { system: "s".to_owned(), user: "u".to_owned(), max_tokens: Some(9) };
-        chat.stream(&request).await
+        let says = |role, content: &str| Said { role, content: content.to_owned() };
+        let messages = vec![says(Role::System, "s"), says(Role::User, "u")];
+        chat.stream(&Request { messages, max_tokens: Some(9) }).await
     }
 
     /// Everything that one answer gives: the text, then how it ended.

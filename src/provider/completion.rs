@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::chat::Request;
+use crate::job::input::Message;
 
 /// Which field bounds the answer: `OpenAI`'s newer models refuse the older name, and many local
 /// servers do not know the newer one.
@@ -29,19 +30,13 @@ impl LimitField {
 #[derive(Debug, Serialize)]
 pub(super) struct Body<'a> {
     model: &'a str,
-    messages: Vec<Turn<'a>>,
+    messages: &'a [Message],
     stream: bool,
     stream_options: StreamOptions,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_completion_tokens: Option<u32>,
-}
-
-#[derive(Debug, Serialize)]
-struct Turn<'a> {
-    role: &'a str,
-    content: &'a str,
 }
 
 #[derive(Debug, Serialize)]
@@ -52,14 +47,10 @@ struct StreamOptions {
 impl<'a> Body<'a> {
     /// The body that asks for a stream, with its cost at the end.
     pub(super) fn new(model: &'a str, request: &'a Request, limit_field: LimitField) -> Self {
-        let turn = |role, content: &'a str| (!content.is_empty()).then_some(Turn { role, content });
         let limit = |field| request.max_tokens.filter(|_| limit_field == field);
         Self {
             model,
-            messages: [turn("system", &request.system), turn("user", &request.user)]
-                .into_iter()
-                .flatten()
-                .collect(),
+            messages: &request.messages,
             stream: true,
             stream_options: StreamOptions { include_usage: true },
             max_tokens: limit(LimitField::MaxTokens),

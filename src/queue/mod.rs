@@ -8,7 +8,7 @@ mod tests;
 
 pub use claim::Claimed;
 pub use end::{EndError, Ended};
-pub use submit::{Media, Submission, SubmitError, Task};
+pub use submit::{Media, Submission, SubmitError, Task, digest};
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::credits::{self, Micro};
 use crate::db::artifacts::Reserved;
+use crate::db::chats::InChat;
 use crate::db::jobs::{Submit, Submitted};
 use crate::event::payload::{Progress, Status as StatusPayload};
 use crate::event::{Draft, EventId, EventType, now_ms};
@@ -37,6 +38,8 @@ pub struct Task {
     pub retry_of: Option<JobId>,
     /// How long an external worker may be silent, in milliseconds.
     pub silence_limit_ms: Option<i64>,
+    /// The chat that it is the newest job of, where it is one's.
+    pub chat: Option<InChat>,
 }
 
 /// What a model of the catalog makes, and what that takes.
@@ -161,8 +164,15 @@ fn row(task: Task) -> Submit {
     let artifacts = reserved(&task);
     let model = task.media.as_ref().map(|media| media.model.clone());
     let identity = json!([task.project_id, task.kind, model, task.input]);
-    let request = json!([identity, task.priority, task.retry_of, task.silence_limit_ms]);
-    let may_merge = task.kind != Kind::External && !task.allow_duplicate;
+    let mut request = vec![
+        identity.clone(),
+        json!(task.priority),
+        json!(task.retry_of),
+        json!(task.silence_limit_ms),
+    ];
+    // One key used in two chats is not one request: each has its own answer.
+    request.extend(task.chat.as_ref().map(|chat| chat.chat_id.as_str().into()));
+    let may_merge = task.kind.is_merged() && !task.allow_duplicate;
     let account = credits::account_of(&task.project_id).to_owned();
     let hold = task.media.as_ref().map_or(0, |media| media.hold);
     let now = now_ms();
@@ -196,17 +206,18 @@ fn row(task: Task) -> Submit {
         job,
         priority: task.priority,
         idempotency_key: task.idempotency_key,
-        request_hash: digest(&request),
+        request_hash: digest(&request.into()),
         duplicate_key: may_merge.then(|| digest(&identity)),
         account,
         artifacts,
+        chat: task.chat,
     }
 }
 
 /// In which line a job waits.
 fn lane(kind: Kind, media: Option<Media>) -> Option<String> {
     match kind {
-        Kind::Blog => Some("chat".into()),
+        Kind::Blog | Kind::Chat => Some("chat".into()),
         Kind::Voiceover => Some("speech".into()),
         Kind::Video | Kind::Image | Kind::Lipsync => media.map(|media| media.lane),
         Kind::External => None,
@@ -222,8 +233,11 @@ fn reserved(task: &Task) -> Vec<Reserved> {
     };
     let media = |kind| task.media.iter().map(|media| file(kind, &media.media_type)).collect();
     match task.kind {
-        Kind::Blog => {
-            let mut files = vec![file("markdown", "text/markdown"), file("html", "text/html")];
+        Kind::Blog | Kind::Chat => {
+            let mut files = vec![file("markdown", "text/markdown")];
+            if task.kind == Kind::Blog {
+                files.push(file("html", "text/html"));
+            }
             if task.input["voiceover"].as_bool().unwrap_or(false) {
                 files.push(file("voice", "audio/wav"));
             }
@@ -236,7 +250,8 @@ fn reserved(task: &Task) -> Vec<Reserved> {
 }
 
 /// SHA-256 in hex of a JSON value; object keys are in order, since the map type sorts them.
-fn digest(value: &Value) -> String {
+#[must_use]
+pub fn digest(value: &Value) -> String {
     let hash = Sha256::digest(value.to_string());
     hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }

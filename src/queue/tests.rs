@@ -63,6 +63,7 @@ fn video(prompt: &str, hold: i64) -> Task {
         allow_duplicate: false,
         retry_of: None,
         silence_limit_ms: None,
+        chat: None,
     }
 }
 

@@ -33,6 +33,9 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
+    /// The threads that serve streams do not start.
+    #[error("cannot start what serves streams: {}", reason(.0))]
+    Engine(io::Error),
     /// The database does not open.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -88,6 +91,7 @@ impl Error {
             | Self::Recover(_)
             | Self::Account(_)
             | Self::Provider(_)
+            | Self::Engine(_)
             | Self::Simulator(_) => 1,
         }
     }

@@ -19,11 +19,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::artifact::Artifacts;
-use crate::config::Settings;
+use crate::config::{self, Settings};
 use crate::credits;
 use crate::db::credits::OpenAccount;
 use crate::db::{self, Db, Writer};
 use crate::event::{EventId, now_ms};
+use crate::fanout::{self, Engine};
 use crate::http::{self, App};
 use crate::queue::Queue;
 use crate::queue::claim::RecoverError;
@@ -33,6 +34,9 @@ use crate::worker::{self, Workshop};
 
 use folder::Folder;
 use providers::Providers;
+
+/// How often it is looked whether the last reader has left.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// How long streams and requests may take to end once the server goes down.
 const DRAIN_LIMIT: Duration = Duration::from_millis(4_500);
@@ -140,7 +144,9 @@ impl Server {
             data: settings.data.clone(),
             notes: notes(settings),
         };
+        let engine = start_engine(settings, &store)?;
         let app = App {
+            engine,
             store,
             queue: queue.clone(),
             artifacts: artifacts.clone(),
@@ -178,6 +184,7 @@ impl Server {
         tasks.spawn(Reconciler::new(store.clone()).run(self.draining.clone()));
         let stall = self.app.options.stall_timeout;
         let queue = self.app.queue.clone();
+        let engine = self.app.engine.clone();
         let router = http::router(self.app);
         let served =
             http::serve::serve(listener, router, stall, self.draining.clone(), deadline.clone());
@@ -185,17 +192,19 @@ impl Server {
         stop.cancelled().await;
         tracing::info!("going down: no new work, jobs are handed back, streams say goodbye");
         self.draining.cancel();
+        let at_deadline = deadline.clone();
         tokio::spawn(async move {
             tokio::time::sleep(DRAIN_LIMIT).await;
-            deadline.cancel();
+            at_deadline.cancel();
         });
         tasks.close();
         let settled = async {
             tasks.wait().await;
             queue.settle().await;
         };
-        let (served, settled) =
-            tokio::join!(served, tokio::time::timeout(DRAIN_LIMIT + SETTLE_LIMIT, settled));
+        let streams_end = drain_engine(engine, &deadline);
+        let settled = tokio::time::timeout(DRAIN_LIMIT + SETTLE_LIMIT, settled);
+        let (served, settled, ()) = tokio::join!(served, settled, streams_end);
         if served.is_err() || settled.is_err() {
             tracing::warn!("some work did not end in time; the next start takes it over");
         }
@@ -205,6 +214,37 @@ impl Server {
         }
         self.simulator_stop.cancel();
         self.db.close().await;
+    }
+}
+
+/// Starts what serves streams, unless hyper is to.
+fn start_engine(settings: &Settings, store: &Store) -> Result<Option<Arc<Engine>>, Error> {
+    if settings.engine == config::Engine::Hyper {
+        return Ok(None);
+    }
+    let options = fanout::Options {
+        shards: std::thread::available_parallelism().map_or(1, usize::from),
+        keep_alive: settings.keep_alive,
+        stall: settings.stall_timeout,
+        drain: http::stream::DRAIN,
+        words: Arc::new(http::handover::ControlWords),
+    };
+    Engine::start(store, &options).map(|engine| Some(Arc::new(engine))).map_err(Error::Engine)
+}
+
+/// Tells the engine's readers to come back, and ends it when they have left or the time is up.
+async fn drain_engine(engine: Option<Arc<Engine>>, deadline: &CancellationToken) {
+    let Some(engine) = engine else { return };
+    engine.drain();
+    let left = async {
+        while engine.readers() > 0 {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    deadline.run_until_cancelled(left).await;
+    let stopped = tokio::task::spawn_blocking(move || engine.stop());
+    if let Err(error) = stopped.await {
+        tracing::error!(%error, "the streams did not end in order");
     }
 }
 

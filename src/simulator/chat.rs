@@ -101,7 +101,8 @@ pub(super) async fn complete(
         return Err(Refusal::invalid("messages", "There is no message with the role 'user'."));
     };
     let prompt: String = request.messages.iter().map(|message| message.text() + "\n").collect();
-    let markers = Markers::find(&prompt);
+    // What was asked for in an earlier message was had with its answer.
+    let markers = Markers::find(&last_user.text());
     answer::check(&stage, &markers, &body)?;
 
     let completion = Completion::write(&request, &prompt, &last_user.text(), &markers);

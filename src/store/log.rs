@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::event::payload::Progress;
 use crate::event::{Event, EventId};
 use crate::job::{ArtifactId, Job, JobId, Kind, State, Status, StoredArtifact};
 
@@ -43,6 +44,10 @@ pub struct Log {
     position: AtomicU32,
     /// Wakes the followers; one call per append, whatever their number.
     pub(super) wake: Notify,
+    /// The listeners that have readers of this log, a bit each.
+    heard_by: AtomicU32,
+    /// Of these, the ones that were told of an append and have not looked since.
+    told: AtomicU32,
     inner: Mutex<Inner>,
 }
 
@@ -101,7 +106,8 @@ pub struct Page {
 }
 
 /// What a log has for a reader at a position.
-pub(super) enum Look<T> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look<T> {
     /// This, from memory.
     Found(T),
     /// The next events are in the database, up to this id.
@@ -156,6 +162,8 @@ impl Log {
             followers: AtomicU32::new(0),
             position: AtomicU32::new(0),
             wake: Notify::new(),
+            heard_by: AtomicU32::new(0),
+            told: AtomicU32::new(0),
             inner: Mutex::new(Inner {
                 state,
                 entries: VecDeque::new(),
@@ -202,6 +210,12 @@ impl Log {
             percent: inner.state.progress.percent,
             started_at: inner.started_at,
         }
+    }
+
+    /// How far the job is, as its readers were told.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.lock().state.progress.clone()
     }
 
     /// Waits until the terminal event is published; gives the job's last status.
@@ -278,6 +292,53 @@ impl Log {
         inner.look(after, EventId::MAX).map(|start| join(inner.entries.range(start..)))
     }
 
+    /// Puts the events after `after` into a list that may be used again, at most so many, of together
+    /// at most so many bytes unless the first has more: for readers who are served without followers.
+    pub fn collect(
+        &self,
+        after: EventId,
+        most: usize,
+        most_bytes: usize,
+        into: &mut Vec<Event>,
+    ) -> Look<()> {
+        let inner = self.lock();
+        inner.look(after, EventId::MAX).map(|start| {
+            let mut bytes = 0;
+            for event in inner.entries.range(start..).take(most) {
+                if bytes > 0 && bytes + event.frame.chunk().len() > most_bytes {
+                    break;
+                }
+                bytes += event.frame.chunk().len();
+                into.push(event.clone());
+            }
+        })
+    }
+
+    /// From now on a listener hears of every append, until it is told otherwise. What it does not
+    /// find when it looks after this call, it will hear of.
+    pub fn hear(&self, listener: u32, hears: bool) {
+        if hears {
+            self.heard_by.fetch_or(1 << listener, Ordering::SeqCst);
+        } else {
+            self.heard_by.fetch_and(!(1 << listener), Ordering::SeqCst);
+            self.looked(listener);
+        }
+    }
+
+    /// A listener is about to look: what is appended from now on, it has to be told of again.
+    pub fn looked(&self, listener: u32) {
+        self.told.fetch_and(!(1 << listener), Ordering::SeqCst);
+    }
+
+    /// The listeners that have to be told of an append, each once until it looks.
+    pub(super) fn to_tell(&self) -> u32 {
+        let heard_by = self.heard_by.load(Ordering::SeqCst);
+        if heard_by == 0 {
+            return 0;
+        }
+        heard_by & !self.told.fetch_or(heard_by, Ordering::SeqCst)
+    }
+
     /// The events in `(after, through]`, at most `most` of them.
     pub(super) fn events(&self, after: EventId, through: EventId, most: usize) -> Look<Vec<Event>> {
         let inner = self.lock();
@@ -293,7 +354,7 @@ impl Log {
 fn join<'a>(entries: impl Iterator<Item = &'a Event>) -> Page {
     let mut entries = entries.peekable();
     let first = entries.next().expect("a page is asked for where there is an event");
-    let mut page = Page { bytes: first.frame.bytes().clone(), count: 1, last: first.id };
+    let mut page = Page { bytes: first.frame.shared(), count: 1, last: first.id };
     if entries.peek().is_none() {
         return page;
     }

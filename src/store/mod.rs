@@ -17,13 +17,13 @@ pub mod snapshot;
 pub use accept::{ProducerSeq, Proposal, Refusal, Source};
 pub use follow::{Follower, Gap, Next};
 pub use journal::{Journal, JournalError};
-pub use log::{Log, Page, Standing};
+pub use log::{Log, Look, Page, Standing, Watch};
 pub use merge::{Merge, Merged};
 pub use snapshot::Snapshot;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -64,6 +64,13 @@ impl Default for Options {
     }
 }
 
+/// Serves many readers of logs by itself, and hears of each append to a log that it has readers of.
+pub trait Listener: std::fmt::Debug + Send + Sync {
+    /// Something was appended since the listener last looked. Called with no lock held; it is told
+    /// once, until it says [`Log::looked`].
+    fn appended(&self, log: &Arc<Log>);
+}
+
 /// A handle on the event store; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -93,6 +100,8 @@ struct Shared {
     /// Held while a log is loaded or evicted, so that no two of one job exist.
     loading: tokio::sync::Mutex<()>,
     journal: Journal,
+    /// Who hears of appends besides the followers; a log names them by their place.
+    listeners: OnceLock<Vec<Arc<dyn Listener>>>,
 }
 
 /// What the process-wide lock guards: the next id, and the order in which ids were given out.
@@ -139,6 +148,7 @@ impl Store {
                 projects: Mutex::default(),
                 loading: tokio::sync::Mutex::default(),
                 journal,
+                listeners: OnceLock::new(),
             }),
         }
     }
@@ -210,6 +220,7 @@ impl Store {
         }
         if appended.admitted > 0 {
             log.wake.notify_waiters();
+            self.tell_listeners(log);
             if log.project.followers.load(Ordering::Relaxed) > 0 {
                 log.project.wake.notify_waiters();
             }
@@ -249,6 +260,26 @@ impl Store {
         }
         if was_empty {
             self.shared.unwritten.notify_one();
+        }
+    }
+
+    /// Names those who hear of appends besides followers, at most 32 of them; a log knows each by
+    /// its place in the list. Once, before any log has one.
+    pub fn set_listeners(&self, listeners: Vec<Arc<dyn Listener>>) {
+        assert!(listeners.len() <= 32, "a log has a bit for each");
+        self.shared.listeners.set(listeners).expect("listeners are set once, at the start");
+    }
+
+    /// Tells each listener with readers of this log, once until it looks.
+    fn tell_listeners(&self, log: &Arc<Log>) {
+        let mut places = log.to_tell();
+        while places != 0 {
+            let place = places.trailing_zeros();
+            places &= places - 1;
+            let listeners = self.shared.listeners.get();
+            if let Some(listener) = listeners.and_then(|all| all.get(place as usize)) {
+                listener.appended(log);
+            }
         }
     }
 

@@ -50,6 +50,7 @@ impl Rig {
             duplicate_key: None,
             account: String::new(),
             artifacts: Vec::new(),
+            chat: None,
         };
         let (writer, _) = self.journal.as_mut().expect("the journal does not run yet");
         let mut tx = writer.begin().await.unwrap();

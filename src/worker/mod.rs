@@ -5,6 +5,7 @@
 
 mod address;
 pub mod blog;
+pub mod chat;
 pub mod chunks;
 mod download;
 mod gate;
@@ -18,6 +19,8 @@ pub mod run;
 pub mod sentences;
 pub mod voiceover;
 pub mod watchdog;
+mod writer;
+mod written;
 
 pub use gate::Health;
 pub use makers::Makers;

@@ -18,7 +18,7 @@ use crate::provider;
 use crate::queue::{Claimed, EndError};
 use crate::store::{Proposal, Refusal, Source};
 
-use super::{Workshop, blog, media, voiceover};
+use super::{Workshop, blog, chat, media, voiceover};
 
 /// How the database is asked again that does not answer.
 const ASK_AGAIN: Policy = Policy {
@@ -99,6 +99,7 @@ impl Run {
     pub(super) async fn finish_job(self) {
         let outcome = match self.claimed.job.kind {
             Kind::Blog => self.limited(blog::run(&self)).await,
+            Kind::Chat => self.limited(chat::run(&self)).await,
             Kind::Voiceover => self.limited(voiceover::run(&self)).await,
             // The time limit is the model's, and counts from the start at the provider.
             Kind::Video | Kind::Image | Kind::Lipsync => Box::pin(media::run(&self)).await,

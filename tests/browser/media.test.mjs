@@ -143,7 +143,7 @@ test("a server that is killed in the middle says how the video ended", async () 
   const page = await show(saying(KITE, "A kite in a power cut [slow]"));
   await isMaking(page);
   await server.kill();
-  await page.waitForSelector("#badge:is([data-phase=reconnecting], [data-phase=offline])");
+  await page.waitForSelector("#badge[data-phase=reconnecting]");
   await server.start();
   // Its simulated providers lived in the same process, and have forgotten it.
   await isOver(page, "failed");
@@ -205,7 +205,7 @@ test("it has a face for light, dark and a phone", async () => {
     const sideways = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
     assert.equal(sideways, false, `${name} scrolls sideways`);
     await picture(page, `${name}-media-done`);
-    await page.click("#new");
+    await page.click("#nav a[data-section=blog]");
     await page.waitForSelector("#recent .mark");
     await page.locator("#recent").scrollIntoViewIfNeeded();
     await picture(page, `${name}-media-recent`);

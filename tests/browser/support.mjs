@@ -11,14 +11,14 @@ import { fileURLToPath } from "node:url";
 
 import { chromium } from "playwright-core";
 
-const CHROMIUM = process.env.TAILWATER_CHROMIUM ?? "/usr/bin/chromium";
-const ARGUMENTS = [
+export const CHROMIUM = process.env.TAILWATER_CHROMIUM ?? "/usr/bin/chromium";
+export const ARGUMENTS = [
   "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
   "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ];
 
 /** How long any condition may take, in milliseconds: a debug build speaks slowly on a busy machine. */
-export const PATIENCE_MS = 120_000;
+export const PATIENCE_MS = Number(process.env.TAILWATER_PATIENCE_MS ?? 120_000);
 
 /**
  * The server's binary: `TAILWATER_BIN`, else the build that was made last. (A release build has the
@@ -39,10 +39,13 @@ export class Server {
   #process = null;
   #folder;
   #speed;
+  #options;
   url = "";
 
-  static async start({ speed = 20 } = {}) {
+  /** `options` are further arguments of `tailwater serve`. */
+  static async start({ speed = 20, options = [] } = {}) {
     const server = new Server();
+    server.#options = options;
     server.#folder = await mkdtemp(join(tmpdir(), "tailwater-page-"));
     server.#speed = speed;
     await server.start();
@@ -53,7 +56,7 @@ export class Server {
   async start() {
     const listen = this.url === "" ? "127.0.0.1:0" : new URL(this.url).host;
     const options = ["--listen", listen, "--data", this.#folder, "--simulator-speed", String(this.#speed)];
-    const child = spawn(binary(), ["serve", ...options], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(binary(), ["serve", ...options, ...this.#options], { stdio: ["ignore", "pipe", "pipe"] });
     this.#process = child;
     let said = "";
     child.stderr.on("data", (bytes) => { said = (said + bytes).slice(-4_000); });
@@ -116,10 +119,13 @@ export class Wire {
   #listener;
   #pairs = new Set();
   #state = "whole";
+  #lifeMs;
   url = "";
 
-  static async to(url) {
+  /** With `lifeMs`, each connection is cut when it is so old, whatever goes over it. */
+  static async to(url, { lifeMs = null } = {}) {
     const wire = new Wire();
+    wire.#lifeMs = lifeMs;
     const target = new URL(url);
     wire.#listener = createServer((near) => wire.#join(near, connect(target.port, target.hostname)));
     await new Promise((resolve) => { wire.#listener.listen(0, "127.0.0.1", resolve); });
@@ -129,7 +135,9 @@ export class Wire {
 
   #join(near, far) {
     const pair = [near, far];
+    const age = this.#lifeMs === null ? undefined : setTimeout(() => near.destroy(), this.#lifeMs);
     const drop = () => {
+      clearTimeout(age);
       this.#pairs.delete(pair);
       for (const end of pair) end.destroy();
     };
@@ -160,6 +168,11 @@ export class Wire {
     this.#state = "whole";
   }
 
+  /** New connections work again; the old ones stay silent for ever, and nobody is told. */
+  reroute() {
+    this.#state = "whole";
+  }
+
   close() {
     this.cut();
     this.#listener.close();
@@ -168,14 +181,16 @@ export class Wire {
 
 export const launch = () => chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS });
 
-/** A page that remembers what should never happen: script errors, refused styles, foreign requests. */
+/** A page that remembers what should never happen: errors, refused styles, foreign requests. */
 export async function openPage(context, url) {
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE_MS);
   page.complaints = [];
   page.on("pageerror", (error) => page.complaints.push(`error: ${error.stack ?? error}`));
   page.on("console", (message) => {
-    if (/Content Security Policy|violates/.test(message.text())) page.complaints.push(message.text());
+    // What a server refuses or a network loses, a browser calls an error; the page says it where it belongs.
+    const isExpected = message.type() !== "error" || message.text().startsWith("Failed to load resource");
+    if (!isExpected || /Content Security Policy|violates/.test(message.text())) page.complaints.push(message.text());
   });
   page.on("request", (request) => {
     if (!request.url().startsWith(new URL(url).origin)) page.complaints.push(`foreign: ${request.url()}`);

@@ -25,7 +25,7 @@ const LAYERS: &[Row] = &[
     Neighbours(&["job"]),
     Neighbours(&["db", "artifact", "provider", "catalog"]),
     LeftToRight(&["credits", "store", "queue"]),
-    Neighbours(&["worker", "reconcile"]),
+    Neighbours(&["worker", "reconcile", "fanout"]),
     Neighbours(&["http"]),
     Neighbours(&["config"]),
     Neighbours(&["server"]),

@@ -4,11 +4,13 @@
 #![expect(unreachable_pub, reason = "a test binary exports nothing")]
 
 mod bad_input;
+mod chat;
 mod cli;
 mod config;
 mod crash;
 mod credits;
 mod drain;
+mod golden;
 mod harness;
 mod layers;
 mod lessons;
@@ -20,3 +22,4 @@ mod queue;
 mod reconcile;
 mod smoke;
 mod uploads;
+mod vectors;

@@ -5,9 +5,8 @@
 // waits, `trouble` what it makes of errors; `request` asks over HTTP, `subjects` says after what.
 
 export { pollFileCompletion, pollProjectCompletion, smartPollingManager, SmartPollingManager } from "./manager.ts";
-export type { FileAnswer, ProjectAnswer, ProjectJob } from "./subjects.ts";
 export type {
   PollContext, PollFunction, PollingHandle, PollingMethod, PollingOptions, PollingResult, PollingStatus, PollingSubject,
   PollOutcome, ResourceOptions,
 } from "./types.ts";
-export type { Page, PollingWorld } from "./world.ts";
+export type { PollingWorld } from "./world.ts";

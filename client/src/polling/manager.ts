@@ -1,13 +1,18 @@
 // Who polls for what: one poll for each id, however many callers.
 
+import { Connection } from "../http.ts";
+import type { FileView, ProjectView } from "../types.ts";
+
 import { Poll } from "./poll.ts";
-import { resourcePoll } from "./request.ts";
+import { Question } from "./request.ts";
 import { limitsOf } from "./schedule.ts";
-import { fileResource, projectResource, type FileAnswer, type ProjectAnswer, type Resource } from "./subjects.ts";
+import { fileResource, projectResource, type Resource } from "./subjects.ts";
 import type {
   PollFunction, PollingHandle, PollingOptions, PollingResult, PollingStatus, PollingSubject, ResourceOptions,
 } from "./types.ts";
 import { realWorld, type PollingWorld } from "./world.ts";
+
+const STOPPED = ["stopped", "Polling stopped"] as const;
 
 /**
  * Polls until something is done: once for each id, politely, and for seven minutes at the most.
@@ -44,23 +49,36 @@ export class SmartPollingManager {
       // Those who shared the poll share what follows it; its signal was for what is over.
       resume: (more = {}) => this.startPolling(pollId, ask, { ...options, signal: undefined, shared: true, ...more }, subject),
     });
-    if (options.signal?.aborted === true) return Promise.resolve(notBegun(handle(null)));
     const active = this.#polls.get(pollId);
     if (active !== undefined && options.shared === true) {
       // Callers who share an id poll for the same thing.
       return active.join(options) as Promise<PollingResult<T>>;
     }
-    active?.stop("replaced", `Polling replaced by a newer poll of ${pollId}`);
-    return this.#begin(pollId, ask, options, handle);
+    const poll: Poll<T> = new Poll<T>({
+      pollId,
+      ask,
+      limits: limitsOf(options),
+      world: this.#world,
+      handle,
+      onEnd: () => {
+        if (this.#polls.get(pollId) === poll) this.#polls.delete(pollId);
+      },
+    });
+    const result = poll.join(options);
+    if (options.signal?.aborted === true) return result;
+    active?.end("replaced", `Polling replaced by a newer poll of ${pollId}`);
+    this.#polls.set(pollId, poll);
+    void poll.run();
+    return result;
   }
 
   /** Polls until a file is there, or will never be. */
-  pollFileCompletion(fileId: string, options: ResourceOptions = {}): Promise<PollingResult<FileAnswer>> {
+  pollFileCompletion(fileId: string, options: ResourceOptions = {}): Promise<PollingResult<FileView>> {
     return this.#pollResource(fileResource(fileId), options);
   }
 
   /** Polls until none of a project's jobs is going; a project that has no job yet is waited for. */
-  pollProjectCompletion(projectId: string, options: ResourceOptions = {}): Promise<PollingResult<ProjectAnswer>> {
+  pollProjectCompletion(projectId: string, options: ResourceOptions = {}): Promise<PollingResult<ProjectView>> {
     return this.#pollResource(projectResource(projectId), options);
   }
 
@@ -77,66 +95,41 @@ export class SmartPollingManager {
   /** Ends a poll, and never its job; tells whether there was one. */
   stopPolling(id: string): boolean {
     const poll = this.#find(id);
-    poll?.stop("stopped", "Polling stopped");
+    poll?.end(...STOPPED);
     return poll !== undefined;
   }
 
   /** Ends all polls. Nothing is left of them: no timer, no listener, no request, no open promise. */
   stopAllPolling(): void {
-    for (const poll of [...this.#polls.values()]) poll.stop("stopped", "Polling stopped");
+    for (const poll of [...this.#polls.values()]) poll.end(...STOPPED);
   }
 
   #find(id: string): Poll<unknown> | undefined {
-    return [id, `file-${id}`, `project-${id}`].map((pollId) => this.#polls.get(pollId)).find((poll) => poll !== undefined);
+    return this.#polls.get(id) ?? this.#polls.get(`file-${id}`) ?? this.#polls.get(`project-${id}`);
   }
 
-  #begin<T>(
-    pollId: string,
-    ask: PollFunction<T>,
-    options: PollingOptions,
-    handle: (jobId: string | null) => PollingHandle<T>,
-  ): Promise<PollingResult<T>> {
-    const poll: Poll<T> = new Poll<T>({
-      pollId,
-      ask,
-      limits: limitsOf(options),
-      world: this.#world,
-      handle,
-      onEnd: () => this.#polls.delete(pollId),
-    });
-    this.#polls.set(pollId, poll);
-    const result = poll.join(options);
-    void poll.run();
-    return result;
-  }
-
-  #pollResource<T>(resource: Resource<T>, options: ResourceOptions): Promise<PollingResult<T>> {
+  #pollResource<View extends FileView | ProjectView>(
+    resource: Resource<View>,
+    options: ResourceOptions,
+  ): Promise<PollingResult<View>> {
     const { pollId, subject } = resource;
-    const { baseUrl = this.#world.baseUrl, token = this.#world.token } = options;
-    const ask = resourcePoll({ ...this.#world, baseUrl, token }, resource);
-    return this.startPolling(pollId, ask, options, subject);
+    const { fetch, ...world } = this.#world;
+    const { baseUrl = world.baseUrl, token = world.token } = options;
+    const connection = new Connection({ baseUrl, fetch, ...(token === undefined ? {} : { token }) });
+    const question = new Question(connection, resource);
+    return this.startPolling(pollId, (context) => question.ask(context), options, subject);
   }
 }
 
-/** What comes of a poll whose signal was aborted before it began. */
-const notBegun = <T>(handle: PollingHandle<T>): PollingResult<T> => ({
-  success: false,
-  error: "Polling aborted",
-  attempts: 0,
-  duration: 0,
-  method: "aborted",
-  handle,
-});
-
 /** The polls of this page or process. */
-export const smartPollingManager = new SmartPollingManager();
+export const smartPollingManager = /* @__PURE__ */ new SmartPollingManager();
 
 /** Polls by the singleton until a file is there, or will never be. */
-export const pollFileCompletion = (fileId: string, options: ResourceOptions = {}): Promise<PollingResult<FileAnswer>> =>
+export const pollFileCompletion = (fileId: string, options: ResourceOptions = {}): Promise<PollingResult<FileView>> =>
   smartPollingManager.pollFileCompletion(fileId, options);
 
 /** Polls by the singleton until none of a project's jobs is going. */
 export const pollProjectCompletion = (
   projectId: string,
   options: ResourceOptions = {},
-): Promise<PollingResult<ProjectAnswer>> => smartPollingManager.pollProjectCompletion(projectId, options);
+): Promise<PollingResult<ProjectView>> => smartPollingManager.pollProjectCompletion(projectId, options);

@@ -61,9 +61,9 @@ export class Poll<T> {
     this.#schedule = new Schedule(limits);
     this.#rest = new Rest(world);
     this.#since = world.now();
-    this.#undo.push(world.page.onWake(() => this.#wake()));
+    this.#undo.push(world.onAttention(() => this.#wake(), () => undefined));
     if (limits.maxDuration <= LONGEST_TIMER_MS) {
-      this.#undo.push(world.setTimer(() => this.#timeOut(), limits.maxDuration));
+      this.#undo.push(world.after(limits.maxDuration, () => this.#timeOut()));
     }
   }
 
@@ -90,6 +90,7 @@ export class Poll<T> {
       };
       this.#callers.add(caller);
       signal?.addEventListener("abort", leave);
+      if (signal?.aborted === true) leave();
     });
   }
 
@@ -105,9 +106,14 @@ export class Poll<T> {
     }
   }
 
-  /** Ends the poll from outside; every caller is told. */
-  stop(method: PollingMethod, error: string): void {
-    this.#end(this.#result(method, error));
+  /** Ends the poll, for a reason or with success; every caller is told. */
+  end(method: PollingMethod, error?: string, data?: T): Pause {
+    if (!this.#ended) {
+      this.#over();
+      const result = this.#result(method, error, data);
+      for (const caller of [...this.#callers]) caller.settle(result);
+    }
+    return NO_PAUSE;
   }
 
   /** Asks once, and says how long to wait then. */
@@ -139,7 +145,8 @@ export class Poll<T> {
       remainingMs: limits.maxDuration - (since - this.#since),
       cutAfter(ms) {
         cancel();
-        cancel = world.setTimer(() => controller.abort(new Cut("stalled")), ms);
+        // Nobody would take back the timer of a poll function that goes on for nobody.
+        if (!signal.aborted) cancel = world.after(ms, () => controller.abort(new Cut("stalled")));
       },
     };
     const cut = new Promise<never>((_, reject) => {
@@ -158,18 +165,19 @@ export class Poll<T> {
 
   #heard(outcome: PollOutcome<T>, tookMs: number): Pause {
     this.#jobId = outcome.jobId ?? this.#jobId;
-    if (outcome.completed || outcome.shouldContinue === false) {
-      this.#end(this.#verdict(outcome));
-      return NO_PAUSE;
-    }
+    const { completed, data, error, shouldContinue } = outcome;
+    if (completed) return this.end("polling", undefined, data);
+    if (shouldContinue === false) return this.end("polling", error ?? "Polling ended without success", data);
     this.#errors = 0;
-    this.#lastError = outcome.error ?? null;
-    const { random } = this.#parts.world;
-    const hint = hintOf(outcome);
-    // A server that held the request has let us wait already.
-    const waited = outcome.held === true ? tookMs : 0;
-    const left = Math.max(this.#schedule.calm(), hint ?? 0) - waited;
-    return this.#pause(Math.max(hint === null ? left : spread(left, random), 0), Math.max((hint ?? 0) - waited, 0));
+    this.#lastError = error ?? null;
+    return this.#calm(hintOf(outcome), outcome.held === true ? tookMs : 0);
+  }
+
+  /** The wait while all is well; a server that held the request has let us wait already. */
+  #calm(hint: number | null, waitedMs: number): Pause {
+    const left = Math.max(this.#schedule.calm(), hint ?? 0) - waitedMs;
+    const ms = hint === null ? left : spread(left, this.#parts.world.random());
+    return this.#pause(Math.max(ms, 0), Math.max((hint ?? 0) - waitedMs, 0));
   }
 
   #failed(error: unknown): Pause {
@@ -179,10 +187,10 @@ export class Poll<T> {
     if (trouble.kind === "missing") {
       return this.#heard({ completed: false, error: trouble.message, pollAfterMs: trouble.retryAfterMs }, 0);
     }
-    if (trouble.kind === "refused") return this.#fail(trouble.message);
+    if (trouble.kind === "refused") return this.end("error", trouble.message);
     if (this.#counts(error, trouble)) this.#errors += 1;
     if (this.#errors >= limits.maxConsecutiveErrors) {
-      return this.#fail(`Too many consecutive errors: ${trouble.message}`);
+      return this.end("error", `Too many consecutive errors: ${trouble.message}`);
     }
     return this.#backOff(trouble);
   }
@@ -193,15 +201,15 @@ export class Poll<T> {
    */
   #counts(error: unknown, trouble: Trouble): boolean {
     if (trouble.kind === "limited" || error instanceof Cut) return false;
-    return trouble.answered || this.#parts.world.page.online();
+    return trouble.answered || this.#parts.world.isOnline();
   }
 
   #backOff({ kind, retryAfterMs }: Trouble): Pause {
     const { world, limits } = this.#parts;
     const backoff = kind === "limited" ? this.#schedule.limited() : this.#schedule.trouble();
-    if (retryAfterMs === null) return this.#pause(spread(backoff, world.random), 0);
+    if (retryAfterMs === null) return this.#pause(spread(backoff, world.random()), 0);
     const least = kind === "limited" ? limits.initialInterval : backoff;
-    return this.#pause(spread(Math.max(least, retryAfterMs), world.random), retryAfterMs);
+    return this.#pause(spread(Math.max(least, retryAfterMs), world.random()), retryAfterMs);
   }
 
   /** The wait, cut short where the poll's time would end in it unasked. */
@@ -230,40 +238,24 @@ export class Poll<T> {
 
   #timeOut(): void {
     const seconds = Math.round(this.#elapsed() / 1000);
-    this.stop("timeout", `Polling timeout after ${seconds} seconds (${this.#attempts} attempts)`);
-  }
-
-  #fail(error: string): Pause {
-    this.stop("error", error);
-    return NO_PAUSE;
+    this.end("timeout", `Polling timeout after ${seconds} seconds (${this.#attempts} attempts)`);
   }
 
   #elapsed(): number {
     return this.#parts.world.now() - this.#since;
   }
 
-  /** The job's own end. */
-  #verdict({ completed, data, error }: PollOutcome<T>): PollingResult<T> {
+  #result(method: PollingMethod, error?: string, data?: T): PollingResult<T> {
     return {
-      success: completed,
+      success: error === undefined,
       ...(data === undefined ? {} : { data }),
-      ...(completed ? {} : { error: error ?? "Polling ended without success" }),
+      ...(error === undefined ? {} : { error }),
       attempts: this.#attempts,
       duration: this.#elapsed(),
-      method: "polling",
+      method,
+      // After any other end the job may still go on.
+      ...(method === "polling" ? {} : { handle: this.#parts.handle(this.#jobId) }),
     };
-  }
-
-  /** An end of the poll, after which the job may still go on. */
-  #result(method: PollingMethod, error: string): PollingResult<T> {
-    const handle = this.#parts.handle(this.#jobId);
-    return { success: false, error, attempts: this.#attempts, duration: this.#elapsed(), method, handle };
-  }
-
-  #end(result: PollingResult<T>): void {
-    if (this.#ended) return;
-    this.#over();
-    for (const caller of [...this.#callers]) caller.settle(result);
   }
 
   /** Leaves nothing behind: no timer, no listener, no request. */

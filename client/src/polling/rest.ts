@@ -24,11 +24,11 @@ export class Rest {
 
   /** Waits until the next poll is due, or until the poll has ended. */
   async over(pause: Pause): Promise<void> {
-    const { now, page } = this.#world;
-    const since = now();
+    const world = this.#world;
+    const since = world.now();
     let { ms } = pause;
     while (!this.#ended) {
-      const left = since + (page.hidden() ? Math.max(ms, HIDDEN_INTERVAL_MS) : ms) - now();
+      const left = since + (world.isHidden() ? Math.max(ms, HIDDEN_INTERVAL_MS) : ms) - world.now();
       if (left <= 0) return;
       if (await this.#sleep(left)) ms = pause.floor;
     }
@@ -48,7 +48,7 @@ export class Rest {
   /** Sleeps, and tells whether it was woken. */
   #sleep(ms: number): Promise<boolean> {
     return new Promise((resolve) => {
-      const cancel = this.#world.setTimer(() => this.#rouse?.(false), ms);
+      const cancel = this.#world.after(ms, () => this.#rouse?.(false));
       this.#rouse = (woken) => {
         this.#rouse = null;
         cancel();

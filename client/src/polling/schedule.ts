@@ -1,7 +1,5 @@
 // How long to wait between polls: pure, but for a draw that is handed in.
 
-import type { Random } from "../backoff.ts";
-
 import type { PollingOptions } from "./types.ts";
 
 /** What a poll may do, every option given. */
@@ -19,24 +17,23 @@ export const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** The steps between the first wait and the longest one. */
 const STEPS_MS = [2_000, 5_000];
 
-/** A number that somebody gave, else the default: NaN would make a timer fire at once, for ever. */
-const atLeast = (least: number, given: number | undefined, otherwise: number): number =>
-  given === undefined || Number.isNaN(given) ? otherwise : Math.max(least, given);
+/** A number from 1 on, else the default: NaN or less would make a timer fire at once, for ever. */
+const orElse = (given = NaN, otherwise: number): number => Math.max(1, given) || otherwise;
 
 /** The options with their defaults. */
 export function limitsOf(options: PollingOptions): Limits {
-  const maxInterval = Math.min(atLeast(1, options.maxInterval, 10_000), LONGEST_TIMER_MS);
+  const maxInterval = Math.min(orElse(options.maxInterval, 10_000), LONGEST_TIMER_MS);
   return {
-    maxDuration: atLeast(0, options.maxDuration, 7 * 60_000),
-    initialInterval: Math.min(atLeast(1, options.initialInterval, 1_000), maxInterval),
+    maxDuration: orElse(options.maxDuration, 7 * 60_000),
+    initialInterval: Math.min(orElse(options.initialInterval, 1_000), maxInterval),
     maxInterval,
-    backoffMultiplier: atLeast(1, options.backoffMultiplier, 2),
-    maxConsecutiveErrors: atLeast(1, options.maxConsecutiveErrors, 5),
+    backoffMultiplier: orElse(options.backoffMultiplier, 2),
+    maxConsecutiveErrors: orElse(options.maxConsecutiveErrors, 5),
   };
 }
 
-/** Up to a fifth more: what many clients were told alike must not bring them back together. */
-export const spread = (ms: number, random: Random): number => Math.round(ms * (1 + 0.2 * random()));
+/** Up to a fifth more, by a draw from 0 to 1: what many clients were told alike must not bring them back together. */
+export const spread = (ms: number, draw: number): number => Math.round(ms * (1 + 0.2 * draw));
 
 /** The waits of one poll. */
 export class Schedule {

@@ -20,10 +20,8 @@ export interface Trouble {
 
 /** Why a poll was cut off: nobody waits any more, it took too long, or the page woke up. */
 export class Cut extends Error {
-  override readonly name = "AbortError";
-
   constructor(readonly why: "over" | "stalled" | "woken") {
-    super(why === "stalled" ? "the server does not answer" : "the poll was cut off");
+    super(`the request was cut off: ${why}`);
   }
 }
 
@@ -42,15 +40,14 @@ function kindOf(status: number): TroubleKind {
   if (status === 404) return "missing";
   if (status === 429) return "limited";
   // Request Timeout and Too Early are about this request, not about what it asks for.
-  return status >= 500 || status === 408 || status === 425 ? "failed" : "refused";
+  const passes = status < 400 || status >= 500 || status === 408 || status === 425;
+  return passes ? "failed" : "refused";
 }
 
 /** A poll function made by hand may say it in words alone. */
 const kindOfWords = (message: string): TroubleKind => (/\b429\b|rate limit/i.test(message) ? "limited" : "failed");
 
 function retryAfter(field: (name: string) => unknown, now: number): number | null {
-  const ms = field("retryAfterMs");
-  if (typeof ms === "number" && !Number.isNaN(ms)) return clampRetryAfter(ms);
-  const header = field("retryAfter");
-  return header === undefined ? null : parseRetryAfter(String(header), now);
+  const ms = Number(field("retryAfterMs") ?? NaN);
+  return Number.isNaN(ms) ? parseRetryAfter(String(field("retryAfter")), now) : clampRetryAfter(ms);
 }

@@ -80,8 +80,7 @@ export class JobStore {
     const onEvent = heed((event: FoldableEvent) => ({ job: reduce(this.#known.job, event) }));
     const onState = heed((connection: WatchState) => ({ connection }));
     const watch = clientOf(this.#client).watch(jobId, { ...this.#options, after: job.lastId, signal, onEvent, onState });
-    // A watch that begins behind the job's end has the terminal event here and nowhere else.
-    watch.done.then(onEvent, heed((error: unknown) => ({ error: failure(error) })));
+    watch.done.catch(heed((error: unknown) => ({ error: failure(error) })));
     this.#change({ connection: watch.state, error: null });
   }
 

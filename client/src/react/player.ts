@@ -30,7 +30,10 @@ export class Player {
     this.#load();
   };
 
-  /** Puts a narration into the element; one that is there already goes on. */
+  /**
+   * Puts a narration into the element; one that is there already goes on. Whether to play at once is
+   * settled when it comes: a later choice is about the next one.
+   */
   show(url: string | null, autoPlay: boolean): void {
     if (url === this.#url) return;
     this.#url = url;

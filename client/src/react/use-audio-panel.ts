@@ -10,7 +10,7 @@ import { useJob, type JobOptions } from "./use-job.ts";
 
 /** How a narration is watched and played. */
 export interface AudioPanelOptions extends JobOptions {
-  /** Plays it as soon as it is there, if the browser allows that; not unless asked. */
+  /** Plays it as soon as it is there, if the browser allows that (default false). */
   readonly autoPlay?: boolean;
 }
 
@@ -39,8 +39,7 @@ export function useAudioPanel(job: JobState | string | null, options: AudioPanel
   const playing = useSyncExternalStore(player.subscribe, player.view, player.view);
   const { narration } = state;
   const url = narration === null ? null : (client?.connection.url(narration.url) ?? narration.url);
-  // A choice that is made later is about the next narration: nothing starts behind a checkbox.
-  useEffect(() => player.show(url, autoPlay), [player, url]);
+  useEffect(() => player.show(url, autoPlay), [player, url, autoPlay]);
   return {
     ...progressOf(job === null ? null : state),
     ...playing,

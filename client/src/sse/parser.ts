@@ -7,7 +7,7 @@
 //
 // `vectors/sse.json` holds it and the server's parser to the same answers.
 
-import { EventTooLargeError } from "./too-large.ts";
+import { unreadable } from "../errors.ts";
 
 /** An event that was dispatched. */
 export interface EventItem {
@@ -37,14 +37,16 @@ export type Item = EventItem | CommentItem | RetryItem;
 /** How a stream is parsed. */
 export interface ParserOptions {
   /** The most characters that one event may hold, the line that is being read included (32 Mi). */
-  readonly limit?: number;
+  readonly limit?: number | undefined;
 }
 
 const LIMIT = 32 * 1024 * 1024;
 const BYTE_ORDER_MARK = "\uFEFF";
-const DIGITS = /^[0-9]+$/;
 // Only these end a line. U+2028, U+2029 and U+0085 are text.
-const LINE_END = /[\r\n]/g;
+const LINE_END = /\r\n|[\r\n]/;
+// One space after the colon belongs to the colon, further ones to the value.
+const FIELD = /^([^:]*)(?:: ?(.*))?$/s;
+const DIGITS = /^[0-9]+$/;
 
 /**
  * The parser of one connection: bytes go in as they come, split anywhere, and what they complete
@@ -56,15 +58,15 @@ export class EventStreamParser {
   // The mark is taken off below: a decoder's own idea of where a stream begins differs by runtime
   // when the mark's bytes come one by one.
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-  #begun = false;
-  #skipLineFeed = false;
+  /** What the next characters are passed over for being: the mark, or the LF of a CR. */
+  #passedOver = BYTE_ORDER_MARK;
   #line = "";
   #data = "";
   #type = "";
   #idBuffer = "";
   #lastEventId = "";
   #items: Item[] = [];
-  #failure: EventTooLargeError | null = null;
+  #isTooLarge = false;
 
   constructor({ limit = LIMIT }: ParserOptions = {}) {
     this.#limit = limit;
@@ -78,100 +80,44 @@ export class EventStreamParser {
   /**
    * Takes the next bytes and gives what they complete.
    *
-   * Throws an `EventTooLargeError` for an event above the limit, once everything before that event
-   * has been given; the stream is of no use from then on.
+   * Throws a `TailwaterError` for an event above the limit, once everything before that event has
+   * been given; the stream is of no use from then on.
    */
   push(bytes: Uint8Array): Item[] {
-    if (this.#failure === null) {
-      this.#read(this.#decoder.decode(bytes, { stream: true }));
-    }
+    this.#read(this.#decoder.decode(bytes, { stream: true }));
     const items = this.#items;
     this.#items = [];
-    if (this.#failure !== null && items.length === 0) {
-      throw this.#failure;
+    if (this.#isTooLarge && items.length === 0) {
+      throw unreadable(`an event of the stream holds more than ${this.#limit} characters`, { status: 200 });
     }
     return items;
   }
 
   #read(decoded: string): void {
-    let start = this.#whereTextBegins(decoded);
-    LINE_END.lastIndex = start;
-    for (let end = LINE_END.exec(decoded); end !== null; end = LINE_END.exec(decoded)) {
-      const line = this.#line + decoded.slice(start, end.index);
-      this.#line = "";
-      start = end.index + 1;
-      if (end[0] === "\r") {
-        // A lone CR ends the line now; should its LF be still on its way, it is passed over then.
-        if (start === decoded.length) {
-          this.#skipLineFeed = true;
-        } else if (decoded[start] === "\n") {
-          start += 1;
-        }
-        LINE_END.lastIndex = start;
-      }
-      if (this.#isTooLarge(line)) {
-        return;
-      }
-      this.#take(line);
-    }
-    this.#line += decoded.slice(start);
-    this.#isTooLarge(this.#line);
+    if (decoded === "") return;
+    const [first = "", ...rest] = decoded.slice(decoded.startsWith(this.#passedOver) ? this.#passedOver.length : 0).split(LINE_END);
+    // A lone CR ends the line now; should its LF be still on its way, it is passed over then.
+    this.#passedOver = decoded.endsWith("\r") ? "\n" : "";
+    const lines = [this.#line + first, ...rest];
+    this.#line = lines.pop() ?? "";
+    for (const line of lines) if (this.#fits(line)) this.#take(line);
+    this.#fits(this.#line);
   }
 
-  /** Passes over a leading byte order mark, and the LF of a CR that ended the last chunk. */
-  #whereTextBegins(decoded: string): number {
-    if (decoded === "") {
-      return 0;
-    }
-    const skip =
-      (!this.#begun && decoded.startsWith(BYTE_ORDER_MARK)) || (this.#skipLineFeed && decoded.startsWith("\n"));
-    this.#begun = true;
-    this.#skipLineFeed = false;
-    return skip ? 1 : 0;
-  }
-
-  #isTooLarge(line: string): boolean {
-    if (this.#data.length + line.length > this.#limit) {
-      this.#failure = new EventTooLargeError(this.#limit);
-    }
-    return this.#failure !== null;
+  #fits(line: string): boolean {
+    this.#isTooLarge ||= this.#data.length + line.length > this.#limit;
+    return !this.#isTooLarge;
   }
 
   #take(line: string): void {
-    if (line === "") {
-      this.#dispatch();
-      return;
-    }
-    const colon = line.indexOf(":");
-    const name = colon < 0 ? line : line.slice(0, colon);
-    // One space after the colon belongs to the colon, further ones to the value.
-    const value = colon < 0 ? "" : line.slice(line[colon + 1] === " " ? colon + 2 : colon + 1);
-    if (colon === 0) {
-      this.#items.push({ kind: "comment", text: value });
-    } else {
-      this.#field(name, value);
-    }
-  }
-
-  #field(name: string, value: string): void {
-    switch (name) {
-      case "event":
-        this.#type = value;
-        break;
-      case "data":
-        this.#data += `${value}\n`;
-        break;
-      case "id":
-        if (!value.includes("\0")) {
-          this.#idBuffer = value;
-        }
-        break;
-      case "retry":
-        if (DIGITS.test(value)) {
-          this.#items.push({ kind: "retry", ms: Math.min(Number(value), Number.MAX_SAFE_INTEGER) });
-        }
-        break;
-      default: // "The field is ignored."
+    const [, name, value = ""] = FIELD.exec(line) ?? [];
+    if (line === "") this.#dispatch();
+    else if (name === "") this.#items.push({ kind: "comment", text: value });
+    else if (name === "event") this.#type = value;
+    else if (name === "data") this.#data += `${value}\n`;
+    else if (name === "id" && !value.includes("\0")) this.#idBuffer = value;
+    else if (name === "retry" && DIGITS.test(value)) {
+      this.#items.push({ kind: "retry", ms: Math.min(Number(value), Number.MAX_SAFE_INTEGER) });
     }
   }
 
@@ -179,10 +125,8 @@ export class EventStreamParser {
     this.#lastEventId = this.#idBuffer;
     // An empty `data:` leaves a LF in the buffer, so its event is dispatched, with empty data.
     if (this.#data !== "") {
-      const type = this.#type === "" ? "message" : this.#type;
-      this.#items.push({ kind: "event", type, data: this.#data.slice(0, -1), id: this.#lastEventId });
+      this.#items.push({ kind: "event", type: this.#type || "message", data: this.#data.slice(0, -1), id: this.#lastEventId });
     }
-    this.#data = "";
-    this.#type = "";
+    this.#data = this.#type = "";
   }
 }

@@ -11,7 +11,7 @@ export interface OpenOptions {
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
   /** The most characters that one event may hold. */
-  readonly limit?: number;
+  readonly limit?: number | undefined;
 }
 
 /**
@@ -26,8 +26,7 @@ export interface OpenOptions {
  * Throws a `TailwaterError`: `unreachable` and `aborted` where no answer came, the server's code or
  * `refused` where it says no, `unreadable` where the answer is no event stream.
  */
-export async function openStream(fetch: Fetch, url: string, options: OpenOptions = {}): Promise<EventStream | null> {
-  const { headers = {}, signal, limit } = options;
+export async function openStream(fetch: Fetch, url: string, { headers, signal, limit }: OpenOptions = {}): Promise<EventStream | null> {
   try {
     const response = await fetch(url, {
       headers: { ...headers, accept: "text/event-stream" },
@@ -35,7 +34,7 @@ export async function openStream(fetch: Fetch, url: string, options: OpenOptions
       signal: signal ?? null,
     });
     const body = await judged(response);
-    return body === null ? null : new EventStream(body, new EventStreamParser(limit === undefined ? {} : { limit }), signal);
+    return body && new EventStream(body, new EventStreamParser({ limit }), signal);
   } catch (error) {
     throw failure(error, signal);
   }
@@ -58,12 +57,13 @@ export class EventStream {
    * at the end of the response.
    */
   async read(): Promise<Item[] | null> {
-    // What was wrong behind the items of the last read must not wait for more bytes.
-    this.#parse(NOTHING);
     try {
+      // What was wrong behind the items of the last read must not wait for more bytes.
+      this.#parser.push(NOTHING);
       const { done, value } = await this.#reader.read();
-      return done ? null : this.#parse(value);
+      return done ? null : this.#parser.push(value);
     } catch (error) {
+      this.cancel();
       throw failure(error, this.#signal, "the connection broke");
     }
   }
@@ -72,15 +72,6 @@ export class EventStream {
   cancel(): void {
     // What was wrong with a connection that nobody reads is of no interest.
     this.#reader.cancel().catch(() => undefined);
-  }
-
-  #parse(bytes: Uint8Array): Item[] {
-    try {
-      return this.#parser.push(bytes);
-    } catch (cause) {
-      this.cancel();
-      throw unreadable("an event of the stream is too large", { status: 200, cause });
-    }
   }
 }
 

@@ -8,13 +8,11 @@
 import { TailwaterError } from "../errors.ts";
 import type { EventId } from "../events.ts";
 import type { Connection } from "../http.ts";
-import { FIRST_STATE } from "../watch/link.ts";
 import type { Source, Subscriber } from "../watch/source.ts";
 import type { Arrival } from "../watch/target.ts";
-import type { WatchState } from "../watch/types.ts";
-import type { Timer, World } from "../watch/world.ts";
+import type { World } from "../watch/world.ts";
 import { Leader } from "./leader.ts";
-import type { PlainError, Word } from "./words.ts";
+import type { LeadersWord, PlainError, Word } from "./words.ts";
 
 /** What of a `BroadcastChannel` is used. */
 export interface Channel {
@@ -51,7 +49,7 @@ export class Hub {
   #leader: Leader | null = null;
   #resign: () => void = () => undefined;
   #queued: AbortController | null = null;
-  #timer: Timer | null = null;
+  #unwatch: () => void = () => undefined;
   #heardAt = 0;
   #stillAt = 0;
   #unlisten: () => void = () => undefined;
@@ -97,8 +95,7 @@ export class Hub {
 
   #leave(): void {
     this.#unlisten();
-    if (this.#timer !== null) this.#options.world.clearTimeout(this.#timer);
-    this.#timer = null;
+    this.#unwatch();
     this.#queued?.abort();
     this.#stopLeading();
     this.#resign();
@@ -128,11 +125,11 @@ export class Hub {
   #lead(): void {
     const { connection, world, tab } = this.#options;
     this.#leader = new Leader(connection, world, {
-      arrive: (arrivals) => this.#tell({ say: "arrive", tab, arrivals }),
-      state: (topics, state) => this.#tell({ say: "state", tab, topics, state: { ...state, shared: true } }),
-      end: (topic, error) => this.#tell({ say: "end", tab, topic, error: plain(error) }),
+      arrive: (arrivals) => this.#say({ say: "arrive", tab, arrivals }),
+      state: (topics, state) => this.#say({ say: "state", tab, topics, state: { ...state, shared: true } }),
+      end: (topic, error) => this.#say({ say: "end", tab, topic, error: plain(error) }),
     });
-    this.#tell({ say: "lead", tab });
+    this.#say({ say: "lead", tab });
     this.#pulse();
   }
 
@@ -148,31 +145,30 @@ export class Hub {
     const { world, tab } = this.#options;
     const asked = world.now();
     this.#say({ say: "ping", tab });
-    world.setTimeout(() => {
+    world.after(PING_MS, () => {
       if (this.#leader === null && this.#channel !== null && this.#heardAt < asked) this.#queue(true);
-    }, PING_MS);
+    });
   }
 
   /** The leader says that it lives; the others listen for it. */
   #watch(): void {
     const { world } = this.#options;
-    this.#timer = world.setTimeout(() => {
-      if (this.#leader !== null) this.#pulse();
-      else if (world.now() - this.#heardAt > SILENCE_MS && !world.isHidden()) this.#takeOver();
+    this.#unwatch = world.after(PULSE_MS, () => {
+      if (this.#leader !== null) {
+        this.#pulse();
+      } else if (world.now() - this.#heardAt > SILENCE_MS && !world.isHidden()) {
+        this.#heardAt = world.now();
+        this.#queue(true);
+      }
       this.#watch();
-    }, PULSE_MS);
-  }
-
-  #takeOver(): void {
-    this.#heardAt = this.#options.world.now();
-    this.#queue(true);
+    });
   }
 
   #pulse(): void {
     const { world, tab } = this.#options;
-    for (const [topic, readers] of this.#subscribers) this.#leader?.want(tab, topic, leastOf(readers), false);
-    this.#leader?.tidy();
     this.#say({ say: "pulse", tab, hidden: world.isHidden(), live: this.#leader?.isLive ?? false });
+    // We have heard ourselves: not even after a sleep is what this tab wants forgotten.
+    this.#leader?.tidy();
   }
 
   // ── Saying and hearing ──
@@ -186,54 +182,44 @@ export class Hub {
     this.#say({ say: "want", tab: this.#options.tab, topic, after, anew });
   }
 
-  /** To the other tabs, and to ourselves where we lead: a channel does not bring back what it was told. */
+  /** To the other tabs, and to ourselves: a channel does not bring back what it was told. */
   #say(word: Word): void {
     this.#channel?.postMessage(word);
-    this.#answer(word);
-  }
-
-  /** What a leader tells is for its own readers as well. */
-  #tell(word: Word): void {
-    this.#channel?.postMessage(word);
-    this.#follow(word);
+    this.#hear(word);
   }
 
   #hear(word: Word): void {
-    this.#answer(word);
-    this.#follow(word);
+    switch (word.say) {
+      case "want":
+        return this.#leader?.want(word.tab, word.topic, word.after, word.anew);
+      case "drop":
+        return this.#leader?.drop(word.tab, word.topic);
+      case "ping":
+        return this.#leader === null ? undefined : this.#pulse();
+      default:
+        // All else is said by a tab that leads.
+        this.#heardAt = this.#options.world.now();
+        return this.#follow(word);
+    }
   }
 
-  /** What a leader does about what it is told. */
-  #answer(word: Word): void {
-    if (word.say === "want") this.#leader?.want(word.tab, word.topic, word.after, word.anew);
-    if (word.say === "drop") this.#leader?.drop(word.tab, word.topic);
-    if (word.say === "ping" && this.#leader !== null) this.#pulse();
-  }
-
-  /** What a tab does about what its leader tells. */
-  #follow(word: Word): void {
+  #follow(word: LeadersWord): void {
     const { world, tab } = this.#options;
     switch (word.say) {
       case "lead":
         // Two cannot lead: who was asleep while its lock was taken hears of it here.
-        if (word.tab !== tab && this.#leader !== null) this.#stopLeading();
-        this.#heardAt = world.now();
+        if (word.tab !== tab) this.#stopLeading();
         return this.#wantAll(true);
       case "pulse":
-        this.#heardAt = world.now();
-        if (word.hidden && !word.live && !world.isHidden() && this.#leader === null) return this.#queue(true);
-        if (world.now() - this.#stillAt >= STILL_MS) this.#wantAll(false);
+        if (word.hidden && !word.live && !world.isHidden() && this.#leader === null) this.#queue(true);
+        else if (world.now() - this.#stillAt >= STILL_MS) this.#wantAll(false);
         return undefined;
       case "arrive":
-        this.#heardAt = world.now();
         return this.#arrive(word.arrivals);
       case "state":
-        this.#heardAt = world.now();
-        return this.#state(word.topics, word.state);
+        return word.topics.forEach((topic) => this.#readersOf(topic).forEach((reader) => reader.state(word.state)));
       case "end":
         return this.#end(word.topic, word.error);
-      default:
-        return undefined;
     }
   }
 
@@ -248,10 +234,6 @@ export class Hub {
       }
     }
     for (const topic of missed) this.#want(topic, leastOf(this.#subscribers.get(topic)), true);
-  }
-
-  #state(topics: readonly string[], state: WatchState): void {
-    for (const topic of topics) for (const subscriber of this.#readersOf(topic)) subscriber.state(state);
   }
 
   #end(topic: string, error: PlainError | null): void {
@@ -269,6 +251,3 @@ const leastOf = (readers: Iterable<Subscriber> = []): EventId => Math.min(...[..
 
 const plain = (error: TailwaterError | null): PlainError | null =>
   error === null ? null : { code: error.code, detail: error.detail, status: error.status };
-
-/** The state that a reader starts with. */
-export const SHARED_STATE: WatchState = { ...FIRST_STATE, shared: true };

@@ -9,7 +9,7 @@ import { Link, type Sink } from "../watch/link.ts";
 import { ProjectTarget } from "../watch/project-target.ts";
 import type { Arrival, Target } from "../watch/target.ts";
 import type { WatchState } from "../watch/types.ts";
-import type { Timer, World } from "../watch/world.ts";
+import type { World } from "../watch/world.ts";
 
 /** Who hears of what a leader's links bring. */
 export interface LeaderSink {
@@ -42,7 +42,7 @@ export class Leader {
   readonly #sink: LeaderSink;
   readonly #wants = new Map<string, Want>();
   readonly #changed = new Set<Line>();
-  #gathering: Timer | null = null;
+  #gathering: (() => void) | null = null;
 
   constructor(connection: Connection, world: World, sink: LeaderSink) {
     this.#connection = connection;
@@ -61,8 +61,10 @@ export class Leader {
     const want = known ?? { tabs: new Map<string, number>(), line: this.#lineFor(topic) };
     this.#wants.set(topic, want);
     want.tabs.set(tab, this.#world.now());
-    if (known === undefined || anew) this.#bring(want.line, topic, after);
-    if (known !== undefined && anew) this.#sink.state([topic], want.line.link.state);
+    if (known !== undefined && !anew) return;
+    this.#bring(want.line, topic, after);
+    // Where the line's state stays what it is, nobody else tells it.
+    this.#sink.state([topic], want.line.link.state);
   }
 
   drop(tab: string, topic: string): void {
@@ -84,7 +86,7 @@ export class Leader {
   }
 
   close(): void {
-    if (this.#gathering !== null) this.#world.clearTimeout(this.#gathering);
+    this.#gathering?.();
     for (const line of this.#lines()) line.link.close();
     this.#wants.clear();
   }
@@ -118,7 +120,7 @@ export class Leader {
     if (target instanceof ProjectTarget) target.rewind(after);
     if (target instanceof JobsTarget && !target.want(nameOf(topic), after)) return;
     this.#changed.add(line);
-    this.#gathering ??= this.#world.setTimeout(() => this.#connect(), GATHER_MS);
+    this.#gathering ??= this.#world.after(GATHER_MS, () => this.#connect());
   }
 
   #connect(): void {

@@ -1,14 +1,14 @@
 // One connection to the server, whatever carries it: runs the machine, does what it says, and tells
 // it what came of that.
 
-import { TailwaterError, failure } from "../errors.ts";
+import { TailwaterError, failure, isFinal } from "../errors.ts";
 import type { Connection } from "../http.ts";
-import { readEventSource } from "./event-source.ts";
+import type { Item } from "../sse/parser.ts";
 import { newMachine, step, type Command, type Happening, type Machine } from "./machine.ts";
 import { readStream } from "./stream.ts";
-import type { Arrival, Polled, Target } from "./target.ts";
+import { fields, rawEvent, type Arrival, type RawEvent, type Target } from "./target.ts";
 import type { RetryOptions, Transport, WatchState } from "./types.ts";
-import type { Timer, World } from "./world.ts";
+import type { World } from "./world.ts";
 
 /** Who hears of a link. */
 export interface Sink {
@@ -32,6 +32,9 @@ export interface LinkOptions {
 
 export const FIRST_STATE: WatchState = { phase: "connecting", reason: null, retryAt: null, carrier: null, shared: false };
 
+/** What takes its time. */
+type Undertaking = Exclude<Command, { do: "drop" | "end" }>;
+
 /** A way to the events of a target, kept open until there are no more or it is closed. */
 export class Link {
   readonly #options: LinkOptions;
@@ -40,22 +43,24 @@ export class Link {
   #state = FIRST_STATE;
   /** Ends what is under way; a new one for each. */
   #underWay = new AbortController();
-  #timer: { readonly handle: Timer; readonly at: number } | null = null;
+  #timer: { readonly at: number; readonly cancel: () => void } | null = null;
   #refusal: TailwaterError | null = null;
   #unlisten: () => void = () => undefined;
 
   constructor(options: LinkOptions) {
     const { transport = "auto", retry = {} } = options;
     this.#options = options;
-    this.#carrier = carrierOf(transport);
-    const streams = transport !== "long-poll" && transport !== "poll" && (this.#carrier === "fetch" || hasEventSource());
+    // `fetch` hears keep-alives and reads statuses, which a native `EventSource` does not.
+    const isNative = transport === "eventsource" || (transport === "auto" && !globalThis.ReadableStream);
+    this.#carrier = isNative ? "eventsource" : "fetch";
+    const streams = transport !== "long-poll" && transport !== "poll" && !(isNative && !globalThis.EventSource);
     this.#machine = newMachine({
       streams,
       polls: transport === "auto" || !streams,
       waits: transport !== "poll",
-      ...(retry.base !== undefined && { baseMs: retry.base }),
-      ...(retry.cap !== undefined && { capMs: retry.cap }),
-      ...(retry.limit !== undefined && { limit: retry.limit }),
+      baseMs: retry.base,
+      capMs: retry.cap,
+      limit: retry.limit,
     });
   }
 
@@ -64,15 +69,15 @@ export class Link {
   }
 
   start(): void {
+    if (this.#machine.phase === "ended") return;
     const { world } = this.#options;
-    this.#unlisten = world.onAttention(
-      () => {
-        this.#happen({ what: "hidden", hidden: false });
-        this.wake();
-      },
-      () => this.#happen({ what: "hidden", hidden: true }),
-    );
-    this.#happen({ what: "hidden", hidden: world.isHidden() });
+    const look = (hidden: boolean): void => this.#happen({ what: "hidden", hidden });
+    const wake = (): void => {
+      look(false);
+      this.wake();
+    };
+    this.#unlisten = world.onAttention(wake, () => look(true));
+    look(world.isHidden());
     this.#happen({ what: "start" });
   }
 
@@ -91,8 +96,7 @@ export class Link {
     this.#underWay.abort();
     this.#unlisten();
     this.#disarm();
-    const { machine } = step(this.#machine, { what: "over" }, 0, 0);
-    this.#machine = machine;
+    this.#machine = step(this.#machine, { what: "over" }, 0, 0).machine;
   }
 
   #happen(happening: Happening): void {
@@ -100,127 +104,121 @@ export class Link {
     const { world, sink } = this.#options;
     const { machine, commands } = step(this.#machine, happening, world.now(), world.random());
     this.#machine = machine;
-    this.#publish();
     for (const command of commands) this.#obey(command);
     this.#arm();
-    if (machine.phase !== "ended") return;
+    // Last, since whoever hears of it may close us.
+    this.#publish();
+    const last = commands.at(-1);
+    if (last?.do !== "end") return;
     this.#unlisten();
-    const end = commands.find((command) => command.do === "end");
-    sink.end(end?.code === null ? null : this.#error(end?.code ?? null));
+    sink.end(last.code === null ? null : this.#error(last.code));
   }
 
   #obey(command: Command): void {
-    switch (command.do) {
-      case "open":
-        return this.#begin((signal) => this.#stream(signal));
-      case "poll":
-        return this.#begin((signal) => this.#poll(command.waitS, signal));
-      case "renew":
-        return this.#begin((signal) => this.#renew(signal));
-      case "drop":
-        return this.#underWay.abort();
-      case "end":
-        return undefined;
-    }
-  }
-
-  #begin(work: (signal: AbortSignal) => Promise<void>): void {
     this.#underWay.abort();
+    if (command.do === "drop" || command.do === "end") return;
     const { signal } = (this.#underWay = new AbortController());
-    work(signal).catch((error: unknown) => {
-      // What was let go of has nothing more to say.
-      if (!signal.aborted) this.#fail(failure(error, signal), signal);
-    });
+    void this.#run(command, signal);
   }
 
-  async #stream(signal: AbortSignal): Promise<void> {
+  async #run(command: Undertaking, signal: AbortSignal): Promise<void> {
+    const failed = (error: unknown): Promise<Happening> => this.#failed(failure(error, signal), signal);
+    // Finding out who is meant by a refusal may be refused in its turn.
+    const happening = await this.#begin(command, signal).catch(failed).catch(failed);
+    // What was let go of has nothing more to say.
+    if (!signal.aborted) this.#heard(happening);
+  }
+
+  async #begin(command: Undertaking, signal: AbortSignal): Promise<Happening> {
+    const { connection, target } = this.#options;
+    if (command.do === "open") return this.#stream(signal);
+    if (command.do === "renew") {
+      await target.renew?.(connection, signal);
+      return { what: "renewed" };
+    }
+    const { arrivals, pollAfterMs } = await target.poll(connection, command.waitS, signal);
+    this.#take(arrivals, signal);
+    const events = arrivals.filter(({ event }) => event.id !== null || event.type === "snapshot").length;
+    if (!signal.aborted) this.#partWith();
+    return target.isOver ? { what: "over" } : { what: "page", events, pollAfterMs };
+  }
+
+  async #stream(signal: AbortSignal): Promise<Happening> {
     const { connection, target, types = [] } = this.#options;
     const { path, query } = target.address();
-    const hear = (happening: Happening): void => {
-      if (signal.aborted) return;
-      if (happening.what === "over") this.#finish();
-      else this.#happen(happening);
+    const hear = (items: readonly Item[]): void => {
+      if (!signal.aborted) this.#hear(items, signal);
     };
-    const take = (arrivals: readonly Arrival[]): void => {
-      if (!signal.aborted) this.#take(arrivals);
-    };
-    if (this.#carrier === "fetch") {
-      await readStream({ connection, target, url: connection.url(path, query), signal, hear, take });
-    } else {
-      const url = connection.url(path, { ...query, keepalive: "event" });
-      await readEventSource({ target, url, types, signal, hear, take });
+    if (this.#carrier === "fetch") return readStream(connection, connection.url(path, query), hear, signal);
+    // Few ask for it, so only they load it.
+    const { readEventSource } = await import("./later.ts");
+    return readEventSource(connection.url(path, { ...query, keepalive: "event" }), types, hear, signal);
+  }
+
+  #hear(items: readonly Item[], signal: AbortSignal): void {
+    const events: RawEvent[] = [];
+    for (const item of items) {
+      if (item.kind === "retry") this.#happen({ what: "retry", ms: item.ms });
+      if (item.kind === "event") events.push(rawEvent(item));
     }
+    for (const { type, data } of events) {
+      const { keep_alive_ms: keepAlive, retry_ms: retry } = fields(data);
+      if (type === "hello") this.#happen({ what: "hello", keepAliveMs: delay(keepAlive) });
+      if (type === "bye") this.#happen({ what: "bye", retryMs: delay(retry) });
+    }
+    // A comment alone is a keep-alive. Bytes that complete nothing are a sign of life like any other.
+    this.#happen({ what: "heard", idle: items.length > 0 && items.every(({ kind }) => kind === "comment") });
+    this.#take(events.flatMap((event) => this.#options.target.take(event)), signal);
   }
 
-  async #poll(waitS: number, signal: AbortSignal): Promise<void> {
-    const { connection, target } = this.#options;
-    const polled: Polled = await target.poll(connection, waitS, signal);
-    if (signal.aborted) return;
-    const events = polled.arrivals.filter(({ event }) => event.id !== null || event.type === "snapshot").length;
-    this.#take(polled.arrivals);
-    if (signal.aborted) return;
-    if (target.isOver()) this.#happen({ what: "over" });
-    else this.#happen({ what: "page", events, pollAfterMs: polled.pollAfterMs });
-  }
-
-  async #renew(signal: AbortSignal): Promise<void> {
-    await this.#options.target.renew(this.#options.connection, signal);
-    if (!signal.aborted) this.#happen({ what: "renewed" });
-  }
-
-  #take(arrivals: readonly Arrival[]): void {
+  #take(arrivals: readonly Arrival[], signal: AbortSignal): void {
     const { sink, target } = this.#options;
-    if (arrivals.length > 0) sink.arrive(arrivals);
-    if (arrivals.length > 0 && target.isOver()) this.#happen({ what: "over" });
+    if (signal.aborted || arrivals.length === 0) return;
+    sink.arrive(arrivals);
+    this.#partWith();
+    if (target.isOver) this.#happen({ what: "over" });
   }
 
-  /** Nothing stands behind what was taken; of several jobs that may be said of those that were named. */
-  #finish(): void {
-    const { sink, target } = this.#options;
-    const topics = target.finish();
-    if (target.isOver()) return this.#happen({ what: "over" });
-    for (const topic of topics) sink.end(null, topic);
+  #heard(happening: Happening): void {
+    const { target } = this.#options;
+    if (happening.what !== "over") return this.#happen(happening);
+    // Nothing stands behind what was taken; of several jobs that may be said of those that were named.
+    target.finish();
+    if (target.isOver) return this.#happen(happening);
+    this.#partWith();
     this.#happen({ what: "changed" });
   }
 
-  /** What was under way came to nothing. */
-  #fail(error: TailwaterError, signal: AbortSignal): void {
-    if (error.status === null) {
-      const reason = isOffline() ? "this device is offline" : "the server cannot be reached";
-      this.#happen({ what: this.#machine.busy === "stream" ? "broken" : "failed", reason });
-      return;
+  /** Some of several topics may be over while the others go on. */
+  #partWith(): void {
+    const { sink, target } = this.#options;
+    for (const topic of target.ended?.() ?? []) sink.end(null, topic);
+  }
+
+  /** What was under way came to nothing; a refusal may be meant for some topics, and the others go on. */
+  async #failed(error: TailwaterError, signal: AbortSignal): Promise<Happening> {
+    const { connection, target, sink } = this.#options;
+    // What says 200 and is no event stream is a proxy's page: it is asked again, and then polled around.
+    const { status, retryAfterMs, detail: reason } = error;
+    if (status === null) {
+      return {
+        what: this.#machine.busy === "stream" ? "broken" : "failed",
+        reason: globalThis.navigator?.onLine === false ? "this device is offline" : "the server cannot be reached",
+      };
     }
     this.#refusal = error;
-    if (!isFinal(error.status)) return this.#refuse(error);
-    this.#sift(error, signal).catch((cause: unknown) => {
-      if (!signal.aborted) this.#refuse(failure(cause, signal));
-    });
+    const refused = isFinal(status) ? await target.sift?.(connection, signal) : undefined;
+    if (!refused?.length) return { what: "refused", status, retryAfterMs: retryAfterMs ?? 0, reason };
+    // Of what was let go of nobody is told.
+    if (!signal.aborted) for (const { topic, error: own } of refused) sink.end(failure(own), topic);
+    return target.isOver ? { what: "over" } : { what: "broken", reason: "the watched jobs changed" };
   }
 
-  /** A refusal may be meant for one topic of several: that one ends, and the others go on. */
-  async #sift(error: TailwaterError, signal: AbortSignal): Promise<void> {
-    const { connection, target, sink } = this.#options;
-    const refused = await target.sift(connection, signal);
-    if (signal.aborted) return;
-    for (const { topic, error: own } of refused) sink.end(failure(own), topic);
-    if (refused.length === 0) this.#refuse(error);
-    else if (target.isOver()) this.#happen({ what: "over" });
-    else this.#happen({ what: "broken", reason: "the watched jobs changed" });
-  }
-
-  #refuse(error: TailwaterError): void {
-    // What says 200 and is no event stream is a proxy's page: it is asked again, and then polled around.
-    const status = error.status ?? 0;
-    const { retryAfterMs, detail } = error;
-    this.#happen({ what: "refused", status, retryAfterMs: retryAfterMs ?? 0, reason: detail });
-  }
-
-  #error(code: "refused" | "gave_up" | null): TailwaterError {
-    if (code === "refused" && this.#refusal !== null) return this.#refusal;
-    return new TailwaterError("gave_up", `the watch gave up: ${this.#machine.reason ?? "too many failures"}`, {
-      status: this.#refusal?.status ?? null,
-      cause: this.#refusal ?? undefined,
-    });
+  #error(code: "refused" | "gave_up"): TailwaterError {
+    const refusal = this.#refusal;
+    if (code === "refused" && refusal !== null) return refusal;
+    const { reason } = this.#machine;
+    return new TailwaterError("gave_up", `the watch gave up: ${reason}`, { status: refusal?.status ?? null, cause: refusal ?? undefined });
   }
 
   #publish(): void {
@@ -241,32 +239,22 @@ export class Link {
 
   #arm(): void {
     const { deadline } = this.#machine;
-    if (deadline === null) return this.#disarm();
     // One that comes too early looks again; so a stream of events does not move a timer each time.
-    if (this.#timer !== null && this.#timer.at <= deadline) return;
+    if (deadline !== null && this.#timer !== null && this.#timer.at <= deadline) return;
     this.#disarm();
+    if (deadline === null) return;
     const { world } = this.#options;
-    const ring = (): void => {
+    const cancel = world.after(Math.max(0, deadline - world.now()), () => {
       this.#timer = null;
       this.#happen({ what: "tick" });
-    };
-    this.#timer = { handle: world.setTimeout(ring, Math.max(0, deadline - world.now())), at: deadline };
+    });
+    this.#timer = { at: deadline, cancel };
   }
 
   #disarm(): void {
-    if (this.#timer !== null) this.#options.world.clearTimeout(this.#timer.handle);
+    this.#timer?.cancel();
     this.#timer = null;
   }
 }
 
-const isFinal = (status: number): boolean => [400, 401, 403, 404, 410].includes(status);
-
-const hasEventSource = (): boolean => typeof EventSource !== "undefined";
-
-const isOffline = (): boolean => typeof navigator !== "undefined" && navigator.onLine === false;
-
-/** `fetch` hears keep-alives and reads statuses, which a native `EventSource` does not. */
-function carrierOf(transport: Transport): "fetch" | "eventsource" {
-  const readable = typeof ReadableStream !== "undefined";
-  return transport === "eventsource" || (transport === "auto" && !readable && hasEventSource()) ? "eventsource" : "fetch";
-}
+const delay = (named: unknown): number | null => (typeof named === "number" && named > 0 ? named : null);

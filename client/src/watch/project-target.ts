@@ -2,86 +2,65 @@
 
 import type { EventId } from "../events.ts";
 import type { Connection } from "../http.ts";
-import type { EventItem } from "../sse/parser.ts";
+import type { ProjectView } from "../types.ts";
 import { Cursor } from "./cursor.ts";
-import { fields, rawEvent, type Address, type Arrival, type Polled, type RawEvent, type Target } from "./target.ts";
-
-export const projectTopic = (project: string): string => `project:${project}`;
-
-/** A project's jobs, as `GET /api/project/{id}` shows them. */
-interface ProjectPage {
-  readonly jobs: readonly unknown[];
-  readonly poll_after_ms: number | null;
-}
+import { fields, type Address, type Arrival, type Polled, type RawEvent, type Target } from "./target.ts";
 
 /** A project as something to watch. Where streams do not get through, its newest state is polled. */
 export class ProjectTarget implements Target {
+  /** A project has no end. */
+  readonly isOver = false;
   readonly #project: string;
   readonly #cursor: Cursor;
   /** Went back: what is under way brings the wrong events now. */
-  #stale = false;
+  #isStale = false;
   /** What the last poll was answered with; a poll that brings the same brings nothing. */
-  #tag: string | null = null;
+  #etag: string | null = null;
 
   constructor(project: string, after: EventId = 0) {
     this.#project = project;
     this.#cursor = new Cursor(after);
   }
 
-  topics(): readonly string[] {
-    return [projectTopic(this.#project)];
-  }
-
   address(): Address {
-    this.#stale = false;
-    const path = `/api/projects/${encodeURIComponent(this.#project)}/stream`;
-    return { path, query: { after: this.#cursor.at || undefined } };
+    this.#isStale = false;
+    return { path: `/api/projects/${encodeURIComponent(this.#project)}/stream`, query: { after: this.#cursor.at || undefined } };
   }
 
   /** Begins again, as a reader who has nothing yet needs it. */
   rewind(after: EventId): void {
     this.#cursor.rewind(after);
-    this.#tag = null;
-    this.#stale = true;
+    this.#etag = null;
+    this.#isStale = true;
   }
 
-  take(item: EventItem): readonly Arrival[] {
-    const event = rawEvent(item);
+  take(event: RawEvent): readonly Arrival[] {
     const { job, data } = fields(event.data);
-    const isOfJob = typeof job === "string" && data !== undefined;
-    return this.#arrive(isOfJob ? { ...event, data, job } : { ...event, job: null });
+    return this.#arrive(typeof job === "string" && data !== undefined ? { ...event, data, job } : { ...event, job: null });
   }
 
   async poll(connection: Connection, waitS: number, signal: AbortSignal): Promise<Polled> {
-    this.#stale = false;
-    const headers = this.#tag === null ? {} : { "if-none-match": this.#tag };
-    const query = { wait: this.#tag !== null && waitS > 0 ? waitS : undefined };
-    const path = `/api/project/${encodeURIComponent(this.#project)}`;
-    const { body, etag } = await connection.call<ProjectPage>(path, { query, headers, signal });
+    this.#isStale = false;
+    const project = this.#project;
+    const etag = this.#etag;
+    const { body, etag: newest } = await connection.call<ProjectView>(`/api/project/${encodeURIComponent(project)}`, {
+      query: { wait: (etag !== null && waitS) || undefined },
+      headers: etag === null ? {} : { "if-none-match": etag },
+      signal,
+    });
     if (body === null) return { arrivals: [], pollAfterMs: null };
-    this.#tag = etag;
-    const data = { project: this.#project, jobs: body.jobs };
+    this.#etag = newest;
+    const data = { project, jobs: body.jobs };
     return { arrivals: this.#arrive({ id: null, type: "snapshot", data, job: null }), pollAfterMs: body.poll_after_ms };
   }
 
-  /** A project has no end. */
-  isOver(): boolean {
-    return false;
-  }
-
-  finish(): readonly string[] {
-    return [];
-  }
-
-  async renew(): Promise<void> {}
-
-  async sift(): Promise<[]> {
-    return [];
+  finish(): void {
+    // A project has no end.
   }
 
   #arrive(event: RawEvent): Arrival[] {
-    if (this.#stale) return [];
+    if (this.#isStale) return [];
     const { follows } = this.#cursor;
-    return this.#cursor.take(event) ? [{ topic: projectTopic(this.#project), follows, event }] : [];
+    return this.#cursor.take(event) ? [{ topic: `project:${this.#project}`, follows, event }] : [];
   }
 }

@@ -17,5 +17,10 @@ export interface Subscriber {
 
 /** A source of events; closing it ends one reader's part of it. */
 export interface Source {
+  /** Begins, where there is something to begin. */
+  start?(): void;
   close(): void;
 }
+
+/** Begins to bring events to a reader. */
+export type Open = (subscriber: Subscriber) => Source;

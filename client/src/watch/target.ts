@@ -3,6 +3,7 @@
 import type { EventId } from "../events.ts";
 import type { Connection, QueryValues } from "../http.ts";
 import type { EventItem } from "../sse/parser.ts";
+import type { EventPage } from "../types.ts";
 
 /** An event as it came, of whatever job. */
 export interface RawEvent {
@@ -37,40 +38,29 @@ export interface Address {
 
 /** Something that can be watched: a job, a set of jobs, a project. */
 export interface Target {
-  /** The topics that it brings events of. */
-  topics(): readonly string[];
+  /** Whether nothing more can come. */
+  readonly isOver: boolean;
   /** The stream, from behind what was taken. */
   address(): Address;
   /** Takes what a stream brought; what was taken before, from whatever carried it, brings nothing. */
-  take(item: EventItem): readonly Arrival[];
+  take(event: RawEvent): readonly Arrival[];
   /** Asks for what is behind what was taken. */
   poll(connection: Connection, waitS: number, signal: AbortSignal): Promise<Polled>;
-  /** Whether nothing more can come. */
-  isOver(): boolean;
-  /** The server says that nothing stands behind what was taken; gives the topics that are over by that. */
-  finish(): readonly string[];
+  /** The server says that nothing stands behind what was taken. */
+  finish(): void;
+  /** The topics that are over although no end of theirs was brought, each once: it was taken before. */
+  ended?(): readonly string[];
   /** Gets a fresh address of the stream. */
-  renew(connection: Connection, signal: AbortSignal): Promise<void>;
+  renew?(connection: Connection, signal: AbortSignal): Promise<void>;
   /**
    * Finds out who is meant by a refusal of the whole, and lets go of them: each with what the server
    * says of it alone.
    */
-  sift(connection: Connection, signal: AbortSignal): Promise<readonly { topic: string; error: unknown }[]>;
-}
-
-/** A page of a job's events (PROTOCOL.md, P21). */
-export interface EventsPage {
-  readonly events: readonly { readonly id: EventId; readonly type: string; readonly at: number; readonly data: unknown }[];
-  readonly next: EventId;
-  readonly ended: boolean;
-  readonly head: EventId;
-  readonly poll_after_ms: number | null;
-  readonly gap?: { readonly from: EventId | null; readonly to: EventId; readonly reason: string };
-  readonly snapshot?: unknown;
+  sift?(connection: Connection, signal: AbortSignal): Promise<readonly { topic: string; error: unknown }[]>;
 }
 
 /** Events that say something about the connection or the queue: they inherit an id and have none. */
-const CONTROL: ReadonlySet<string> = new Set(["hello", "gap", "queue", "bye", "keep-alive"]);
+const CONTROL: ReadonlySet<string> = new Set(["hello", "gap", "queue", "bye"]);
 
 /** What a stream said, read. */
 export function rawEvent({ type, data, id }: EventItem): RawEvent {
@@ -78,12 +68,9 @@ export function rawEvent({ type, data, id }: EventItem): RawEvent {
 }
 
 /** What a page has, in the order in which a stream would have brought it. */
-export function* pageEvents({ gap, snapshot, events }: EventsPage): Generator<RawEvent> {
-  if (gap !== undefined) {
-    yield { id: null, type: "gap", data: gap };
-    yield { id: gap.to, type: "snapshot", data: snapshot };
-  }
-  for (const { id, type, data } of events) yield { id, type, data };
+export function pageEvents({ gap, snapshot, events }: EventPage): readonly RawEvent[] {
+  const lost: RawEvent[] = gap === undefined ? [] : [{ id: null, type: "gap", data: gap }, { id: gap.to, type: "snapshot", data: snapshot }];
+  return [...lost, ...events.map(({ id, type, data }) => ({ id, type, data }))];
 }
 
 /** An object's fields; none of anything else. */
@@ -92,12 +79,6 @@ export function fields(value: unknown): Readonly<Record<string, unknown>> {
 }
 
 export const jobPath = (job: string, rest = ""): string => `/api/jobs/${encodeURIComponent(job)}${rest}`;
-
-/** The shortest of the waits that the server asked for. */
-export function soonest(waits: readonly (number | null)[]): number | null {
-  const named = waits.filter((wait) => wait !== null);
-  return named.length === 0 ? null : Math.min(...named);
-}
 
 function parseJson(text: string): unknown {
   try {

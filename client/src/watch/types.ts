@@ -92,3 +92,12 @@ export interface ProjectWatchOptions {
   readonly share?: boolean;
   readonly retry?: RetryOptions;
 }
+
+/** All jobs of a project, being watched. */
+export interface ProjectWatch extends AsyncIterable<ProjectEvent> {
+  readonly projectId: string;
+  readonly state: WatchState;
+  /** Calls with every new state until the returned function is called. */
+  subscribe(listener: (state: WatchState) => void): () => void;
+  close(): void;
+}

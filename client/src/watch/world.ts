@@ -1,15 +1,12 @@
 // What a watch needs of its surroundings: the time, chance, and word of sleep and waking.
 
-/** A timer, whatever the runtime makes of one. */
-export type Timer = ReturnType<typeof setTimeout>;
-
 /** The surroundings of a watch; tests bring their own. */
 export interface World {
   now(): number;
   /** From 0 to below 1. */
   random(): number;
-  setTimeout(work: () => void, delayMs: number): Timer;
-  clearTimeout(timer: Timer): void;
+  /** Calls once after so many milliseconds, unless the returned function is called before. */
+  after(delayMs: number, work: () => void): () => void;
   /** Whether nobody can see the page. */
   isHidden(): boolean;
   /**
@@ -26,16 +23,18 @@ const WAKING = ["online", "pageshow", "resume", "visibilitychange"] as const;
 export const realWorld: World = {
   now: () => Date.now(),
   random: () => Math.random(),
-  setTimeout: (work, delayMs) => setTimeout(work, delayMs),
-  clearTimeout: (timer) => clearTimeout(timer),
-  isHidden: () => typeof document !== "undefined" && document.visibilityState === "hidden",
+  after(delayMs, work) {
+    const timer = setTimeout(work, delayMs);
+    return () => clearTimeout(timer);
+  },
+  // What a runtime does not have is not there, whatever the types of a browser say.
+  isHidden: () => globalThis.document?.visibilityState === "hidden",
   onAttention(wake, hide) {
-    if (typeof addEventListener === "undefined" || typeof removeEventListener === "undefined") return () => undefined;
     const look = (): void => (this.isHidden() ? hide() : wake());
-    const targets: EventTarget[] = typeof document === "undefined" ? [globalThis as EventTarget] : [globalThis as EventTarget, document];
-    for (const target of targets) for (const name of WAKING) target.addEventListener(name, look);
-    return () => {
-      for (const target of targets) for (const name of WAKING) target.removeEventListener(name, look);
-    };
+    const end = new AbortController();
+    for (const target of [globalThis, globalThis.document]) {
+      for (const name of WAKING) target?.addEventListener?.(name, look, { signal: end.signal });
+    }
+    return () => end.abort();
   },
 };

@@ -90,6 +90,13 @@ describe("errors over HTTP", () => {
     expect(world.times.slice(0, 5)).toEqual([0, 1_000, 3_000, 8_000, 18_000]);
   });
 
+  it("404_with_Retry_After_is_not_asked_sooner", async () => {
+    const world = new TestWorld(once(() => problem(404, { "retry-after": "4" })));
+    void world.manager.pollFileCompletion("file_1");
+    await pass(4_000);
+    expect(world.times).toEqual([0, 4_000]);
+  });
+
   it.each([400, 401, 403, 410, 422])("%i_stops_at_once", async (status) => {
     const world = new TestWorld(() => problem(status));
     const result = await world.manager.pollFileCompletion("file_1");
@@ -105,14 +112,29 @@ describe("errors over HTTP", () => {
   });
 
   it("network_errors_do_not_count_while_the_network_is_known_to_be_away", async () => {
-    const world = new TestWorld(() => (world.page.isOnline ? done() : broken()));
-    world.page.isOnline = false;
+    const world = new TestWorld(() => (world.page.online ? done() : broken()));
+    world.page.online = false;
     const result = world.manager.pollFileCompletion("file_1", { maxConsecutiveErrors: 2 });
     await pass(300_000);
     expect(world.manager.isPolling("file_1")).toBe(true);
-    world.page.isOnline = true;
+    world.page.online = true;
     world.page.wake();
     expect(await result).toMatchObject({ success: true });
+  });
+
+  it("what_a_server_answers_counts_whatever_the_browser_says_of_the_network", async () => {
+    const world = new TestWorld(() => problem(503));
+    world.page.online = false;
+    const result = world.manager.pollFileCompletion("file_1");
+    await pass(60_000);
+    expect(await result).toMatchObject({ method: "error", attempts: 5 });
+  });
+
+  it("a_server_that_wants_to_be_left_alone_is_not_given_a_last_look", async () => {
+    const world = new TestWorld(() => problem(429, { "retry-after": "30" }));
+    const result = world.manager.pollFileCompletion("file_1", { maxDuration: 20_000 });
+    await pass(20_000);
+    expect(await result).toMatchObject({ method: "timeout", attempts: 1 });
   });
 
   it("an_answer_that_cannot_be_read_is_tried_again", async () => {
@@ -146,6 +168,8 @@ describe("errors over HTTP", () => {
     expect(await none.manager.pollProjectCompletion("shop")).toMatchObject({ success: false, method: "polling" });
     const some = new TestWorld(() => jobs("failed", "completed"));
     expect(await some.manager.pollProjectCompletion("shop")).toMatchObject({ success: true, data: { project_id: "shop" } });
+    const nothing = new TestWorld(() => jobs());
+    expect(await nothing.manager.pollProjectCompletion("shop")).toMatchObject({ success: true });
   });
 
   it("a_project_without_jobs_is_waited_for", async () => {

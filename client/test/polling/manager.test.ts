@@ -20,7 +20,7 @@ describe("the manager", () => {
     void world.manager.startPolling("mine", () => ({ completed: false }));
     await pass(2_000);
     expect(world.manager.getPollingStatus()).toEqual([
-      { pollId: "file-12345", attempts: 2, elapsed: 2_000, lastError: "fetch failed" },
+      { pollId: "file-12345", attempts: 2, elapsed: 2_000, lastError: expect.stringContaining("fetch failed") },
       { pollId: "mine", attempts: 2, elapsed: 2_000, lastError: null },
     ]);
     await pass(2_000);
@@ -29,9 +29,14 @@ describe("the manager", () => {
     expect(world.manager.getPollingStatus()).toEqual([]);
   });
 
-  it.each(["file-12345", "12345"])("knows_a_poll_by_its_id_or_its_file's (%s)", async (id) => {
+  it.each([
+    ["file-12345", "pollFileCompletion"],
+    ["12345", "pollFileCompletion"],
+    ["project-12345", "pollProjectCompletion"],
+    ["12345", "pollProjectCompletion"],
+  ] as const)("knows_a_poll_as_%s (%s)", async (id, poll) => {
     const world = new TestWorld(running);
-    const result = world.manager.pollFileCompletion("12345");
+    const result = world.manager[poll]("12345");
     expect(world.manager.isPolling(id)).toBe(true);
     expect(world.manager.isPolling("other")).toBe(false);
     expect(world.manager.stopPolling("other")).toBe(false);
@@ -66,6 +71,20 @@ describe("the manager", () => {
     world.manager.stopPolling("mine");
     expect(await result).toMatchObject({ method: "stopped" });
     fail();
+    await pass(0);
+    world.expectNothingLeft();
+  });
+
+  it("a_poll_function_that_goes_on_for_nobody_leaves_no_timer", async () => {
+    const world = new TestWorld(running);
+    let goOn = (): void => undefined;
+    void world.manager.startPolling("mine", async ({ cutAfter }) => {
+      await new Promise<void>((resolve) => (goOn = resolve));
+      cutAfter(60_000);
+      return { completed: false };
+    });
+    world.manager.stopAllPolling();
+    goOn();
     await pass(0);
     world.expectNothingLeft();
   });
@@ -195,7 +214,7 @@ describe("the handle of a poll that ended before its job", () => {
 
   it("a_timeout_cancels_no_job", async () => {
     const asked = new Set<string>();
-    const fetch = (url: string, { method = "GET" }: RequestInit): Promise<Response> => {
+    const fetch = (url: string, { method = "GET" }: RequestInit = {}): Promise<Response> => {
       asked.add(`${method} ${url}`);
       return Promise.resolve(running());
     };
@@ -208,7 +227,7 @@ describe("the handle of a poll that ended before its job", () => {
 
   it("those_who_shared_a_poll_share_what_follows_it", async () => {
     const world = readyAfter(430_000);
-    const shared = [1, 2].map(() => world.manager.pollFileCompletion("file_1", { shared: true }));
+    const shared = [false, true].map((joins) => world.manager.pollFileCompletion("file_1", { shared: joins }));
     await pass(420_000);
     const more = (await Promise.all(shared)).map(({ handle }) => handle?.resume());
     await pass(20_000);

@@ -1,7 +1,8 @@
 // A page that is hidden, comes back, or loses its network.
 
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 
+import { SmartPollingManager } from "../../src/polling/index.ts";
 import { realWorld } from "../../src/polling/world.ts";
 import { file, hang, json, pass, problem, TestWorld, useFakeTime } from "./support.ts";
 
@@ -14,7 +15,7 @@ describe("a page", () => {
     const world = new TestWorld(running);
     void world.manager.pollFileCompletion("file_1");
     await pass(1_500);
-    world.page.isHidden = true;
+    world.page.hidden = true;
     await pass(150_000);
     expect(world.times).toEqual([0, 1_000, 61_000, 121_000]);
     world.manager.stopAllPolling();
@@ -24,7 +25,7 @@ describe("a page", () => {
     const world = new TestWorld(running);
     void world.manager.pollFileCompletion("file_1");
     await pass(1_500);
-    world.page.isHidden = true;
+    world.page.hidden = true;
     await pass(20_000);
     world.page.show();
     await pass(0);
@@ -44,7 +45,7 @@ describe("a page", () => {
 
   it("stays_at_rest_when_the_network_comes_back_to_a_hidden_page", async () => {
     const world = new TestWorld(running);
-    world.page.isHidden = true;
+    world.page.hidden = true;
     void world.manager.pollFileCompletion("file_1");
     await pass(30_000);
     world.page.wake();
@@ -55,8 +56,11 @@ describe("a page", () => {
     world.manager.stopAllPolling();
   });
 
-  it("wakes_no_sooner_than_the_server_allows", async () => {
-    const world = new TestWorld((_, index) => (index === 0 ? problem(429, { "retry-after": "30" }) : running()));
+  it.each([
+    ["a_rate_limit", () => problem(429, { "retry-after": "30" })],
+    ["a_hint", () => json(file("running", { poll_after_ms: 30_000 }))],
+  ])("wakes_no_sooner_than_the_server_allows_by_%s", async (_, answer) => {
+    const world = new TestWorld((_, index) => (index === 0 ? answer() : running()));
     void world.manager.pollFileCompletion("file_1");
     await pass(10_000);
     world.page.wake();
@@ -83,7 +87,7 @@ describe("a page", () => {
 
   it("still_times_out_while_it_is_hidden", async () => {
     const world = new TestWorld(running);
-    world.page.isHidden = true;
+    world.page.hidden = true;
     const result = world.manager.pollFileCompletion("file_1", { maxDuration: 90_000 });
     await pass(90_000);
     expect(await result).toMatchObject({ method: "timeout", duration: 90_000 });
@@ -92,54 +96,37 @@ describe("a page", () => {
 });
 
 describe("the browser's page", () => {
-  const { page } = realWorld;
-  let shown: EventTarget & { visibilityState: string };
-  let globals: EventTarget;
+  it("is_offline_as_the_browser_says", () => {
+    vi.stubGlobal("navigator", { onLine: false });
+    expect(realWorld.isOnline()).toBe(false);
+    vi.stubGlobal("navigator", { onLine: true });
+    expect(realWorld.isOnline()).toBe(true);
+    vi.stubGlobal("navigator", undefined);
+    expect(realWorld.isOnline()).toBe(true);
+  });
 
-  beforeEach(() => {
-    shown = Object.assign(new EventTarget(), { visibilityState: "visible" });
-    globals = new EventTarget();
+  it("wakes_a_poll_when_it_is_shown_again", async () => {
+    vi.useFakeTimers();
+    const shown = Object.assign(new EventTarget(), { visibilityState: "hidden" });
+    const globals = new EventTarget();
     vi.stubGlobal("document", shown);
     vi.stubGlobal("addEventListener", globals.addEventListener.bind(globals));
     vi.stubGlobal("removeEventListener", globals.removeEventListener.bind(globals));
-  });
-  afterEach(() => {
-    vi.unstubAllGlobals();
-  });
-
-  it("wakes_on_visibilitychange_online_and_pageshow_until_it_is_let_go", () => {
-    const wake = vi.fn();
-    const letGo = page.onWake(wake);
-    shown.visibilityState = "hidden";
-    shown.dispatchEvent(new Event("visibilitychange"));
-    expect(wake).toHaveBeenCalledTimes(0);
+    let polls = 0;
+    const manager = new SmartPollingManager();
+    void manager.startPolling("mine", () => ({ completed: ++polls > 3 }));
+    await pass(59_999);
+    expect(polls).toBe(1);
     shown.visibilityState = "visible";
     shown.dispatchEvent(new Event("visibilitychange"));
-    globals.dispatchEvent(new Event("online"));
-    globals.dispatchEvent(new Event("pageshow"));
-    expect(wake).toHaveBeenCalledTimes(3);
-    letGo();
-    shown.dispatchEvent(new Event("visibilitychange"));
-    globals.dispatchEvent(new Event("online"));
-    globals.dispatchEvent(new Event("pageshow"));
-    expect(wake).toHaveBeenCalledTimes(3);
-  });
-
-  it("is_hidden_and_offline_as_the_browser_says", () => {
-    expect(page.hidden()).toBe(false);
-    shown.visibilityState = "hidden";
-    expect(page.hidden()).toBe(true);
-    vi.stubGlobal("navigator", { onLine: false });
-    expect(page.online()).toBe(false);
-    vi.stubGlobal("navigator", { onLine: true });
-    expect(page.online()).toBe(true);
-  });
-
-  it("is_never_hidden_where_there_is_none", () => {
-    vi.unstubAllGlobals();
-    expect(page.hidden()).toBe(false);
-    expect(page.online()).toBe(true);
-    const letGo = page.onWake(() => undefined);
-    letGo();
+    await pass(0);
+    expect(polls).toBe(2);
+    for (const name of ["online", "pageshow"]) {
+      globals.dispatchEvent(new Event(name));
+      await pass(0);
+    }
+    expect(polls).toBe(4);
+    expect(vi.getTimerCount()).toBe(0);
+    vi.useRealTimers();
   });
 });

@@ -2,7 +2,7 @@
 
 import { afterEach, beforeEach, expect, vi } from "vitest";
 
-import type { Page, PollingWorld } from "../../src/polling/index.ts";
+import type { PollingWorld } from "../../src/polling/index.ts";
 import { SmartPollingManager } from "../../src/polling/index.ts";
 
 /** A request as the server saw it. */
@@ -20,30 +20,18 @@ export interface Seen {
 export type Handler = (seen: Seen, index: number) => Response | Error | Promise<Response | Error>;
 
 /** A page whose looks a test decides. */
-export class TestPage implements Page {
-  isHidden = false;
-  isOnline = true;
+export class TestPage {
+  hidden = false;
+  online = true;
   readonly listeners = new Set<() => void>();
 
-  hidden(): boolean {
-    return this.isHidden;
-  }
-
-  online(): boolean {
-    return this.isOnline;
-  }
-
-  onWake(wake: () => void): () => void {
-    this.listeners.add(wake);
-    return () => this.listeners.delete(wake);
-  }
-
+  /** The network is back, say: a page that nobody sees does not mind. */
   wake(): void {
-    for (const wake of [...this.listeners]) wake();
+    if (!this.hidden) for (const wake of [...this.listeners]) wake();
   }
 
   show(): void {
-    this.isHidden = false;
+    this.hidden = false;
     this.wake();
   }
 }
@@ -59,7 +47,12 @@ export class TestWorld {
   constructor(handler: Handler, world: Partial<PollingWorld> = {}) {
     this.manager = new SmartPollingManager({
       random: () => 0,
-      page: this.page,
+      isHidden: () => this.page.hidden,
+      isOnline: () => this.page.online,
+      onAttention: (wake) => {
+        this.page.listeners.add(wake);
+        return () => this.page.listeners.delete(wake);
+      },
       fetch: (url, init) => this.#fetch(handler, url, init),
       ...world,
     });
@@ -78,7 +71,7 @@ export class TestWorld {
     expect(this.manager.getPollingStatus()).toEqual([]);
   }
 
-  async #fetch(handler: Handler, url: string, init: RequestInit): Promise<Response> {
+  async #fetch(handler: Handler, url: string, init: RequestInit = {}): Promise<Response> {
     const { signal } = init;
     if (!(signal instanceof AbortSignal)) throw new Error("a request that cannot be aborted");
     this.open += 1;

@@ -17,7 +17,7 @@ test("ten tabs with a job each have one connection", async () => {
   await settle();
   expect(origin.open).toBe(1);
   expect(seen.map(({ ids }) => ids)).toEqual(Array.from({ length: 10 }, (_, at) => [at + 1]));
-  expect(seen.every(({ watcher }) => watcher.current.phase === "live" && watcher.current.shared)).toBe(true);
+  expect(seen.every(({ watcher }) => watcher.state.phase === "live" && watcher.state.shared)).toBe(true);
 });
 
 test("a tab that comes later gets the whole job, and the others nothing twice", async () => {
@@ -33,6 +33,15 @@ test("a tab that comes later gets the whole job, and the others nothing twice", 
   origin.append("job_1");
   await settle();
   expect([first.ids, late.ids]).toEqual([[1, 2, 3, 4], [1, 2, 3, 4]]);
+});
+
+test("a tab with another job that comes later is told how the connection is", async () => {
+  const origin = new Origin();
+  origin.tab().watch("job_1");
+  await settle();
+  const late = origin.tab().watch("job_2");
+  await settle();
+  expect(late.watcher.state).toMatchObject({ phase: "live", shared: true });
 });
 
 test("what comes while a tab is brought up to date does not move it past what it has not seen", async () => {
@@ -91,7 +100,7 @@ test("a job that does not exist ends its own watch and no other one", async () =
   origin.append("job_1");
   await settle(4_000);
   await expect(bad.watcher.done).rejects.toMatchObject({ code: "unknown_job", status: 404 });
-  expect([good.ids, good.watcher.current.phase]).toEqual([[1], "live"]);
+  expect([good.ids, good.watcher.state.phase]).toEqual([[1], "live"]);
 });
 
 test("a job that ends lets its tabs go, and the last one the connection", async () => {
@@ -101,10 +110,22 @@ test("a job that ends lets its tabs go, and the last one the connection", async 
   await settle();
   origin.append("job_1", "completed");
   await settle();
-  expect([first.watcher.current.phase, second.watcher.current.phase, origin.open]).toEqual(["ended", "live", 1]);
+  expect([first.watcher.state.phase, second.watcher.state.phase, origin.open]).toEqual(["ended", "live", 1]);
   origin.append("job_2", "failed");
   await settle();
-  expect([second.watcher.current.phase, origin.open, vi.getTimerCount()]).toEqual(["ended", 0, 0]);
+  expect([second.watcher.state.phase, origin.open, vi.getTimerCount()]).toEqual(["ended", 0, 0]);
+});
+
+test("a tab that has a job to its end is told so while others go on", async () => {
+  const origin = new Origin();
+  const end = origin.append("job_1", "completed");
+  const other = origin.tab().watch("job_2");
+  const late = origin.tab().watch("job_1", end);
+  await settle();
+  origin.append("job_2");
+  await settle();
+  expect(await late.watcher.done).toMatchObject({ type: "completed" });
+  expect([late.ids, late.watcher.state.phase, other.ids, other.watcher.state.phase]).toEqual([[], "ended", [2], "live"]);
 });
 
 test("a hundred and fifty jobs take two connections", async () => {

@@ -2,7 +2,7 @@
 // wants. Node has no Web Locks; the browser suites try the same with real ones.
 
 import { Connection } from "../../src/http.ts";
-import type { JobEvent } from "../../src/events.ts";
+import { isTerminal, type JobEvent } from "../../src/events.ts";
 import { Hub, type Channel } from "../../src/tabs/hub.ts";
 import type { Word } from "../../src/tabs/words.ts";
 import { FIRST_STATE } from "../../src/watch/link.ts";
@@ -87,7 +87,7 @@ export class Origin {
     // What a frozen tab was to do later it does not do.
     const world: World = {
       ...realWorld,
-      setTimeout: (work, delayMs) => setTimeout(() => { if (!isFrozen()) work(); }, delayMs),
+      after: (delayMs, work) => realWorld.after(delayMs, () => { if (!isFrozen()) work(); }),
     };
     const connection = new Connection({ baseUrl: "http://test", fetch: (url, init) => this.#fetch(url, init) });
     const locks = {
@@ -153,7 +153,11 @@ export class Origin {
     this.streams.push(asked.url);
     const reader: Reader = { wire: new Wire(asked.signal), cursors: new Map(named.map(([job, at]) => [job ?? "", Number(at)])) };
     this.#readers.add(reader);
-    reader.wire.hello({ jobs: [...reader.cursors.keys()].map((job) => ({ job, status: "running", attempt: 1 })) });
+    const jobs = [...reader.cursors].map(([job, at]) => {
+      const last = this.#log(job).events.at(-1);
+      return { job, status: "running", attempt: 1, over: last !== undefined && isTerminal(last.type) && last.id <= at };
+    });
+    reader.wire.hello({ jobs });
     this.#push(reader);
     return reader.wire.response;
   }

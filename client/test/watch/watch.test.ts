@@ -4,6 +4,8 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 import type { JobEvent } from "../../src/events.ts";
 import { watchJob, watchProject } from "../../src/watch/index.ts";
+// Loaded before the clock is faked: what a watch loads later comes at once then.
+import "../../src/watch/later.ts";
 import type { WatchState } from "../../src/watch/types.ts";
 import { json, never, problem, Script } from "./script.ts";
 

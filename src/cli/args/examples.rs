@@ -21,6 +21,7 @@ Examples:
   tailwater submit blog \"Die Gezeiten\" --language German --voiceover --voice nova
   tailwater submit voiceover \"Read this aloud.\" --watch
   fortune | tailwater submit voiceover - --json
+  tailwater submit chat \"Why is the sea salty?\" --system \"Answer in one sentence.\" --watch
   tailwater submit video --model wan-2-5-t2v \"A red kite over a grey sea\" --output kite.mp4
   tailwater submit lipsync --model wan-2-2-s2v --input image=@me.png --input audio=@voice.wav --watch";
 

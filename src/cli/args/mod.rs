@@ -146,6 +146,8 @@ pub(super) enum What {
     Blog(Blog),
     /// A narration of a text.
     Voiceover(Voiceover),
+    /// An answer to a message.
+    Chat(Chat),
     /// A video, by a model of the catalog.
     #[command(after_help = examples::MEDIA_EXAMPLES)]
     Video(Media),
@@ -186,6 +188,23 @@ pub(super) struct Voiceover {
     pub(super) text: String,
     /// The voice; the server's default without it.
     #[arg(long)]
+    pub(super) voice: Option<String>,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Chat {
+    /// What is said to the model, or - to read it from standard input.
+    pub(super) message: String,
+    /// How it is to answer.
+    #[arg(long, value_name = "TEXT")]
+    pub(super) system: Option<String>,
+    /// Make a narration of the answer too.
+    #[arg(long)]
+    pub(super) voiceover: bool,
+    /// The voice of the narration; the server's default without it.
+    #[arg(long, requires = "voiceover")]
     pub(super) voice: Option<String>,
     #[command(flatten)]
     pub(super) common: Common,

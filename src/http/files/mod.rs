@@ -1,6 +1,8 @@
-//! `GET` and `HEAD /api/artifacts/{id}/content`: the bytes of a file.
+//! Files: their bytes at `/api/artifacts/{id}/content`, and at `/api/file/{id}` whether they are
+//! there yet.
 
 mod headers;
+mod state;
 
 use std::ops::Range;
 use std::time::Duration;
@@ -32,7 +34,9 @@ const COMMIT_LIMIT: Duration = Duration::from_secs(1);
 
 /// The routes of this file.
 pub fn router() -> Router<App> {
-    Router::new().route("/api/artifacts/{id}/content", get(content))
+    Router::new()
+        .route("/api/artifacts/{id}/content", get(content))
+        .route("/api/file/{id}", get(state::show))
 }
 
 /// The query of [`content`].

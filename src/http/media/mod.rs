@@ -152,7 +152,7 @@ fn wanted(fields: &Map<String, Value>) -> Result<Option<&str>, Problem> {
 
 /// The fields of a body, and the room that a large one takes until it is in the queue: with files in
 /// it, it is in memory several times over.
-struct Given {
+pub(super) struct Given {
     fields: Map<String, Value>,
     _room: Option<OwnedSemaphorePermit>,
 }
@@ -171,8 +171,11 @@ impl DerefMut for Given {
     }
 }
 
-/// Reads the fields of a body.
-async fn fields(app: &App, headers: &HeaderMap, body: Body) -> Result<Given, Problem> {
+/// Reads the fields of a body that may have files in it.
+///
+/// # Errors
+/// As [`body::json`]; [`Code::InvalidField`] when it is no object.
+pub(super) async fn fields(app: &App, headers: &HeaderMap, body: Body) -> Result<Given, Problem> {
     let bytes = body::json_bytes(headers, body, app.options.media_body_limit).await?;
     let room = if bytes.len() > app.options.body_limit {
         Arc::clone(&app.large_bodies).acquire_owned().await.ok()
@@ -182,7 +185,7 @@ async fn fields(app: &App, headers: &HeaderMap, body: Body) -> Result<Given, Pro
     match body::parse(&bytes)? {
         Value::Object(fields) => Ok(Given { fields, _room: room }),
         _ => {
-            let detail = "the body must be a JSON object with the model's inputs";
+            let detail = "the body must be a JSON object";
             Err(Problem::new(Code::InvalidField, detail).field("", "must be an object"))
         }
     }
@@ -239,6 +242,7 @@ async fn take(
         allow_duplicate,
         retry_of,
         silence_limit_ms: None,
+        chat: None,
     };
     Ok(app.queue.submit(task).await?)
 }

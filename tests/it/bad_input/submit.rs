@@ -19,7 +19,7 @@ async fn an_unknown_kind_is_told_with_the_kinds_that_there_are() {
     assert_eq!(answer.pointers(), ["/kind"]);
     assert_eq!(
         problem["detail"],
-        "'vidoe' is not one of blog, voiceover, video, image, lipsync, external"
+        "'vidoe' is not one of blog, voiceover, chat, video, image, lipsync, external"
     );
     nothing_is_queued(&server).await;
     server.stop().await;

@@ -1,6 +1,7 @@
 //! What the integration tests share: servers in this process, servers of their own, readers.
 
 pub mod database;
+pub mod parts;
 pub mod process;
 pub mod reader;
 
@@ -8,7 +9,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tailwater::config::Settings;
+use tailwater::config::{Engine, Settings};
 use tailwater::server::{self, Signals};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -37,6 +38,14 @@ pub fn client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().build().expect("a plain client")
 }
 
+/// What serves streams, as for the server as a process: the suite runs over both.
+fn engine() -> Engine {
+    match std::env::var("TAILWATER_ENGINE").as_deref() {
+        Ok("fanout") => Engine::Fanout,
+        _ => Settings::default().engine,
+    }
+}
+
 impl TestServer {
     /// A server with the usual settings, its providers as fast as they go.
     pub async fn start() -> Self {
@@ -50,6 +59,7 @@ impl TestServer {
             listen: "127.0.0.1:0".parse().expect("an address"),
             data: data.path().join("data"),
             simulator_speed: 1000.0,
+            engine: engine(),
             ..Settings::default()
         };
         change(&mut settings);

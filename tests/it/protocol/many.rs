@@ -103,6 +103,110 @@ async fn p19_a_bad_cursor_gets_a_gap_and_a_snapshot_of_each_job() {
     assert_eq!(names(&reader.read_to_end().await), ["completed", "completed"]);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p19_each_job_may_have_a_cursor_of_its_own() {
+    let server = TestServer::start().await;
+    let ([one, other], expected) = two_jobs(&server).await;
+    let of = |job: &str| -> Vec<&Message> {
+        expected.iter().filter(|message| message.data["job"] == *job).collect()
+    };
+    // Far in the one, at the beginning of the other.
+    let (far, near) = (of(&one)[7].id, of(&other)[1].id);
+    let wanted = |from: Option<u64>| -> Vec<Message> {
+        let after = |message: &&Message| {
+            let own = if message.data["job"] == *one { far } else { near };
+            message.id > own.max(from)
+        };
+        expected.iter().filter(after).cloned().collect()
+    };
+    let path = format!("/api/stream?job={one}@{}&job={other}%40{}", far.unwrap(), near.unwrap());
+    let messages = open(&server, &path, None).await.read_to_end().await;
+    let hello = &messages[0].data;
+    assert_eq!((&hello["jobs"][0]["job"], &hello["after"]), (&json!(one), &json!(0)), "{hello}");
+    assert_eq!(
+        (&hello["jobs"][0]["after"], &hello["jobs"][1]["after"]),
+        (&json!(far), &json!(near))
+    );
+    assert_eq!(messages[1..], wanted(None));
+    // A browser comes back to the same URL with the last id that it saw.
+    for from in expected.iter().step_by(3).filter(|message| message.id > near) {
+        let rest = open(&server, &path, Some(&cursor(from))).await.read_to_end().await;
+        assert_eq!(rest[1..], wanted(from.id), "from {from:?}");
+    }
+    // `after` is for those without one of their own.
+    let path =
+        format!("/api/stream?job={one}&job={other}@{}&after={}", near.unwrap(), far.unwrap());
+    assert_eq!(open(&server, &path, None).await.read_to_end().await[1..], wanted(None));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p19_a_set_of_jobs_may_change_from_one_connection_to_the_next() {
+    let server = TestServer::start().await;
+    let ([one, other], expected) = two_jobs(&server).await;
+    let of_one = server.follow(&one).await.read_to_end().await;
+    let seen = of_one.iter().filter_map(|message| message.id).nth(3).unwrap();
+    // The other's earlier events are below what was seen of the one, and come all the same.
+    let path = format!("/api/stream?job={one}@{seen}&job={other}@0");
+    let messages = open(&server, &path, None).await.read_to_end().await;
+    let is_new = |message: &&Message| message.data["job"] == *other || message.id > Some(seen);
+    let wanted: Vec<_> = expected.iter().filter(is_new).cloned().collect();
+    assert!(wanted[0].id < Some(seen));
+    assert_eq!(messages[1..], wanted);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p19_a_job_that_ended_at_its_cursor_is_over() {
+    let server = TestServer::start().await;
+    let jobs = [server.submit_external().await, server.submit_external().await];
+    let (_, answer) = server.push(&jobs[0], &[event("completed", &json!({}))]).await;
+    let path = format!("/api/stream?job={}@{}&job={}@", jobs[0], answer["last_id"], jobs[1]);
+    let mut reader = open(&server, &path, None).await;
+    server.push(&jobs[1], &[event("completed", &json!({}))]).await;
+    let messages = about_the_job(&reader.read_to_end().await);
+    assert!(messages.iter().all(|message| message.data["job"] == jobs[1]), "{messages:?}");
+    let end = messages.last().unwrap();
+    assert_eq!(end.event, "completed");
+    assert_eq!(open(&server, &path, Some(&cursor(end))).await.status, 204);
+    let path = format!("{path}{}", cursor(end));
+    assert_eq!(open(&server, &path, None).await.status, 204);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p19_a_bad_cursor_of_one_job_is_a_gap_of_all_that_are_not_over() {
+    let server = TestServer::start().await;
+    let jobs = [(); 3].map(|()| async { server.submit_external().await });
+    let [over, good, bad] = jobs;
+    let (over, good, bad) = (over.await, good.await, bad.await);
+    let (_, ended) = server.push(&over, &[event("completed", &json!({}))]).await;
+    let (_, answer) = server.push(&good, &[content("so far")]).await;
+    server.push(&bad, &[content("so far")]).await;
+    for (own, reason) in [("x", "invalid_cursor"), ("9007199254740991", "ahead_of_head")] {
+        let path = format!(
+            "/api/stream?job={over}@{}&job={good}@{}&job={bad}@{own}",
+            ended["last_id"], answer["last_id"],
+        );
+        let mut reader = open(&server, &path, None).await;
+        let mut opening = Vec::new();
+        while opening.len() < 4 {
+            opening.push(reader.next().await.unwrap());
+        }
+        assert_eq!(names(&opening), ["hello", "gap", "snapshot", "snapshot"]);
+        assert_eq!(opening[1].data["reason"], reason);
+        let told = [&opening[2].data["job"], &opening[3].data["job"]];
+        assert!(told.contains(&&json!(good)) && told.contains(&&json!(bad)), "{told:?}");
+        // The last snapshot's id is good for the whole set, whatever the URL says.
+        assert_eq!(opening[3].id, opening[1].data["to"].as_u64());
+    }
+    // A browser goes on sending the URL with the bad cursor, and still comes to the end.
+    let path = format!("/api/stream?job={good}&job={bad}@9007199254740991");
+    for job in [&good, &bad] {
+        server.push(job, &[event("completed", &json!({}))]).await;
+    }
+    let messages = open(&server, &path, None).await.read_to_end().await;
+    let last = messages.iter().rfind(|message| message.id.is_some()).unwrap();
+    assert_eq!(open(&server, &path, Some(&cursor(last))).await.status, 204);
+}
+
 async fn submit_to(server: &TestServer, project: &str) -> String {
     server.submit(&json!({ "kind": "external", "project_id": project })).await
 }

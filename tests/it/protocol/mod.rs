@@ -4,10 +4,12 @@
 #![expect(clippy::unwrap_used, reason = "a helper of tests fails as a test does")]
 
 mod cancel;
+mod chat;
 mod crash;
 mod credits;
 mod database;
 mod errors;
+mod held;
 mod index;
 mod ingest;
 mod lipsync;

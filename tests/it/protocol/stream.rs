@@ -51,10 +51,28 @@ async fn p06_a_stream_begins_with_a_retry_of_its_own_and_hello() {
         let data: Value = serde_json::from_str(field(&hello, "data").unwrap()).unwrap();
         let expected = json!({
             "job": job, "status": "running", "attempt": 1, "after": last, "head": last,
+            "keep_alive_ms": 5000,
         });
         assert_eq!(data, expected);
     }
     assert!(retries.len() > 1, "drawn for each connection: {retries:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p06_every_hello_says_how_often_a_stream_shows_that_it_lives() {
+    let interval = Duration::from_millis(7500);
+    let server = TestServer::with(|settings| settings.keep_alive = interval).await;
+    let job = server.submit_external().await;
+    let streams = [
+        format!("/api/jobs/{job}/stream"),
+        format!("/api/stream?job={job}"),
+        "/api/projects/default/stream".into(),
+    ];
+    for path in streams {
+        let hello = Raw::open(&server, &path, &[]).await.until("hello").await;
+        let data: Value = serde_json::from_str(field(&hello, "data").unwrap()).unwrap();
+        assert_eq!(data["keep_alive_ms"], 7500, "{path}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -208,9 +226,15 @@ async fn p17_a_connection_of_the_greatest_age_is_told_to_come_again() {
     let job = server.submit_external().await;
     let path = format!("/api/jobs/{job}/stream");
     let mut raw = Raw::open(&server, &path, &[]).await;
-    let bye = raw.until("bye").await;
-    assert_eq!(field(&bye, "data"), Some(r#"{"reason":"max_age"}"#));
-    assert_eq!(raw.block().await, None, "the response ends");
+    let mut blocks = Vec::new();
+    while let Some(block) = raw.block().await {
+        blocks.push(block);
+    }
+    let [.., retry, bye] = blocks.as_slice() else { panic!("no goodbye: {blocks:?}") };
+    let data: Value = serde_json::from_str(field(bye, "data").unwrap()).unwrap();
+    // A page does not see the field, so the event has the same.
+    let retry_ms: u64 = field(retry, "retry").unwrap().parse().unwrap();
+    assert_eq!(data, json!({ "reason": "max_age", "retry_ms": retry_ms }));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -110,14 +110,18 @@ async fn p03_an_identical_task_in_flight_is_not_queued_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn p03_a_duplicate_is_queued_when_it_is_allowed_or_external() {
+async fn p03_a_duplicate_is_queued_when_it_is_allowed_or_a_chats_or_external() {
     let server = idle_server().await;
     let first = server.submit(&blog("tides")).await;
     let mut allowed = blog("tides");
     allowed["allow_duplicate"] = true.into();
     assert_ne!(server.submit(&allowed).await, first);
     let external = json!({ "kind": "external", "input": { "same": 1 } });
-    assert_ne!(server.submit(&external).await, server.submit(&external).await);
+    let messages = json!([{ "role": "user", "content": "hello" }]);
+    let chat = json!({ "kind": "chat", "input": { "messages": messages } });
+    for never_merged in [external, chat] {
+        assert_ne!(server.submit(&never_merged).await, server.submit(&never_merged).await);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

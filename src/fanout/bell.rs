@@ -1,0 +1,112 @@
+//! How others reach a shard: they put something into its inbox and wake it.
+
+use std::mem;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use mio::Waker;
+
+use crate::store::{Listener, Log};
+
+use super::Handover;
+use super::fetch::Fetched;
+
+/// What came for a shard since it last looked.
+#[derive(Debug, Default)]
+pub(super) struct Inbox {
+    /// Logs that grew, each once.
+    pub(super) grown: Vec<Arc<Log>>,
+    /// New readers.
+    pub(super) adopted: Vec<Handover>,
+    /// Pages that readers waited for.
+    pub(super) fetched: Vec<Fetched>,
+}
+
+/// The way to one shard.
+#[derive(Debug)]
+pub(super) struct Bell {
+    waker: Waker,
+    /// Whether it was rung since the shard last looked: one system call, however many ring.
+    rung: AtomicBool,
+    inbox: Mutex<Inbox>,
+    draining: AtomicBool,
+    stopping: AtomicBool,
+    readers: AtomicUsize,
+}
+
+impl Bell {
+    pub(super) fn new(waker: Waker) -> Self {
+        Self {
+            waker,
+            rung: AtomicBool::new(false),
+            inbox: Mutex::default(),
+            draining: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+            readers: AtomicUsize::new(0),
+        }
+    }
+
+    pub(super) fn adopt(&self, handover: Handover) {
+        self.readers.fetch_add(1, Ordering::Relaxed);
+        self.lock().adopted.push(handover);
+        self.ring();
+    }
+
+    pub(super) fn bring(&self, fetched: Fetched) {
+        self.lock().fetched.push(fetched);
+        self.ring();
+    }
+
+    pub(super) fn drain(&self) {
+        self.draining.store(true, Ordering::SeqCst);
+        self.ring();
+    }
+
+    pub(super) fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        self.ring();
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn readers(&self) -> usize {
+        self.readers.load(Ordering::Relaxed)
+    }
+
+    /// A reader is gone.
+    pub(super) fn forget_reader(&self) {
+        self.readers.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Takes what came; whatever comes after this call rings again.
+    pub(super) fn take(&self, into: &mut Inbox) {
+        self.rung.store(false, Ordering::SeqCst);
+        mem::swap(&mut *self.lock(), into);
+    }
+
+    fn ring(&self) {
+        if !self.rung.swap(true, Ordering::SeqCst)
+            && let Err(error) = self.waker.wake()
+        {
+            // The shard looks by itself within a turn of its wheel.
+            tracing::error!(%error, "a shard cannot be woken");
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inbox> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Listener for Bell {
+    fn appended(&self, log: &Arc<Log>) {
+        self.lock().grown.push(Arc::clone(log));
+        self.ring();
+    }
+}

@@ -1,0 +1,70 @@
+//! A reader: a row of a shard's table.
+
+use bytes::Bytes;
+use mio::net::TcpStream;
+
+use crate::event::EventId;
+
+/// The seat of a reader who is behind.
+pub(super) const BEHIND: u32 = u32::MAX;
+
+/// A reader. There are thousands, so it has what it needs and nothing besides.
+#[derive(Debug)]
+pub(super) struct Reader {
+    pub(super) socket: TcpStream,
+    /// Which line it stands in: whose events it reads.
+    pub(super) line: u32,
+    /// Its place among those who are live, or [`BEHIND`].
+    pub(super) seat: u32,
+    /// Which of the readers that had this row it is.
+    pub(super) turn: u32,
+    /// When it last took a byte, in milliseconds of the shard's clock; of a live reader the line
+    /// may know better.
+    pub(super) spoke: u32,
+    /// When its stream has lasted long enough, in milliseconds of the shard's clock.
+    pub(super) ends: u32,
+    pub(super) state: State,
+    /// Of one who is behind: the last event of which it has every byte, or of which `rest` has.
+    pub(super) position: EventId,
+    /// Bytes that were begun, or are its own; they come before anything else.
+    pub(super) rest: Option<Box<Rest>>,
+}
+
+/// What else there is to know of a reader.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct State {
+    /// It cannot hear comments.
+    pub(super) hears_events_only: bool,
+    /// A page of the database is on its way to it.
+    pub(super) is_fetching: bool,
+    /// It is in the list of those who are to be written to again.
+    pub(super) is_queued: bool,
+    /// Why it is told to leave, as soon as it can take it.
+    pub(super) leaves: Option<&'static str>,
+}
+
+/// Bytes on their way to one reader.
+#[derive(Debug)]
+pub(super) struct Rest {
+    pub(super) bytes: Bytes,
+    pub(super) sent: usize,
+    /// Whether the stream ends with them.
+    pub(super) is_last: bool,
+}
+
+impl Reader {
+    pub(super) const fn is_live(&self) -> bool {
+        self.seat != BEHIND
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_is_small() {
+        // A debug build of mio keeps something more of each socket.
+        assert!(size_of::<Reader>() <= 80, "{}", size_of::<Reader>());
+    }
+}
