@@ -14,6 +14,9 @@ use super::{LoadError, Order, limit, system};
 const OURS: [&str; 7] =
     ["TAILWATER_", "OPENAI_", "REPLICATE_", "FAL_", "RUNWAYML_", "MINIMAX_", "BFL_"];
 
+/// How many lines of a server's log are told when a load test comes to nothing.
+const LAST_LINES: usize = 10;
+
 /// The server that is tested.
 #[derive(Debug)]
 pub(super) struct Server {
@@ -66,6 +69,20 @@ impl Server {
         Ok(())
     }
 
+    /// What a server that was started here said last, and whether it is gone: why a load test came
+    /// to nothing may stand there.
+    pub(super) fn last_words(&mut self) -> Option<String> {
+        let started = self.started.as_mut()?;
+        let log = fs::read_to_string(started.folder.0.join("log")).unwrap_or_default();
+        // The first lines are the banner.
+        let lines: Vec<_> = log.lines().filter(|line| !line.starts_with("  ")).skip(1).collect();
+        let last = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n");
+        match started.child.try_wait() {
+            Ok(Some(status)) => Some(format!("it ended with {status}\n{last}")),
+            _ => (!last.is_empty()).then_some(last),
+        }
+    }
+
     fn start(order: &Order, folder: Folder) -> Result<Self, LoadError> {
         let setup = |error: io::Error| LoadError::setup("a server", &error);
         let mut command = program(order, &folder).map_err(setup)?;
@@ -95,7 +112,9 @@ fn program(order: &Order, folder: &Folder) -> io::Result<Command> {
     if order.adapter == Adapter::Limit {
         command.args([limit::COMMAND, "127.0.0.1:0"]);
     } else {
-        command.args(["serve", "--listen", "127.0.0.1:0", "--workers", "0", "--log", "warn"]);
+        // As variables, so that arguments may say otherwise.
+        command.envs([("TAILWATER_WORKERS", "0"), ("TAILWATER_LOG", "warn")]);
+        command.args(["serve", "--listen", "127.0.0.1:0"]);
         command.arg("--data").arg(folder.0.join("data")).args(&order.server_arguments);
     }
     Ok(command)

@@ -151,7 +151,7 @@ impl Feed {
         loop {
             self.hear(published).map_err(broken)??;
             if matches!(self.way, Way::Each(_)) && self.asked.is_none() && self.out.is_empty() {
-                if self.closes {
+                if self.wants_to_ask() && (self.closes || self.is_hung_up()) {
                     self.socket = open(self.server, self.job, poll).map_err(broken)?;
                     self.closes = false;
                 }
@@ -163,6 +163,18 @@ impl Feed {
             if !self.say(published).map_err(broken)? {
                 return Ok(self.sent);
             }
+        }
+    }
+
+    fn wants_to_ask(&self) -> bool {
+        !self.due.is_empty() || self.last.is_some()
+    }
+
+    /// Whether the server has closed the connection while nothing was asked: none is kept for ever.
+    fn is_hung_up(&mut self) -> bool {
+        match self.socket.read(&mut [0]) {
+            Ok(read) => read == 0,
+            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
         }
     }
 

@@ -11,6 +11,9 @@ use crate::loadtest::polls::Polls;
 use crate::loadtest::publish::Published;
 use crate::loadtest::stage::Meter;
 
+/// From how much of a core on the part that reads is taken for the narrowest place, in hundredths.
+const SATURATED: f64 = 85.0;
+
 /// A number with a name.
 #[derive(Clone, Debug, Serialize)]
 pub struct Figure {
@@ -118,6 +121,11 @@ impl Report {
         if let Some(cpu) = own {
             self.figure("client_cpu_us", "load test CPU per delivery", each(cpu), "µs");
             self.figure("client_cpu_percent", "load test CPU", share(cpu), "% of a core");
+            if share(cpu) > SATURATED {
+                self.note(
+                    "the load test itself was at its limit: the latencies are partly its own",
+                );
+            }
         }
     }
 

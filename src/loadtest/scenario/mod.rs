@@ -23,14 +23,20 @@ pub(super) fn run(
     stop: &Arc<AtomicBool>,
 ) -> Result<Report, LoadError> {
     let mut stage = Stage::set(order, screen, stop)?;
-    match order.scenario {
-        Scenario::Fanout | Scenario::ManyJobs | Scenario::Tokens => fanout::run(&mut stage)?,
-        Scenario::Idle => idle::run(&mut stage)?,
-        Scenario::Storm => storm::run(&mut stage)?,
-        Scenario::Slow => slow::run(&mut stage)?,
-        Scenario::Replay => replay::run(&mut stage)?,
-        Scenario::Poll => poll::run(&mut stage)?,
-        Scenario::Mixed => mixed::run(&mut stage)?,
-    }
+    let ended = match order.scenario {
+        Scenario::Fanout | Scenario::ManyJobs | Scenario::Tokens => fanout::run(&mut stage),
+        Scenario::Idle => idle::run(&mut stage),
+        Scenario::Storm => storm::run(&mut stage),
+        Scenario::Slow => slow::run(&mut stage),
+        Scenario::Replay => replay::run(&mut stage),
+        Scenario::Poll => poll::run(&mut stage),
+        Scenario::Mixed => mixed::run(&mut stage),
+    };
+    ended.map_err(|error| match (error, stage.server.last_words()) {
+        (LoadError::Server { what }, Some(words)) => {
+            LoadError::server(format!("{what}; its log: {words}"))
+        }
+        (error, _) => error,
+    })?;
     Ok(stage.report)
 }
