@@ -38,4 +38,5 @@ pub mod server;
 
 pub mod cli;
 pub mod client;
+pub mod loadtest;
 pub mod simulator;

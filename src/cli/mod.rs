@@ -9,10 +9,12 @@
 mod args;
 mod credits;
 mod jobs;
+mod loadtest;
 mod media;
 mod models;
 mod out;
 mod passage;
+mod record;
 mod save;
 mod screen;
 mod serve;
@@ -59,6 +61,12 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Jobs(jobs) => jobs::list(jobs).await,
         Command::Models(models) => models::run(models).await,
         Command::Credits(credits) => credits::run(credits).await,
+        Command::LoadTest(args) => loadtest::run(args).await,
+        Command::Record(record) => record::run(record).await,
+        Command::LoadTestReaders => loadtest::run_part(crate::loadtest::run_readers).await,
+        Command::LoadTestLimit(limit) => {
+            loadtest::run_part(move || crate::loadtest::run_limit(limit.listen)).await
+        }
         Command::Config(config) => show_settings(&config),
         Command::Migrate(migrate) => {
             let loaded = settings(&migrate.flags)?;

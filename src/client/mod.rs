@@ -5,6 +5,7 @@
 
 mod credits;
 mod error;
+mod events;
 mod files;
 mod models;
 mod target;
@@ -13,6 +14,7 @@ mod watch;
 
 pub use credits::{Balance, Entry, LedgerPage};
 pub use error::{ClientError, FieldError};
+pub use events::{EventPage, PageEvent};
 pub use files::{Download, Upload};
 pub use models::{Model, ModelFilter, ModelInput, Price};
 pub use target::Target;

@@ -14,6 +14,7 @@ mod golden;
 mod harness;
 mod layers;
 mod lessons;
+mod loadtest;
 mod media;
 mod outage;
 mod protocol;

@@ -71,3 +71,22 @@ Examples:
   tailwater watch job_06b2… --after 4294967338 --json
 
 Ends with 0 when the job completed, with 1 when it failed or was canceled.";
+
+pub(super) const LOADTEST_EXAMPLES: &str = "\
+Examples:
+  tailwater loadtest fanout                          1 job, 1,000 readers, 100 events a second
+  tailwater loadtest fanout --closed                 the next event as soon as one is answered
+  tailwater loadtest storm --readers 10000 --html storm.html
+  tailwater loadtest tokens --server http://127.0.0.1:8080 --jobs 50 --readers 500
+  tailwater loadtest many-jobs --from job.ndjson --speed 4
+  tailwater loadtest fanout --adapter limit          what the machine can do at most
+  tailwater loadtest idle --server-core 0 --client-core 1 --json -
+
+Ends with 0 when every reader got every event once, in order, whole; with 1 when a check failed.
+The report is a table on standard output. The load is plain HTTP/1.1; behind a proxy that adds TLS,
+test the server itself.";
+
+pub(super) const RECORD_EXAMPLES: &str = "\
+Examples:
+  tailwater record job_06b2… > job.ndjson
+  tailwater loadtest fanout --from job.ndjson --speed 2";

@@ -1,6 +1,7 @@
 //! The arguments of every command.
 
 mod examples;
+mod load;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,6 +13,8 @@ use clap_complete::Shell;
 use crate::config::Flags;
 use crate::credits::Micro;
 use crate::job;
+
+pub(super) use load::{Limit, LoadTest, Record};
 
 /// Submit a slow AI job, stream everything it makes to every browser that watches, lose nothing.
 #[derive(Debug, Parser)]
@@ -58,6 +61,18 @@ pub(super) enum Command {
     /// Show the credits that pay for jobs.
     #[command(after_help = examples::CREDITS_EXAMPLES)]
     Credits(Credits),
+    /// Load a server with jobs and readers, and check that none of them loses anything.
+    #[command(name = "loadtest", after_help = examples::LOADTEST_EXAMPLES)]
+    LoadTest(LoadTest),
+    /// Print a job's events, with their times, so that a load test can play them again.
+    #[command(after_help = examples::RECORD_EXAMPLES)]
+    Record(Record),
+    /// Read for a load test that has too many readers for one process.
+    #[command(name = "loadtest-readers", hide = true)]
+    LoadTestReaders,
+    /// Write each event to each reader, and nothing else.
+    #[command(name = "loadtest-limit", hide = true)]
+    LoadTestLimit(Limit),
     /// Print every effective setting and where it comes from; secrets stay hidden.
     Config(Config),
     /// Bring the database in the data folder to this version, without serving.
