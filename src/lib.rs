@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod backoff;
+pub mod descriptors;
 pub mod event;
 pub mod nearest;
 pub mod telemetry;

@@ -11,8 +11,8 @@
 //! When an event is appended to a log, the bell of each shard with readers of it rings, once,
 //! however much is appended before the shard looks. The shard takes from the log what is new, and
 //! hands the same bytes to the socket of every reader that stands at its end: the log keeps events
-//! framed as chunks of an HTTP body, so nothing is encoded or copied here. What has piled up goes in
-//! one `writev`.
+//! framed as chunks of an HTTP body, so nothing is encoded here. What has piled up is laid out once, in
+//! one piece, and goes to each reader in one `write` ([`batch`]).
 //!
 //! A socket that takes only a part is full: its reader is not fast enough. It leaves the row of those
 //! that are *live* and is *behind*: its position says where it is, and that it is written to again
@@ -26,6 +26,7 @@
 //! A connection comes here when HTTP is through with it: `http` answers the request and
 //! hands the socket over with [`Engine::adopt`]. TLS and HTTP/2 would stay there, on followers.
 
+mod batch;
 mod bell;
 mod fetch;
 mod outlet;
@@ -56,6 +57,8 @@ use shard::Shard;
 pub struct Options {
     /// How many threads; one a core is right.
     pub shards: usize,
+    /// How many readers there may be without their rows being moved; more are served as well.
+    pub room: usize,
     /// How long a stream is without bytes before it says that it is alive.
     pub keep_alive: Duration,
     /// How long a reader may take no byte before it is closed.
@@ -68,10 +71,11 @@ pub struct Options {
 
 impl std::fmt::Debug for Options {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { shards, keep_alive, stall, drain, words: _ } = self;
+        let Self { shards, room, keep_alive, stall, drain, words: _ } = self;
         formatter
             .debug_struct("Options")
             .field("shards", shards)
+            .field("room", room)
             .field("keep_alive", keep_alive)
             .field("stall", stall)
             .field("drain", drain)

@@ -1,8 +1,11 @@
 //! Writing to a socket that may take less than it is given.
 
-use std::io::{ErrorKind, IoSlice, Read, Write};
+use std::io::{ErrorKind, Read, Write};
 
 use mio::net::TcpStream;
+
+/// How often in a row a peer is read.
+const MOST_WASTE: usize = 64;
 
 /// What a write came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,12 +18,12 @@ pub(super) enum Written {
     Broken,
 }
 
-/// Writes the slices, of so many bytes together.
-pub(super) fn write(mut socket: &TcpStream, slices: &[IoSlice<'_>], total: usize) -> Written {
+/// Writes some bytes.
+pub(super) fn write(mut socket: &TcpStream, bytes: &[u8]) -> Written {
     loop {
         // A short write means a full socket: tcp(7) hands out room again by an edge.
-        return match socket.write_vectored(slices) {
-            Ok(count) if count == total => Written::Whole,
+        return match socket.write(bytes) {
+            Ok(count) if count == bytes.len() => Written::Whole,
             Ok(count) => Written::Part(count),
             Err(error) if error.kind() == ErrorKind::WouldBlock => Written::Part(0),
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
@@ -30,10 +33,10 @@ pub(super) fn write(mut socket: &TcpStream, slices: &[IoSlice<'_>], total: usize
 }
 
 /// Reads and throws away what a peer sends, which has nothing to say any more; whether it is still
-/// there.
+/// there. One that does not stop talking is not one of ours.
 pub(super) fn listen(mut socket: &TcpStream) -> bool {
     let mut waste = [0; 4096];
-    loop {
+    for _ in 0..MOST_WASTE {
         match socket.read(&mut waste) {
             Ok(0) => return false,
             Ok(_) => {}
@@ -42,4 +45,5 @@ pub(super) fn listen(mut socket: &TcpStream) -> bool {
             Err(_) => return false,
         }
     }
+    false
 }

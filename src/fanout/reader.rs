@@ -5,6 +5,8 @@ use mio::net::TcpStream;
 
 use crate::event::EventId;
 
+use super::batch::Batch;
+
 /// The seat of a reader who is behind.
 pub(super) const BEHIND: u32 = u32::MAX;
 
@@ -56,6 +58,32 @@ impl Reader {
     pub(super) const fn is_live(&self) -> bool {
         self.seat != BEHIND
     }
+
+    /// Notes how many bytes of some events a reader has, who is behind.
+    pub(super) fn note_part(&mut self, batch: &Batch, sent: usize, now: u32) {
+        if let Some((position, rest)) = batch.place_at(sent) {
+            self.spoke = now;
+            self.position = position;
+            self.rest = rest;
+        }
+    }
+}
+
+impl Rest {
+    /// Bytes of which so many are on their way already.
+    pub(super) fn begun(bytes: Bytes, sent: usize) -> Box<Self> {
+        Box::new(Self { bytes, sent, is_last: false })
+    }
+
+    /// The last bytes of a stream.
+    pub(super) fn last(bytes: Bytes) -> Box<Self> {
+        Box::new(Self { bytes, sent: 0, is_last: true })
+    }
+}
+
+/// Rows fit 32 bits: a process has fewer descriptors.
+pub(super) fn row_number(row: usize) -> u32 {
+    u32::try_from(row).expect("a process has fewer descriptors")
 }
 
 #[cfg(test)]

@@ -77,6 +77,7 @@ impl Rig {
         let log = store.create(&job);
         let mut options = Options {
             shards: 2,
+            room: 16,
             keep_alive: PATIENCE,
             stall: PATIENCE,
             drain: Duration::from_millis(50),

@@ -24,6 +24,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::task::{unconstrained, yield_now};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -44,9 +45,13 @@ const BACKLOG: u32 = 4096;
 /// costs, and still fills a line of 5 MB/s at 100 ms.
 const SEND_BUFFER: u32 = 256 << 10;
 
-/// How long a client may take to send the head of a request, and how long a connection is kept
-/// between requests.
+/// How long a client may take to begin, how long to send the head of a request, and how long a
+/// connection is kept between requests.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How many connections are accepted before others have their turn. Accepting is much quicker than
+/// answering, and one that is not accepted when the backlog is full tries again a second later.
+const TURN: u32 = BACKLOG / 4;
 
 /// How long the accept loop rests when the process is out of file descriptors or memory.
 const REST: Duration = Duration::from_millis(50);
@@ -85,14 +90,18 @@ pub async fn serve(
 ) {
     let connections = TaskTracker::new();
     let mut trouble = false;
-    loop {
+    for turn in 1_u32.. {
         let accepted = next(|context| listener.poll_accept(context), &mut trouble);
-        let Some((stream, peer)) = draining.run_until_cancelled(accepted).await else { break };
+        // The runtime would have us wait for all others much more often than each `TURN`.
+        let accepted = unconstrained(draining.run_until_cancelled(accepted));
+        let Some((stream, peer)) = accepted.await else { break };
         // A frame goes out at once. A peer that is gone already shows on the first read.
         let _ = stream.set_nodelay(true);
-        let io = Stall::new(stream, stall);
-        let routes = TowerToHyperService::new(router.clone());
-        connections.spawn(connection(io, peer, routes, draining.clone(), deadline.clone()));
+        let (router, draining, deadline) = (router.clone(), draining.clone(), deadline.clone());
+        connections.spawn(connection(stream, peer, router, stall, draining, deadline));
+        if turn % TURN == 0 {
+            yield_now().await;
+        }
     }
     drop(listener);
     connections.close();
@@ -129,8 +138,31 @@ fn is_of_the_peer(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-/// Serves one connection to its end, or until it leaves with a stream.
+/// Waits until a connection has something to say, and serves it.
+///
+/// HTTP's buffers are made only then: when all readers of a server come at once, thousands of
+/// connections wait for their turn.
 async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    stall: Duration,
+    draining: CancellationToken,
+    deadline: CancellationToken,
+) {
+    let begins = tokio::select! {
+        biased;
+        begins = tokio::time::timeout(HEAD_TIMEOUT, stream.readable()) => begins,
+        () = draining.cancelled() => return,
+    };
+    if matches!(begins, Ok(Ok(()))) {
+        let routes = TowerToHyperService::new(router);
+        Box::pin(converse(Stall::new(stream, stall), peer, routes, draining, deadline)).await;
+    }
+}
+
+/// Speaks HTTP on one connection to its end, or until it leaves with a stream.
+async fn converse(
     io: Stall<TcpStream>,
     peer: SocketAddr,
     routes: TowerToHyperService<Router>,

@@ -12,8 +12,9 @@ use std::net::SocketAddr;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 
+use crate::descriptors;
+
 use super::publish::chunk;
-use super::system;
 use super::wire::{Framing, Piece, end_of_block};
 
 /// The command of this program that runs it.
@@ -35,7 +36,7 @@ const TAKEN: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
 /// # Errors
 /// When the system fails.
 pub(super) fn run(address: SocketAddr) -> io::Result<()> {
-    system::raise_descriptor_limit();
+    descriptors::raise_limit();
     let mut server = Server::bind(address)?;
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "listening on http://{}", server.listener.local_addr()?)?;

@@ -75,23 +75,6 @@ pub(super) fn on_core<T>(
     work()
 }
 
-/// Raises how many descriptors this process may have as far as it is allowed to; gives the limit,
-/// which what it starts has too.
-#[cfg(unix)]
-pub(super) fn raise_descriptor_limit() -> usize {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    let now = if setrlimit(Resource::Nofile, raised).is_ok() { raised } else { limit };
-    now.current.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX))
-}
-
-/// A guess where there is no such limit.
-#[cfg(not(unix))]
-pub(super) fn raise_descriptor_limit() -> usize {
-    8_192
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

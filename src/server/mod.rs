@@ -23,6 +23,7 @@ use crate::config::{self, Settings};
 use crate::credits;
 use crate::db::credits::OpenAccount;
 use crate::db::{self, Db, Writer};
+use crate::descriptors;
 use crate::event::{EventId, now_ms};
 use crate::fanout::{self, Engine};
 use crate::http::{self, App};
@@ -43,6 +44,9 @@ const DRAIN_LIMIT: Duration = Duration::from_millis(4_500);
 
 /// How long handing jobs back and writing the last events may take after that.
 const SETTLE_LIMIT: Duration = Duration::from_secs(4);
+
+/// For how many readers there is room from the start; more than a machine has ports for.
+const ROOM: usize = 1 << 20;
 
 /// How a running server is told to stop.
 #[derive(Clone, Debug, Default)]
@@ -77,6 +81,7 @@ pub async fn run(
     signals: Signals,
     announce: &mut (dyn FnMut(&Banner) + Send),
 ) -> Result<(), Error> {
+    descriptors::raise_limit();
     // The address first: a second server fails before it touches anything.
     let failed = |source| Error::Listen { address: settings.listen, source };
     let bind = || http::serve::bind(settings.listen).map_err(failed);
@@ -224,6 +229,7 @@ fn start_engine(settings: &Settings, store: &Store) -> Result<Option<Arc<Engine>
     }
     let options = fanout::Options {
         shards: std::thread::available_parallelism().map_or(1, usize::from),
+        room: descriptors::raise_limit().min(ROOM),
         keep_alive: settings.keep_alive,
         stall: settings.stall_timeout,
         drain: http::stream::DRAIN,

@@ -292,23 +292,17 @@ impl Log {
         inner.look(after, EventId::MAX).map(|start| join(inner.entries.range(start..)))
     }
 
-    /// Puts the events after `after` into a list that may be used again, at most so many, of together
-    /// at most so many bytes unless the first has more: for readers who are served without followers.
-    pub fn collect(
-        &self,
-        after: EventId,
-        most: usize,
-        most_bytes: usize,
-        into: &mut Vec<Event>,
-    ) -> Look<()> {
+    /// Puts the events after `after` into a list that may be used again, of together at most so many
+    /// bytes unless the first has more: for readers who are served without followers.
+    pub fn collect(&self, after: EventId, most_bytes: usize, into: &mut Vec<Event>) -> Look<()> {
         let inner = self.lock();
         inner.look(after, EventId::MAX).map(|start| {
             let mut bytes = 0;
-            for event in inner.entries.range(start..).take(most) {
-                if bytes > 0 && bytes + event.frame.chunk().len() > most_bytes {
+            for event in inner.entries.range(start..) {
+                bytes += event.frame.chunk().len();
+                if bytes > most_bytes && bytes > event.frame.chunk().len() {
                     break;
                 }
-                bytes += event.frame.chunk().len();
                 into.push(event.clone());
             }
         })

@@ -21,7 +21,7 @@ use Row::{LeftToRight, Neighbours};
 
 /// The layers from the top of the list down.
 const LAYERS: &[Row] = &[
-    Neighbours(&["telemetry", "backoff", "nearest", "event"]),
+    Neighbours(&["telemetry", "backoff", "descriptors", "nearest", "event"]),
     Neighbours(&["job"]),
     Neighbours(&["db", "artifact", "provider", "catalog"]),
     LeftToRight(&["credits", "store", "queue"]),
@@ -35,7 +35,7 @@ const LAYERS: &[Row] = &[
 const BESIDE: &[(&str, &[&str])] = &[
     ("client", &["event", "backoff"]),
     ("simulator", &["telemetry", "backoff", "event"]),
-    ("loadtest", &["telemetry", "backoff", "event", "client", "simulator"]),
+    ("loadtest", &["telemetry", "backoff", "descriptors", "event", "client", "simulator"]),
 ];
 
 /// The one module that knows everything.

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::hand::{Hand, WAKE};
 use super::plan::{Command, Outcome, Plan, Status};
+use crate::descriptors;
 use crate::loadtest::system;
 
 /// The command of this program that runs such a process.
@@ -40,7 +41,7 @@ pub(super) fn command() -> io::Result<Program> {
 /// # Errors
 /// When what it is told makes no sense, nobody listens, or the system fails.
 pub(in crate::loadtest) fn run() -> io::Result<()> {
-    system::raise_descriptor_limit();
+    descriptors::raise_limit();
     let mut lines = BufReader::new(io::stdin()).lines();
     let first = lines.next().ok_or(io::ErrorKind::UnexpectedEof)??;
     let plan: Plan = serde_json::from_str(&first)?;

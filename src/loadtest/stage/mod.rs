@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use crate::descriptors;
+
 use super::adapter::{Jobs, Wish};
 use super::crowd::Crew;
 use super::publish::{Content, Publisher, Script};
@@ -51,7 +53,7 @@ impl<'a> Stage<'a> {
     ) -> Result<Self, LoadError> {
         screen.phase("setting up", 0);
         let recording = read_recording(order)?;
-        let descriptors = system::raise_descriptor_limit();
+        let descriptors = descriptors::raise_limit();
         let server = Server::of(order)?;
         if let Some(core) = order.client_core {
             system::pin(core).map_err(|error| LoadError::setup("the client's core", &error))?;

@@ -5,9 +5,9 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use super::{LoadError, Stage};
+use crate::descriptors;
 use crate::loadtest::crowd::{Command, Crew, Outcome, Plan, Status};
 use crate::loadtest::measure::Windows;
-use crate::loadtest::system;
 
 /// Descriptors that a process needs besides its readers'.
 const SPARE_DESCRIPTORS: usize = 200;
@@ -29,7 +29,7 @@ impl Stage<'_> {
             slow,
             core: self.order.client_core,
         };
-        let room = system::raise_descriptor_limit().saturating_sub(SPARE_DESCRIPTORS).max(1);
+        let room = descriptors::raise_limit().saturating_sub(SPARE_DESCRIPTORS).max(1);
         let needed = (readers as usize + self.jobs.ways.len()).div_ceil(room);
         let needed = u32::try_from(needed).unwrap_or(u32::MAX);
         let processes = self.order.processes.unwrap_or(needed);

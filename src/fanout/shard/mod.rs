@@ -1,0 +1,191 @@
+//! A shard: one thread, one readiness loop, a table of readers.
+
+mod behind;
+mod line;
+mod news;
+mod time;
+
+use std::io;
+use std::mem;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token, Waker};
+use slab::Slab;
+
+use crate::event::frame::chunk;
+
+use super::batch::Batch;
+use super::bell::{Bell, Inbox};
+use super::fetch::Fetcher;
+use super::reader::{BEHIND, Reader, State, row_number};
+use super::wheel::{Key, Wheel};
+use super::{Handover, Options};
+
+use line::Lines;
+use time::{DRAIN_STEP, later};
+
+/// What the bell is called among the sockets.
+const BELL: Token = Token(usize::MAX);
+
+/// How many sockets are told of at a time.
+const EVENTS: usize = 1024;
+
+/// What a thread of the engine works with.
+#[derive(Debug)]
+pub(super) struct Shard {
+    place: u32,
+    options: Options,
+    fetcher: Fetcher,
+    poll: Poll,
+    bell: Arc<Bell>,
+    readers: Slab<Reader>,
+    lines: Lines,
+    wheel: Wheel,
+    /// The zero of the shard's clock.
+    start: Instant,
+    /// How many readers there ever were: no two have the same turn.
+    turns: u32,
+    /// Readers that have had their turn and could take more.
+    again: Vec<Key>,
+    places_at: Instant,
+    drain_from: Option<Instant>,
+    batch: Batch,
+    /// The keep-alives, as a comment, as an event.
+    keep_alives: [Bytes; 2],
+}
+
+impl Shard {
+    pub(super) fn new(place: u32, options: Options, fetcher: Fetcher) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let bell = Arc::new(Bell::new(Waker::new(poll.registry(), BELL)?));
+        let start = Instant::now();
+        Ok(Self {
+            place,
+            fetcher,
+            poll,
+            bell,
+            // Memory that nobody has written to yet costs nothing, and rows that move do.
+            readers: Slab::with_capacity(options.room / options.shards.max(1)),
+            lines: Lines::default(),
+            wheel: Wheel::new(options.keep_alive, start),
+            start,
+            turns: 0,
+            again: Vec::new(),
+            places_at: start,
+            drain_from: None,
+            batch: Batch::default(),
+            keep_alives: [false, true].map(|as_event| chunk(&options.words.keep_alive(as_event))),
+            options,
+        })
+    }
+
+    pub(super) fn bell(&self) -> Arc<Bell> {
+        Arc::clone(&self.bell)
+    }
+
+    /// Serves until the bell says that it is over.
+    pub(super) fn run(mut self) {
+        let mut events = Events::with_capacity(EVENTS);
+        let mut inbox = Inbox::default();
+        while !self.bell.is_stopping() {
+            if let Err(error) = self.poll.poll(&mut events, Some(self.patience()))
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                tracing::error!(%error, "a shard cannot wait for its sockets");
+                return;
+            }
+            self.bell.take(&mut inbox);
+            inbox.grown.drain(..).for_each(|log| self.grow(&log));
+            inbox.adopted.drain(..).for_each(|handover| self.adopt(handover));
+            inbox.fetched.drain(..).for_each(|fetched| self.take_page(fetched));
+            events.iter().filter(|event| event.token() != BELL).for_each(|event| self.heed(event));
+            mem::take(&mut self.again).into_iter().for_each(|key| self.resume(key));
+            self.keep_time(Instant::now());
+        }
+    }
+
+    /// How long the shard may sleep.
+    fn patience(&self) -> Duration {
+        if !self.again.is_empty() {
+            return Duration::ZERO;
+        }
+        let until_due = self.wheel.due_at().saturating_duration_since(Instant::now());
+        // At least a millisecond, which is what the system counts in.
+        let until_due = until_due.max(Duration::from_millis(1));
+        if self.drain_from.is_some() { until_due.min(DRAIN_STEP) } else { until_due }
+    }
+
+    fn clock(&self) -> u32 {
+        self.clock_at(Instant::now())
+    }
+
+    /// A time in milliseconds of the shard's clock, which goes for 49 days; a stream lasts hours.
+    #[expect(clippy::cast_possible_truncation, reason = "the clock wraps, and differences do not")]
+    fn clock_at(&self, at: Instant) -> u32 {
+        at.saturating_duration_since(self.start).as_millis() as u32
+    }
+
+    // ── Coming and going ──
+
+    fn adopt(&mut self, handover: Handover) {
+        let Handover { socket, log, after, keep_alive_as_event, ends_at } = handover;
+        self.turns = self.turns.wrapping_add(1);
+        let reader = Reader {
+            socket: TcpStream::from_std(socket),
+            line: self.lines.join(&log, self.place),
+            seat: BEHIND,
+            turn: self.turns,
+            spoke: self.clock(),
+            ends: self.clock_at(ends_at),
+            state: State { hears_events_only: keep_alive_as_event, ..State::default() },
+            position: after,
+            rest: None,
+        };
+        let row = self.readers.insert(reader);
+        let reader = &mut self.readers[row];
+        // Edges only, of both kinds, registered once: a reader that falls behind costs no call.
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if let Err(error) = self.poll.registry().register(&mut reader.socket, Token(row), interest)
+        {
+            tracing::debug!(%error, "a stream cannot be taken over");
+            return self.remove(row);
+        }
+        let key = Key { row: row_number(row), turn: reader.turn };
+        self.wheel.set(key, Instant::now() + self.options.keep_alive);
+        self.push_on(row);
+    }
+
+    fn remove(&mut self, row: usize) {
+        self.stand_up(row);
+        let mut reader = self.readers.remove(row);
+        // Closing would do it as well; what fails here is gone already.
+        drop(self.poll.registry().deregister(&mut reader.socket));
+        self.bell.forget_reader();
+        self.lines.leave(reader.line, self.place);
+    }
+
+    /// Takes a reader out of those who are live; it keeps its place in the log.
+    fn stand_up(&mut self, row: usize) {
+        let reader = &mut self.readers[row];
+        let seat = mem::replace(&mut reader.seat, BEHIND);
+        if seat == BEHIND {
+            return;
+        }
+        let line = &mut self.lines[reader.line];
+        reader.position = line.tail;
+        reader.spoke = later(reader.spoke, line.spoke);
+        line.live.swap_remove(seat as usize);
+        if let Some(&moved) = line.live.get(seat as usize) {
+            self.readers[moved as usize].seat = seat;
+        }
+    }
+
+    /// The row of a reader that is still there.
+    fn row(&self, key: Key) -> Option<usize> {
+        let row = key.row as usize;
+        self.readers.get(row).is_some_and(|reader| reader.turn == key.turn).then_some(row)
+    }
+}

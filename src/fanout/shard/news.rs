@@ -1,0 +1,73 @@
+//! What happens when a log grows.
+
+use std::mem;
+use std::sync::Arc;
+
+use crate::fanout::batch::Batch;
+use crate::fanout::outlet::{self, Written};
+use crate::store::{Log, Look};
+
+use super::Shard;
+
+impl Shard {
+    pub(super) fn grow(&mut self, log: &Arc<Log>) {
+        log.looked(self.place);
+        if let Some(line) = self.lines.of(log) {
+            self.advance(line);
+        }
+    }
+
+    /// Gives those who are live everything up to the log's end.
+    pub(super) fn advance(&mut self, line: u32) {
+        let mut batch = mem::take(&mut self.batch);
+        while self.lines.contains(line) && !self.lines[line].live.is_empty() {
+            let look = batch.fill(&self.lines[line].log, self.lines[line].tail);
+            match look {
+                Look::Found(()) => self.hand_round(line, &batch),
+                Look::Nothing { ended: false } => break,
+                Look::Nothing { ended: true } | Look::Stored { .. } => {
+                    // The readers look at the log for themselves, with the shard's batch.
+                    batch.clear();
+                    self.batch = batch;
+                    return self.send_away(line);
+                }
+            }
+        }
+        batch.clear();
+        self.batch = batch;
+    }
+
+    /// Writes some events to everybody who is live.
+    fn hand_round(&mut self, line: u32, batch: &Batch) {
+        let bytes = batch.bytes();
+        let now = self.clock();
+        let mut seat = self.lines[line].live.len();
+        while seat > 0 {
+            // From the end: whoever stands up is replaced by one who has been served.
+            seat -= 1;
+            let row = self.lines[line].live[seat] as usize;
+            match outlet::write(&self.readers[row].socket, bytes) {
+                Written::Whole => {}
+                Written::Part(sent) => {
+                    self.stand_up(row);
+                    self.readers[row].note_part(batch, sent, now);
+                }
+                Written::Broken => self.remove(row),
+            }
+        }
+        if self.lines.contains(line)
+            && let Some(last) = batch.last()
+        {
+            self.lines[line].tail = last;
+            self.lines[line].spoke = now;
+        }
+    }
+
+    /// The log is over, or its newest events are in the database only: each reader for itself.
+    fn send_away(&mut self, line: u32) {
+        for row in self.lines[line].live.clone() {
+            self.stand_up(row as usize);
+            self.push_on(row as usize);
+        }
+    }
+}
