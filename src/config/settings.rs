@@ -327,11 +327,11 @@ settings! {
         flag: Some("keep-alive"), env: "TAILWATER_KEEP_ALIVE",
         default: "5s", form: Time(SECOND, Duration::from_millis(100)..=Duration::from_secs(15)),
     }
-    /// What serves the streams of a job: 'hyper', a task for each, or 'fanout', threads that each serve
-    /// thousands of readers.
+    /// What serves the streams of a job: 'fanout', threads that each serve thousands of readers, or
+    /// 'hyper', a task for each reader.
     engine: Engine {
         flag: Some("engine"), env: "TAILWATER_ENGINE",
-        default: "hyper", form: EngineName,
+        default: "fanout", form: EngineName,
     }
     /// After how long a reader that takes no byte is closed, in seconds, 1 s to 1 h.
     stall_timeout: Duration {

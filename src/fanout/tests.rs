@@ -280,8 +280,12 @@ async fn a_reader_that_never_reads_is_closed_and_holds_nobody_up() {
     let _never = rig.join(EventId::ZERO);
     let mut reads = rig.join(EventId::ZERO);
     let text = "x".repeat(20_000);
-    let ids: Vec<_> = (0..400).map(|_| rig.append(&text).get()).collect();
-    assert_eq!(reads.ids(400, 64 << 10), ids);
+    for _ in 0..400 {
+        // One at a time: whoever reads is never behind, however busy the machine is.
+        let id = rig.append(&text).get();
+        assert_eq!(reads.ids(1, 64 << 10), [id]);
+        reads.body.clear();
+    }
     rig.readers(1).await;
     rig.close().await;
 }

@@ -42,6 +42,7 @@ pub fn client() -> reqwest::Client {
 fn engine() -> Engine {
     match std::env::var("TAILWATER_ENGINE").as_deref() {
         Ok("fanout") => Engine::Fanout,
+        Ok("hyper") => Engine::Hyper,
         _ => Settings::default().engine,
     }
 }
