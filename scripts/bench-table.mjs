@@ -27,6 +27,21 @@ const FIGURES = {
     'fanout-closed': [COST, ...LATENCY, RATE, ['answer_p50_ms', 'event answered p50', 'ms', 2]],
     idle: [MEMORY, ['idle_cpu_us', 'server CPU per reader and second', 'µs', 2], CONNECT],
     storm: [['caught_up_s', 'all back and caught up in', 's', 2], COST, CONNECT],
+    'many-jobs': [COST, ...LATENCY],
+    slow: [
+        ['memory_grown_mb', 'memory grown beside slow readers', 'MB', 2],
+        ['slow_p99_ratio', 'p99 beside slow readers / without', '', 2],
+        COST,
+    ],
+    held: [
+        ['memory_1800_mb', 'memory with 1,800 readers', 'MB', 1],
+        ['memory_7200_mb', 'with 7,200', 'MB', 1],
+        ['memory_12600_mb', 'with 12,600', 'MB', 1],
+        ['memory_18000_mb', 'with 18,000', 'MB', 1],
+        ['memory_after_mb', 'after five minutes', 'MB', 1],
+        MEMORY,
+        ...LATENCY,
+    ],
     replay: [
         ['memory_mb_per_second', 'read from memory', 'MB/s', 0],
         ['memory_cpu_ms_per_mb', 'server CPU per MB', 'ms', 2],
@@ -99,6 +114,64 @@ function table(scenario, command) {
     return text.join('\n');
 }
 
+// The targets: what is asked, the figure of a round, its unit and decimals, and what meets it. A
+// figure gets the round's reports of its server and of the limit, by scenario.
+const ratio = (scenario, key) => (own, limit) => own(scenario, key) / limit(scenario, key);
+const plain = (scenario, key) => (own) => own(scenario, key);
+// A keep-alive is one write in five seconds; what a write takes with as many sockets, the limit says.
+const keptAlive = (own, limit) => own('idle', 'idle_cpu_us') / (limit('fanout-10k', 'server_cpu_us') / 5);
+const TARGETS = [
+    ['`fanout`: CPU per delivery ≤ 1.05 × limit, gate 1.15', ratio('fanout', 'server_cpu_us'), '×', 2, (n) => n <= 1.05],
+    ['`fanout` as fast as answered: ≤ 0.15 × limit', ratio('fanout-closed', 'server_cpu_us'), '×', 2, (n) => n <= 0.15],
+    ['`fanout`, 10,000 readers: ≤ 1.15 × limit', ratio('fanout-10k', 'server_cpu_us'), '×', 2, (n) => n <= 1.15],
+    ['`idle`: memory per reader ≤ 256 B', plain('idle', 'memory_per_reader_bytes'), 'B', 0, (n) => n <= 256],
+    ['`idle`: CPU ≤ 1.5 × a write in 5 s', keptAlive, '×', 2, (n) => n <= 1.5],
+    ['`many-jobs`: p99 < 5 ms', plain('many-jobs', 'latency_p99_ms'), 'ms', 1, (n) => n < 5],
+    ['`many-jobs`: CPU per event ≤ 2 × limit', ratio('many-jobs', 'server_cpu_us'), '×', 2, (n) => n <= 2],
+    ['10,000 readers connect in < 0.6 s', plain('fanout-10k', 'connect_s'), 's', 2, (n) => n < 0.6],
+    ['`storm`: 10,000 back in < 2 s', plain('storm', 'caught_up_s'), 's', 2, (n) => n < 2],
+    ['`replay`: ≥ 0.8 × the limit, a loop of writes', ratio('replay', 'memory_mb_per_second'), '×', 2, (n) => n >= 0.8],
+    ['`slow`: memory grows by 0 beyond the log', plain('slow', 'memory_grown_mb'), 'MB', 2, (n) => n < 1],
+    ['`slow`: p99 of the others within 10 %', plain('slow', 'slow_p99_ratio'), '×', 2, (n) => n <= 1.1],
+    ['18,000 readers for 5 minutes: memory per reader', plain('held', 'memory_per_reader_bytes'), 'B', 0, (n) => n <= 256],
+];
+
+/** A target's figure on one server: the median of the rounds. */
+function measured(adapter, figure) {
+    const byRound = new Map();
+    for (const scenario of Object.keys(FIGURES)) {
+        for (const [round, report] of reports(scenario, adapter)) {
+            byRound.set(round, (byRound.get(round) ?? new Map()).set(scenario, report));
+        }
+    }
+    const limits = new Map();
+    for (const scenario of Object.keys(FIGURES)) {
+        for (const [round, report] of reports(scenario, 'limit')) limits.set(`${round} ${scenario}`, report);
+    }
+    const numbers = [];
+    for (const [round, own] of byRound) {
+        const look = (report, key) => report?.figures.find((figure) => figure.key === key)?.value ?? NaN;
+        const value = figure((scenario, key) => look(own.get(scenario), key),
+            (scenario, key) => look(limits.get(`${round} ${scenario}`), key));
+        if (Number.isFinite(value)) numbers.push(value);
+    }
+    return numbers.length > 0 ? median(numbers) : undefined;
+}
+
+function targets() {
+    const servers = ADAPTERS.filter((adapter) => adapter !== 'limit');
+    const text = ['### Targets', '', `| | ${servers.join(' | ')} | |`, `| --- |${' --- |'.repeat(servers.length + 1)}`];
+    for (const [name, figure, unit, decimals, meets] of TARGETS) {
+        const seen = servers.map((server) => measured(server, figure));
+        if (seen.every((number) => number === undefined)) continue;
+        const cells = seen.map((number) => number === undefined ? '–' : `${number.toLocaleString('en', {
+            minimumFractionDigits: decimals, maximumFractionDigits: decimals })} ${unit}`);
+        const own = seen[servers.indexOf('tailwater')];
+        text.push(`| ${name} | ${cells.join(' | ')} | ${own !== undefined && meets(own) ? 'met' : 'not met'} |`);
+    }
+    return `${text.join('\n')}\n`;
+}
+
 function circumstances() {
     const name = readdirSync(folder).find((name) => name.endsWith('.json'));
     const { machine, started_at } = JSON.parse(readFileSync(join(folder, name), 'utf8'));
@@ -112,7 +185,7 @@ const tables = lines('commands').map((line) => {
     const [scenario, ...command] = line.split(' ');
     return table(scenario, command.join(' '));
 });
-const text = [circumstances(), ...tables].join('\n');
+const text = [circumstances(), targets(), ...tables].join('\n');
 console.log(text);
 if (write === 'yes') {
     const document = readFileSync(DOCUMENT, 'utf8');

@@ -175,6 +175,13 @@ impl Report {
         self.figure("memory_per_reader_bytes", "server memory per reader (slope)", slope, "B");
     }
 
+    /// What the server takes once readers have been kept for a while.
+    #[expect(clippy::cast_precision_loss, reason = "figures for people")]
+    pub(in crate::loadtest) fn memory_after(&mut self, memory: Option<u64>) {
+        let Some(memory) = memory else { return };
+        self.figure("memory_after_mb", "server memory, after that", memory as f64 / 1e6, "MB");
+    }
+
     /// What it took to keep readers that got next to nothing.
     #[expect(clippy::cast_precision_loss, reason = "figures for people")]
     pub(in crate::loadtest) fn idleness(

@@ -48,6 +48,7 @@ fn wait(stage: &mut Stage<'_>) -> Result<(), LoadError> {
     let after = stage.meter();
     let bytes = stage.status().bytes - comments;
     stage.report.idleness(&after, &before, stage.order.readers, bytes);
+    stage.report.memory_after(stage.server.processes.memory());
     let open = stage.status().open;
     stage.report.check_count("every reader is still there", open, u64::from(stage.order.readers));
     Ok(())
