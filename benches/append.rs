@@ -49,7 +49,7 @@ fn text() -> String {
 
 /// What a worker proposes for a piece of text, encoding included.
 fn content(index: u64, text: &str) -> Proposal {
-    let fact = Fact::Content(text.to_owned());
+    let fact = Fact::Content(text.into());
     let payload = Content { index, offset: index * 100, text: text.to_owned(), attempt: 1 };
     let draft = Draft::new(EventType::Content, &payload, now_ms());
     Proposal { attempt: 1, source: Source::Worker, fact, draft, producer: None }

@@ -13,6 +13,7 @@ mod claim;
 mod delivery;
 mod engine;
 mod figures;
+mod ingest;
 mod media_submit;
 mod polls;
 mod process;
@@ -23,9 +24,10 @@ mod start;
 mod studio;
 mod submit;
 
-const ALL: [(&str, fn()); 10] = [
+const ALL: [(&str, fn()); 11] = [
     ("replay", replay::run),
     ("delivery", delivery::run),
+    ("ingest", ingest::run),
     ("submit", submit::run),
     ("readers", readers::run),
     ("start", start::run),

@@ -114,7 +114,7 @@ fn send(address: SocketAddr, method: &str, path: &str, media_type: &str, body: &
 }
 
 /// The JSON of an answer.
-fn receive(mut stream: TcpStream) -> Value {
+pub(crate) fn receive(mut stream: TcpStream) -> Value {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
     let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);

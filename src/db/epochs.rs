@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::SqliteConnection;
-
 use crate::event::EventId;
 
 use super::{Db, DbError, Writer, unsigned};
@@ -68,21 +66,6 @@ impl Writer {
         let last_committed = past.values().copied().max().unwrap_or_default();
         Ok(Epochs { current, last_committed, past })
     }
-}
-
-/// Raises the last committed id of the current epoch, in the transaction of the events. The row is
-/// there, unless the ids ran on into the next epoch's numbers.
-pub(super) async fn raise(tx: &mut SqliteConnection, last: EventId) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "insert into epoch (epoch, started_at, last_id) \
-         values (?, cast(unixepoch('subsec') * 1000 as integer), ?) \
-         on conflict (epoch) do update set last_id = excluded.last_id",
-    )
-    .bind(i64::from(last.epoch()))
-    .bind(last.to_i64())
-    .execute(tx)
-    .await?;
-    Ok(())
 }
 
 impl Db {

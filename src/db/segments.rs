@@ -9,7 +9,7 @@ use crate::event::payload::Progress;
 use crate::event::{Event, EventId, Frame};
 use crate::job::{ArtifactId, Job, JobId, Status, StoredArtifact};
 
-use super::{Db, DbError, artifacts, epochs, signed};
+use super::{Db, DbError, artifacts, signed};
 
 /// Bytes of one event in a segment's marks: id, time, length of the frame.
 const MARK: usize = 8 + 8 + 4;
@@ -83,29 +83,55 @@ impl Segment {
     }
 }
 
-/// Commits nothing: writes the segments and their rows inside the caller's transaction.
+/// Commits nothing: writes the segments and their rows inside the caller's transaction, and raises
+/// the last committed id of the epoch to `last`.
 pub(crate) async fn write(
     tx: &mut SqliteConnection,
     segments: &[Segment],
     last: EventId,
 ) -> Result<(), sqlx::Error> {
     for segment in segments {
-        insert(tx, segment).await?;
+        insert(tx, segment, last).await?;
         project(tx, segment).await?;
     }
-    epochs::raise(tx, last).await
+    Ok(())
 }
 
-async fn insert(tx: &mut SqliteConnection, segment: &Segment) -> Result<(), sqlx::Error> {
+/// What every segment needs, in one trip to the database's thread: a job that makes an event now
+/// and then is committed many times a second. The epoch's row is there, unless the ids ran on into
+/// the next epoch's numbers.
+async fn insert(
+    tx: &mut SqliteConnection,
+    segment: &Segment,
+    last: EventId,
+) -> Result<(), sqlx::Error> {
+    let end = segment.rows.end.map(EventId::to_i64);
+    // Parameters are taken in their order by one statement after the other, so they have no numbers.
     sqlx::query(
         "insert into event_segment (job_id, first_id, last_id, frames, marks) \
-         values (?, ?, ?, ?, ?)",
+         values (?, ?, ?, ?, ?); \
+         update job set last_event_id = ?, updated_at = max(updated_at, ?), \
+         end_event_id = coalesce(?, end_event_id), \
+         ended_at = case when ? is null then ended_at else coalesce(ended_at, ?) end, \
+         told_attempt = coalesce(?, told_attempt) where id = ?; \
+         insert into epoch (epoch, started_at, last_id) \
+         values (?, cast(unixepoch('subsec') * 1000 as integer), ?) \
+         on conflict (epoch) do update set last_id = excluded.last_id",
     )
     .bind(segment.job.as_str())
     .bind(segment.first.to_i64())
     .bind(segment.last.to_i64())
     .bind(segment.frames.as_slice())
     .bind(segment.marks.as_slice())
+    .bind(segment.last.to_i64())
+    .bind(segment.at)
+    .bind(end)
+    .bind(end)
+    .bind(segment.at)
+    .bind(segment.rows.status.map(|(_, attempt)| i64::from(attempt)))
+    .bind(segment.job.as_str())
+    .bind(i64::from(last.epoch()))
+    .bind(last.to_i64())
     .execute(tx)
     .await?;
     Ok(())
@@ -113,7 +139,6 @@ async fn insert(tx: &mut SqliteConnection, segment: &Segment) -> Result<(), sqlx
 
 async fn project(tx: &mut SqliteConnection, segment: &Segment) -> Result<(), sqlx::Error> {
     let rows = &segment.rows;
-    touch(tx, segment).await?;
     if let Some((Status::Running, attempt)) = rows.status {
         start(tx, segment, attempt).await?;
     }
@@ -129,23 +154,6 @@ async fn project(tx: &mut SqliteConnection, segment: &Segment) -> Result<(), sql
     for (producer, seq) in &rows.producers {
         remember_producer(tx, &segment.job, producer, *seq).await?;
     }
-    Ok(())
-}
-
-async fn touch(tx: &mut SqliteConnection, segment: &Segment) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "update job set last_event_id = ?1, updated_at = max(updated_at, ?2), \
-         end_event_id = coalesce(?3, end_event_id), \
-         ended_at = case when ?3 is null then ended_at else coalesce(ended_at, ?2) end, \
-         told_attempt = coalesce(?4, told_attempt) where id = ?5",
-    )
-    .bind(segment.last.to_i64())
-    .bind(segment.at)
-    .bind(segment.rows.end.map(EventId::to_i64))
-    .bind(segment.rows.status.map(|(_, attempt)| i64::from(attempt)))
-    .bind(segment.job.as_str())
-    .execute(tx)
-    .await?;
     Ok(())
 }
 

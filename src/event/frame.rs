@@ -9,14 +9,15 @@
 //!
 //! Everything but the id is known before the id is. A [`Draft`] is therefore encoded outside of
 //! any lock, with room left in front for the id's line; [`Draft::seal`] writes the digits and cuts
-//! the room that was not needed, without copying the event.
+//! the room that was not needed, without copying the event. Drafts of one batch may stand in one
+//! allocation, one behind the other.
 //!
 //! Around the event stands the frame of an HTTP/1.1 chunk (RFC 9112, section 7.1), so that the log
 //! itself is the body of a response, from wherever a reader stands to its end.
 
 use std::sync::OnceLock;
 
-use bytes::Bytes;
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use serde::Serialize;
 
 use super::{EventId, EventType};
@@ -32,12 +33,14 @@ const HEADROOM: usize = SIZE_ROOM + ID_ROOM;
 /// What ends a chunk, and the line of its size.
 const LINE_END: &[u8] = b"\r\n";
 
+/// What ends an event, and with it the chunk around it.
+const END: &[u8] = b"\n\n\r\n";
+
 /// An event that has everything but its id.
 #[derive(Debug)]
 pub struct Draft {
-    kind: EventType,
     at: i64,
-    buffer: Vec<u8>,
+    buffer: BytesMut,
     data_start: usize,
 }
 
@@ -47,17 +50,20 @@ impl Draft {
     /// # Panics
     /// When `payload` is not a struct or map: our payloads are.
     pub fn new<P: Serialize>(kind: EventType, payload: &P, at: i64) -> Self {
-        let mut draft = Self::start(kind, at, 256);
-        serde_json::to_writer(&mut draft.buffer, payload).expect("a payload is plain data");
-        let closed = draft.buffer.pop();
-        assert_eq!(closed, Some(b'}'), "a payload is an object");
-        if draft.buffer.last() != Some(&b'{') {
-            draft.buffer.push(b',');
+        let mut buffer = BytesMut::with_capacity(HEADROOM + 80 + 256);
+        let data_start = begin(&mut buffer, kind.as_str());
+        serde_json::to_writer((&mut buffer).writer(), payload).expect("a payload is plain data");
+        assert_eq!(buffer.last(), Some(&b'}'), "a payload is an object");
+        buffer.truncate(buffer.len() - 1);
+        if buffer.last() != Some(&b'{') {
+            buffer.put_u8(b',');
         }
-        draft.buffer.extend_from_slice(b"\"at\":");
-        draft.buffer.extend_from_slice(itoa::Buffer::new().format(at).as_bytes());
-        draft.buffer.push(b'}');
-        draft.finish()
+        buffer.extend_from_slice(b"\"at\":");
+        buffer.extend_from_slice(itoa::Buffer::new().format(at).as_bytes());
+        buffer.put_u8(b'}');
+        escape_line_separators(&mut buffer, data_start);
+        buffer.extend_from_slice(END);
+        Self { at, buffer, data_start }
     }
 
     /// Encodes an external worker's event: its JSON as it came, on one line.
@@ -66,37 +72,37 @@ impl Draft {
     /// tokens and may become a blank.
     #[must_use]
     pub fn raw(kind: EventType, json: &str, at: i64) -> Self {
-        let mut draft = Self::start(kind, at, json.len());
-        let start = draft.buffer.len();
-        draft.buffer.extend_from_slice(json.as_bytes());
-        for byte in &mut draft.buffer[start..] {
+        let mut room = BytesMut::with_capacity(Self::raw_room(kind.as_str(), json));
+        Self::raw_in(&mut room, kind.as_str(), json, at)
+    }
+
+    /// The same in a room that is empty, of which it leaves the rest to the next one. The room stays
+    /// allocated as long as one of its events lives.
+    #[must_use]
+    pub fn raw_in(room: &mut BytesMut, name: &str, json: &str, at: i64) -> Self {
+        let Some(longer) = without_line_separators(json.as_bytes()) else {
+            return Self::on_one_line(room, name, json.as_bytes(), at);
+        };
+        let mut own = BytesMut::with_capacity(Self::raw_room(name, "") + longer.len());
+        Self::on_one_line(&mut own, name, &longer, at)
+    }
+
+    fn on_one_line(room: &mut BytesMut, name: &str, json: &[u8], at: i64) -> Self {
+        let data_start = begin(room, name);
+        room.extend_from_slice(json);
+        for byte in &mut room[data_start..] {
             if matches!(byte, b'\n' | b'\r') {
                 *byte = b' ';
             }
         }
-        draft.finish()
+        room.extend_from_slice(END);
+        Self { at, buffer: room.split(), data_start }
     }
 
-    fn start(kind: EventType, at: i64, room: usize) -> Self {
-        let mut buffer = Vec::with_capacity(HEADROOM + 80 + room);
-        buffer.resize(HEADROOM, b' ');
-        buffer.extend_from_slice(b"event: ");
-        buffer.extend_from_slice(kind.as_str().as_bytes());
-        buffer.extend_from_slice(b"\ndata: ");
-        let data_start = buffer.len();
-        Self { kind, at, buffer, data_start }
-    }
-
-    fn finish(mut self) -> Self {
-        escape_line_separators(&mut self.buffer, self.data_start);
-        self.buffer.extend_from_slice(b"\n\n");
-        self
-    }
-
-    /// What the event is about.
+    /// How much of a room such an event takes; one that has to be escaped takes none.
     #[must_use]
-    pub const fn kind(&self) -> &EventType {
-        &self.kind
+    pub const fn raw_room(name: &str, json: &str) -> usize {
+        HEADROOM + NAME_LINE.len() + name.len() + DATA_LINE.len() + json.len() + END.len()
     }
 
     /// When it was made, in UTC milliseconds.
@@ -108,12 +114,12 @@ impl Draft {
     /// The JSON of the event.
     #[must_use]
     pub fn data(&self) -> &[u8] {
-        &self.buffer[self.data_start..self.buffer.len() - 2]
+        &self.buffer[self.data_start..self.buffer.len() - END.len()]
     }
 
     /// How many bytes the event takes on the wire at most.
     #[must_use]
-    pub const fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.buffer.len()
     }
 
@@ -132,12 +138,14 @@ impl Draft {
         self.buffer[start..start + 4].copy_from_slice(b"id: ");
         self.buffer[start + 4..HEADROOM - 1].copy_from_slice(digits);
         self.buffer[HEADROOM - 1] = b'\n';
-        let size = chunk_size(self.buffer.len() - start);
+        let (size, size_start) = chunk_size(self.buffer.len() - start - LINE_END.len());
+        let size = &size[size_start..];
         let chunk_start = start - size.len();
-        self.buffer[chunk_start..start].copy_from_slice(&size);
-        self.buffer.extend_from_slice(LINE_END);
+        self.buffer[chunk_start..start].copy_from_slice(size);
+        let mut chunk = self.buffer.freeze();
+        chunk.advance(chunk_start);
         Frame {
-            chunk: Bytes::from(self.buffer).slice(chunk_start..),
+            chunk,
             start: u8::try_from(size.len()).expect("a size has at most ten bytes"),
             data_start: u32::try_from(self.data_start - start).expect("a name has 64 bytes"),
             envelope: OnceLock::new(),
@@ -145,9 +153,29 @@ impl Draft {
     }
 }
 
-/// Writes U+0085, U+2028 and U+2029 as JSON escapes. They end no line of a stream, but clients
-/// exist that split text at them, and to those an event would come in pieces.
-fn escape_line_separators(buffer: &mut Vec<u8>, from: usize) {
+const NAME_LINE: &[u8] = b"event: ";
+
+const DATA_LINE: &[u8] = b"\ndata: ";
+
+/// Writes what stands before the data, with room for the id; gives where the data begins.
+fn begin(buffer: &mut BytesMut, name: &str) -> usize {
+    buffer.put_bytes(b' ', HEADROOM);
+    buffer.extend_from_slice(NAME_LINE);
+    buffer.extend_from_slice(name.as_bytes());
+    buffer.extend_from_slice(DATA_LINE);
+    buffer.len()
+}
+
+fn escape_line_separators(buffer: &mut BytesMut, data_start: usize) {
+    if let Some(data) = without_line_separators(&buffer[data_start..]) {
+        buffer.truncate(data_start);
+        buffer.extend_from_slice(&data);
+    }
+}
+
+/// The data with U+0085, U+2028 and U+2029 as JSON escapes, if it has any. They end no line of a
+/// stream, but clients exist that split text at them, and to those an event would come in pieces.
+fn without_line_separators(data: &[u8]) -> Option<Vec<u8>> {
     let hit = |rest: &[u8]| -> Option<(usize, usize, &'static [u8])> {
         memchr::memchr2_iter(0xC2, 0xE2, rest).find_map(|at| match rest[at..] {
             [0xC2, 0x85, ..] => Some((at, 2, br"\u0085".as_slice())),
@@ -156,28 +184,36 @@ fn escape_line_separators(buffer: &mut Vec<u8>, from: usize) {
             _ => None,
         })
     };
-    if hit(&buffer[from..]).is_none() {
-        return;
-    }
-    let source = buffer.split_off(from);
-    let mut rest = source.as_slice();
+    hit(data)?;
+    let mut escaped = Vec::with_capacity(data.len() + 64);
+    let mut rest = data;
     while let Some((at, length, escape)) = hit(rest) {
-        buffer.extend_from_slice(&rest[..at]);
-        buffer.extend_from_slice(escape);
+        escaped.extend_from_slice(&rest[..at]);
+        escaped.extend_from_slice(escape);
         rest = &rest[at + length..];
     }
-    buffer.extend_from_slice(rest);
+    escaped.extend_from_slice(rest);
+    Some(escaped)
 }
 
-/// The line that a chunk of so many bytes begins with.
-fn chunk_size(length: usize) -> Vec<u8> {
-    format!("{length:x}\r\n").into_bytes()
+/// The line that a chunk of so many bytes begins with, and where in the array it starts.
+fn chunk_size(length: usize) -> ([u8; SIZE_ROOM], usize) {
+    let mut line = [b'0'; SIZE_ROOM];
+    line[SIZE_ROOM - LINE_END.len()..].copy_from_slice(LINE_END);
+    let (mut at, mut rest) = (SIZE_ROOM - LINE_END.len(), length);
+    while rest > 0 || at == SIZE_ROOM - LINE_END.len() {
+        at -= 1;
+        line[at] = b"0123456789abcdef"[rest % 16];
+        rest /= 16;
+    }
+    (line, at)
 }
 
 /// Some bytes of a body as one HTTP/1.1 chunk.
 #[must_use]
 pub fn chunk(bytes: &[u8]) -> Bytes {
-    [&chunk_size(bytes.len()), bytes, LINE_END].concat().into()
+    let (size, start) = chunk_size(bytes.len());
+    [&size[start..], bytes, LINE_END].concat().into()
 }
 
 /// What ends a body of chunks.
@@ -203,7 +239,7 @@ impl Frame {
         let data = memchr::memmem::find(bytes, b"\ndata: ").ok_or(DamagedFrame)? + 7;
         let whole = bytes.starts_with(b"id: ") && bytes.ends_with(b"\n\n");
         let data_start = u32::try_from(data).ok().filter(|_| whole).ok_or(DamagedFrame)?;
-        let start = chunk_size(bytes.len()).len();
+        let start = SIZE_ROOM - chunk_size(bytes.len()).1;
         let start = u8::try_from(start).map_err(|_| DamagedFrame)?;
         Ok(Self { chunk: chunk(bytes), start, data_start, envelope: OnceLock::new() })
     }
@@ -276,20 +312,20 @@ pub struct DamagedFrame;
 /// # Panics
 /// When `payload` cannot be written as JSON: ours can.
 pub fn control<P: Serialize>(name: &str, id: Option<EventId>, payload: &P) -> Bytes {
-    let mut buffer = Vec::with_capacity(256);
+    let mut buffer = BytesMut::with_capacity(256);
     if let Some(id) = id {
         buffer.extend_from_slice(b"id: ");
         buffer.extend_from_slice(itoa::Buffer::new().format(id.get()).as_bytes());
-        buffer.push(b'\n');
+        buffer.put_u8(b'\n');
     }
     buffer.extend_from_slice(b"event: ");
     buffer.extend_from_slice(name.as_bytes());
     buffer.extend_from_slice(b"\ndata: ");
     let data_start = buffer.len();
-    serde_json::to_writer(&mut buffer, payload).expect("a payload is plain data");
+    serde_json::to_writer((&mut buffer).writer(), payload).expect("a payload is plain data");
     escape_line_separators(&mut buffer, data_start);
     buffer.extend_from_slice(b"\n\n");
-    buffer.into()
+    buffer.freeze()
 }
 
 #[cfg(test)]
@@ -346,6 +382,21 @@ mod tests {
     fn an_empty_payload_still_has_its_time() {
         let frame = sealed(Draft::new(EventType::Canceled, &json!({}), 3), 5);
         assert!(frame.contains("data: {\"at\":3}\n"));
+    }
+
+    #[test]
+    fn drafts_of_one_room_are_as_those_that_stand_alone() {
+        let kind = || EventType::from_producer("x").unwrap();
+        let lines = [r#"{"a":1}"#, "{\"b\":\"\u{2028}\"}", "{}", "{\n\"c\":[]}"];
+        let room = lines.iter().map(|json| Draft::raw_room("x", json)).sum();
+        let mut room = BytesMut::with_capacity(room);
+        let drafts: Vec<_> =
+            lines.iter().map(|json| Draft::raw_in(&mut room, "x", json, 1)).collect();
+        for (json, draft) in lines.iter().zip(drafts) {
+            let alone = Draft::raw(kind(), json, 1);
+            assert_eq!(draft.data(), alone.data());
+            assert_eq!(sealed(draft, 5), sealed(alone, 5));
+        }
     }
 
     #[test]

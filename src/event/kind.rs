@@ -89,7 +89,9 @@ impl EventType {
         Self::from_wire(name).unwrap_or_else(|| Self::Other(EventName(name.into())))
     }
 
-    fn from_wire(name: &str) -> Option<Self> {
+    /// The type of ours with this name.
+    #[must_use]
+    pub fn from_wire(name: &str) -> Option<Self> {
         Some(match name {
             "status" => Self::Status,
             "progress" => Self::Progress,
@@ -118,6 +120,14 @@ pub struct EventName(Arc<str>);
 
 impl EventName {
     fn new(name: &str) -> Result<Self, NameError> {
+        Self::check(name).map(|()| Self(name.into()))
+    }
+
+    /// Whether an external worker may give this name, where it is none of ours.
+    ///
+    /// # Errors
+    /// Says why not.
+    pub fn check(name: &str) -> Result<(), NameError> {
         if RESERVED.contains(&name) {
             return Err(NameError::Reserved);
         }
@@ -127,7 +137,7 @@ impl EventName {
         if !starts || !goes_on || name.len() > NAME_LIMIT {
             return Err(NameError::Malformed);
         }
-        Ok(Self(name.into()))
+        Ok(())
     }
 }
 

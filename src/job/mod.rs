@@ -2,9 +2,11 @@
 
 pub mod id;
 pub mod input;
+pub mod piece;
 pub mod state;
 
 pub use id::{ArtifactId, IdError, JobId, UploadId};
+pub use piece::Piece;
 pub use state::{Fact, State, StoredArtifact};
 
 use std::fmt;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::event::payload::{Artifact, End, Progress};
 
-use super::{ArtifactId, Status};
+use super::{ArtifactId, Piece, Status};
 
 /// The most text, in bytes, that is kept in memory for a snapshot; more keeps its newest part.
 pub const TEXT_LIMIT: usize = 1 << 20;
@@ -23,7 +23,7 @@ pub enum Fact {
     /// The job came further.
     Progress(Progress),
     /// A piece of text.
-    Content(String),
+    Content(Piece),
     /// A file is stored.
     ArtifactReady(Box<StoredArtifact>),
     /// A narration can be played.
@@ -130,7 +130,7 @@ impl State {
             Fact::Progress(progress) => self.progress = progress.clone(),
             Fact::Content(piece) => {
                 if let Some(text) = &mut self.text {
-                    text.push(piece);
+                    text.push(piece.as_str());
                 }
             }
             Fact::ArtifactReady(stored) => {

@@ -199,14 +199,26 @@ impl Store {
         log: &Arc<Log>,
         proposals: impl IntoIterator<Item = Proposal>,
     ) -> Result<Appended, Refusal> {
+        let (appended, refused) = self.append_some(log, proposals);
+        refused.map_or(Ok(appended), Err)
+    }
+
+    /// The same, for those who have to know how many there were before the one that was refused.
+    pub fn append_some(
+        &self,
+        log: &Arc<Log>,
+        proposals: impl IntoIterator<Item = Proposal>,
+    ) -> (Appended, Option<Refusal>) {
         let mut appended = Appended::default();
         let mut refused = None;
         {
             let mut inner = log.lock();
+            let weight = inner.state.weight();
+            let mut cost = 0;
             for proposal in proposals {
                 match accept::accept(&inner.state, &proposal) {
                     Verdict::Admit => {
-                        self.publish(log, &mut inner, proposal);
+                        cost += self.publish(log, &mut inner, proposal);
                         appended.admitted += 1;
                     }
                     Verdict::Ignore => appended.ignored += 1,
@@ -217,6 +229,10 @@ impl Store {
                 }
             }
             appended.last = log.last();
+            if appended.admitted > 0 {
+                inner.used_at = tokio::time::Instant::now();
+                self.count_memory(cost + inner.state.weight().saturating_sub(weight));
+            }
         }
         if appended.admitted > 0 {
             log.wake.notify_waiters();
@@ -225,17 +241,15 @@ impl Store {
                 log.project.wake.notify_waiters();
             }
         }
-        refused.map_or(Ok(appended), Err)
+        (appended, refused)
     }
 
     /// The one step: the id is taken, the frame is in its log and the head is raised under one
-    /// lock. A reader that sees the head sees every event up to it.
-    fn publish(&self, log: &Arc<Log>, inner: &mut LogInner, proposal: Proposal) {
+    /// lock. A reader that sees the head sees every event up to it. Gives what it costs in memory.
+    fn publish(&self, log: &Arc<Log>, inner: &mut LogInner, proposal: Proposal) -> usize {
         let Proposal { fact, draft, producer, source, .. } = proposal;
         let at = draft.at();
-        let before = inner.state.weight();
         note(inner, &fact, producer.as_ref(), at);
-        let grown = inner.state.weight().saturating_sub(before);
         let row = shows_in_rows(source, &fact).then(|| Box::new(fact));
         let cost;
         let was_empty;
@@ -253,13 +267,18 @@ impl Store {
             cost = log.push(inner, event);
             self.shared.head.store(id.get(), Ordering::Release);
         }
-        let limit = self.shared.options.memory_limit;
-        let used = self.shared.memory.fetch_add(cost + grown, Ordering::Relaxed);
-        if used <= limit && used + cost + grown > limit {
-            self.shared.tight.notify_one();
-        }
         if was_empty {
             self.shared.unwritten.notify_one();
+        }
+        cost
+    }
+
+    /// Counts what a log has grown by, and tells retention when that passes the bound.
+    fn count_memory(&self, grown: usize) {
+        let limit = self.shared.options.memory_limit;
+        let used = self.shared.memory.fetch_add(grown, Ordering::Relaxed);
+        if used <= limit && used + grown > limit {
+            self.shared.tight.notify_one();
         }
     }
 
@@ -389,7 +408,6 @@ fn note(inner: &mut LogInner, fact: &Fact, producer: Option<&ProducerSeq>, at: i
         inner.started_at = Some(at);
     }
     inner.state.apply(fact);
-    inner.used_at = tokio::time::Instant::now();
     if let Some(seq) = producer {
         match inner.state.producers.get_mut(&seq.producer) {
             Some(last) => *last = seq.seq,

@@ -145,7 +145,7 @@ impl<'a> Writer<'a> {
         self.words += text.split_whitespace().count() as u64;
         let attempt = self.run.attempt();
         let payload = Content { index, offset, text, attempt };
-        let fact = Fact::Content(payload.text.clone());
+        let fact = Fact::Content(payload.text.as_str().into());
         self.run.append(EventType::Content, fact, &payload).await?;
         let percent = percent(self.words, self.expected_words, self.whole);
         if percent >= self.told_percent + 2 {

@@ -20,13 +20,13 @@ const FIELDS: [&str; 4] = ["type", "data", "producer_seq", "producer"];
 
 /// How deep an event's JSON may nest: deeper than anybody's data, and with the three levels of a
 /// page around it still within what the strictest of the usual parsers takes by default (64).
-const DEPTH_LIMIT: usize = 60;
+pub(super) const DEPTH_LIMIT: usize = 60;
 
 /// The longest name of a producer, in bytes.
-const PRODUCER_LIMIT: usize = 64;
+pub(super) const PRODUCER_LIMIT: usize = 64;
 
 /// What a producer's count stays below, so that every client can read it back.
-const SEQ_LIMIT: u64 = 1 << 53;
+pub(super) const SEQ_LIMIT: u64 = 1 << 53;
 
 /// An event's fields as they come; each is read on its own, so that an error can name it.
 type Fields<'a> = BTreeMap<String, &'a RawValue>;
@@ -133,6 +133,22 @@ impl Incoming<'_> {
     /// What the event says of the job.
     pub(super) async fn fact(&self, store: &Store, log: &Log) -> Result<Fact, Problem> {
         match self.kind {
+            EventType::ArtifactReady => self.artifact(store, log).await,
+            EventType::TtsCompleted => self.narration(log),
+            EventType::Progress
+            | EventType::Content
+            | EventType::Log
+            | EventType::Status
+            | EventType::Completed
+            | EventType::Failed
+            | EventType::Canceled
+            | EventType::Other(_) => self.own_fact(),
+        }
+    }
+
+    /// The same, of an event that needs nothing else to be understood.
+    pub(super) fn own_fact(&self) -> Result<Fact, Problem> {
+        match self.kind {
             EventType::Progress => {
                 if self.object()?["percent"].as_u64().is_none_or(|percent| percent > 100) {
                     return Err(field("/data/percent", "must be a whole number from 0 to 100"));
@@ -140,16 +156,16 @@ impl Incoming<'_> {
                 Ok(Fact::Progress(self.read::<Progress>("'percent'")?))
             }
             EventType::Content => match self.object()?["text"].as_str() {
-                Some(text) => Ok(Fact::Content(text.to_owned())),
+                Some(text) => Ok(Fact::Content(text.into())),
                 None => Err(field("/data/text", "is required and must be a text")),
             },
             EventType::Log => match self.object()?["line"].as_str() {
                 Some(_) => Ok(Fact::Other),
                 None => Err(field("/data/line", "is required and must be a text")),
             },
-            EventType::ArtifactReady => self.artifact(store, log).await,
-            EventType::TtsCompleted => self.narration(log),
-            EventType::Status
+            EventType::ArtifactReady
+            | EventType::TtsCompleted
+            | EventType::Status
             | EventType::Completed
             | EventType::Failed
             | EventType::Canceled

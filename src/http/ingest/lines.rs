@@ -1,12 +1,24 @@
 //! Lines of a body of any length, one at a time.
 
 use axum::body::Body;
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use http_body_util::BodyExt;
 
 use crate::http::{Code, Problem};
 
-/// Reads a body line by line and holds no more than one line of it.
+/// The most lines, and about the most bytes of them, that are taken in one step. With what is said
+/// about each event in its frame, they fit into 64 kB.
+const TOGETHER: (usize, usize) = (256, 48 << 10);
+
+/// One line, without its end.
+#[derive(Debug)]
+pub(super) struct Line {
+    /// From 1.
+    pub(super) number: u64,
+    pub(super) bytes: Bytes,
+}
+
+/// Reads a body line by line and holds no more than what was received at once, or one line.
 #[derive(Debug)]
 pub(super) struct Lines {
     body: Body,
@@ -44,20 +56,44 @@ impl Lines {
         }
     }
 
-    fn take_line(&mut self) -> Result<Option<Bytes>, Problem> {
-        let found = memchr::memchr(b'\n', &self.held[self.searched..]);
-        let length = match found {
-            Some(at) => self.searched + at,
-            None if self.is_over && !self.held.is_empty() => self.held.len(),
-            None => {
-                self.searched = self.held.len();
-                return self.within(self.searched).map(|()| None);
+    /// The next lines that are not blank: the next one, once it is there, with those behind it that
+    /// were received together with it; nothing after the last.
+    pub(super) async fn next_together(&mut self) -> Result<Vec<Line>, Problem> {
+        let mut lines = Vec::new();
+        let Some(first) = self.next().await? else { return Ok(lines) };
+        let mut size = first.len();
+        lines.push(Line { number: self.number, bytes: first });
+        while lines.len() < TOGETHER.0
+            && let Some(length) = self.received_line()
+            && size + length <= TOGETHER.1
+            // What is wrong with a line is told once those before it are taken.
+            && let Ok(Some(bytes)) = self.take_line()
+        {
+            if !bytes.trim_ascii().is_empty() {
+                size += length;
+                lines.push(Line { number: self.number, bytes });
             }
+        }
+        Ok(lines)
+    }
+
+    /// How long the next line is, if its end was received.
+    fn received_line(&mut self) -> Option<usize> {
+        let found = memchr::memchr(b'\n', &self.held[self.searched..]);
+        self.searched = found.map_or(self.held.len(), |at| self.searched + at);
+        found.map(|_| self.searched)
+    }
+
+    fn take_line(&mut self) -> Result<Option<Bytes>, Problem> {
+        let length = match self.received_line() {
+            Some(length) => length,
+            None if self.is_over && !self.held.is_empty() => self.held.len(),
+            None => return self.within(self.held.len()).map(|()| None),
         };
         self.within(length)?;
         let line = self.held.split_to(length).freeze();
         if !self.held.is_empty() {
-            drop(self.held.split_to(1));
+            self.held.advance(1);
         }
         self.searched = 0;
         self.number += 1;

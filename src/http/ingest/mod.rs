@@ -2,6 +2,7 @@
 
 mod line;
 mod lines;
+mod plain;
 mod strict;
 mod upload;
 
@@ -11,10 +12,10 @@ use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
+use bytes::BytesMut;
 use serde_json::json;
 
-use crate::event::EventId;
+use crate::event::{Draft, EventId, now_ms};
 use crate::job::{Kind, Status};
 use crate::queue::Ended;
 use crate::store::{Log, ProducerSeq, Proposal, Refusal, Source};
@@ -24,7 +25,7 @@ use super::segment::Segment;
 use super::{App, Code, Problem, body, cursor};
 
 use line::Incoming;
-use lines::Lines;
+use lines::{Line, Lines};
 
 /// What one request has appended so far.
 #[derive(Debug, Default)]
@@ -37,8 +38,8 @@ struct Progress {
     has_ended: bool,
 }
 
-/// Takes one JSON event (`application/json`) or NDJSON of any length (anything else), line by
-/// line: each is in front of the readers before the next one is read.
+/// Takes one JSON event (`application/json`) or NDJSON of any length (anything else): the lines that
+/// were received together are in front of the readers before the next ones are read.
 ///
 /// # Errors
 /// What is wrong with the first bad line, with how many before it were appended.
@@ -122,24 +123,66 @@ async fn take_lines(
 ) -> Result<(), Problem> {
     let mut lines = Lines::new(body, app.options.event_limit);
     loop {
-        let line = tokio::select! {
+        let received = tokio::select! {
             biased;
-            line = next_line(app, &mut lines) => line,
+            received = next_lines(app, &mut lines) => received,
             problem = interruption(app, log, progress) => Err(problem),
         };
-        let line = line.map_err(|problem| problem.with("line", json!(lines.number() + 1)))?;
-        let Some(line) = line else { return Ok(()) };
-        take(app, log, &line, progress)
-            .await
-            .map_err(|problem| problem.with("line", json!(lines.number())))?;
+        let received =
+            received.map_err(|problem| problem.with("line", json!(lines.number() + 1)))?;
+        if received.is_empty() {
+            return Ok(());
+        }
+        take_received(app, log, &received, progress).await?;
     }
 }
 
-/// The next line, once there is room for it: at its bound the journal stops the reading, and so the
-/// sender, by the window of its connection.
-async fn next_line(app: &App, lines: &mut Lines) -> Result<Option<Bytes>, Problem> {
+/// The next lines, once there is room for them: at its bound the journal stops the reading, and so
+/// the sender, by the window of its connection.
+async fn next_lines(app: &App, lines: &mut Lines) -> Result<Vec<Line>, Problem> {
     app.store.room().await;
-    lines.next().await
+    lines.next_together().await
+}
+
+/// Appends lines, those together that are plain; whatever is not, and whatever is refused, is taken
+/// by itself.
+async fn take_received(
+    app: &App,
+    log: &Arc<Log>,
+    mut lines: &[Line],
+    progress: &mut Progress,
+) -> Result<(), Problem> {
+    loop {
+        lines = &lines[take_plain(app, log, lines, progress)..];
+        let Some((line, rest)) = lines.split_first() else { return Ok(()) };
+        take(app, log, &line.bytes, progress)
+            .await
+            .map_err(|problem| problem.with("line", json!(line.number)))?;
+        lines = rest;
+    }
+}
+
+/// Appends in one step what is plain at the beginning of these lines, to a job that runs; gives how
+/// many lines that were. Their frames share one allocation.
+fn take_plain(app: &App, log: &Arc<Log>, lines: &[Line], progress: &mut Progress) -> usize {
+    let standing = log.standing();
+    if standing.status != Status::Running {
+        return 0;
+    }
+    let plain: Vec<_> = lines.iter().map_while(|line| plain::read(&line.bytes)).collect();
+    let room = plain.iter().map(|event| Draft::raw_room(event.name, event.data)).sum();
+    let mut room = BytesMut::with_capacity(room);
+    let (attempt, source, now) = (standing.attempt, Source::Producer, now_ms());
+    let proposal = |event: plain::Plain<'_>| {
+        let draft = Draft::raw_in(&mut room, event.name, event.data, now);
+        Proposal { attempt, source, fact: event.fact, draft, producer: event.producer }
+    };
+    let proposals: Vec<_> = plain.into_iter().map(proposal).collect();
+    let (appended, _) = app.store.append_some(log, proposals);
+    let taken = appended.admitted + appended.ignored;
+    progress.appended += u64::from(taken);
+    progress.last = appended.last;
+    taken as usize
 }
 
 /// Why nothing more can be taken, once that is so. A producer that is between two lines learns at

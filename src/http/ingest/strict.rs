@@ -4,68 +4,90 @@
 //! surrogate pair (`"\\ud800"`) and a number that no float holds (`1e999`) stop strict parsers, and
 //! one event would then end the stream of every reader that has one (RFC 8259, sections 6 and 8.2).
 
+use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 /// Reads a JSON text as a strict client would, and keeps nothing of it.
 ///
 /// # Errors
 /// What such a client stumbles over.
 pub(super) fn check(json: &str) -> Result<(), serde_json::Error> {
-    serde_json::from_str::<Anything>(json).map(drop)
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    // The parser has a limit of its own.
+    Anything { levels: usize::MAX }.deserialize(&mut deserializer)?;
+    deserializer.end()
 }
 
-/// Any value. Unlike serde's `IgnoredAny` it has texts and numbers decoded.
-struct Anything;
+/// Any value that nests at most so many levels; gives the text, where it is one. Unlike serde's
+/// `IgnoredAny` it has texts and numbers decoded.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Anything {
+    pub(super) levels: usize,
+}
 
-impl<'de> Deserialize<'de> for Anything {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Looker)
+impl Anything {
+    /// What may stand in it, if it is an array or object.
+    pub(super) fn within<E: Error>(self) -> Result<Self, E> {
+        let levels = self.levels.checked_sub(1);
+        levels.map(|levels| Self { levels }).ok_or_else(|| E::custom("it nests too deep"))
     }
 }
 
-struct Looker;
+impl<'de> DeserializeSeed<'de> for Anything {
+    type Value = Option<Cow<'de, str>>;
 
-impl<'de> Visitor<'de> for Looker {
-    type Value = Anything;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Anything {
+    type Value = Option<Cow<'de, str>>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("any JSON")
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Anything, E> {
-        Ok(Anything)
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
     }
 
-    fn visit_bool<E: Error>(self, _: bool) -> Result<Anything, E> {
-        Ok(Anything)
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(None)
     }
 
-    fn visit_u64<E: Error>(self, _: u64) -> Result<Anything, E> {
-        Ok(Anything)
+    fn visit_u64<E: Error>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(None)
     }
 
-    fn visit_i64<E: Error>(self, _: i64) -> Result<Anything, E> {
-        Ok(Anything)
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(None)
     }
 
-    fn visit_f64<E: Error>(self, _: f64) -> Result<Anything, E> {
-        Ok(Anything)
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(None)
     }
 
-    fn visit_str<E: Error>(self, _: &str) -> Result<Anything, E> {
-        Ok(Anything)
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Some(Cow::Borrowed(text)))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Anything, A::Error> {
-        while sequence.next_element::<Anything>()?.is_some() {}
-        Ok(Anything)
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Some(Cow::Owned(text.to_owned())))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Anything, A::Error> {
-        while map.next_entry::<Anything, Anything>()?.is_some() {}
-        Ok(Anything)
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
+        let within = self.within()?;
+        while sequence.next_element_seed(within)?.is_some() {}
+        Ok(None)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let within = self.within()?;
+        while map.next_entry_seed(within, within)?.is_some() {}
+        Ok(None)
     }
 }
 

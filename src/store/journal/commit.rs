@@ -16,16 +16,49 @@ const SEGMENT_BYTES: usize = 64 << 10;
 
 /// Writes a group in one transaction; gives the last event's id, where there are events.
 ///
-/// A change that fails by itself (a constraint, a damaged row) fails alone, behind a savepoint.
-/// Everything else means that the database does not take writes: the caller tries again.
+/// An error that is no refusal means that the database does not take writes: the caller tries
+/// again.
 pub(super) async fn try_commit(
     writer: &mut Writer,
     group: &mut Group,
 ) -> Result<Option<EventId>, sqlx::Error> {
     let last = group.events.last().map(|unwritten| unwritten.event.id);
+    let segments = segments_of(&group.events);
+    match together(writer, group, &segments, last).await {
+        Err(error) if !is_outage(&error) => one_by_one(writer, group, &segments, last).await?,
+        done => done?,
+    }
+    Ok(last)
+}
+
+/// The usual commit: nothing is refused, so nothing has to be taken back by itself.
+async fn together(
+    writer: &mut Writer,
+    group: &mut Group,
+    segments: &[Segment],
+    last: Option<EventId>,
+) -> Result<(), sqlx::Error> {
     let mut tx = writer.begin().await?;
     if let Some(last) = last {
-        write_events(&mut tx, &group.events, last).await?;
+        segments::write(&mut tx, segments, last).await?;
+    }
+    for change in &mut group.changes {
+        change.apply(&mut tx).await?;
+    }
+    tx.commit().await
+}
+
+/// The same where something is refused (a constraint, a damaged row): each behind a savepoint, so
+/// that it fails alone.
+async fn one_by_one(
+    writer: &mut Writer,
+    group: &mut Group,
+    segments: &[Segment],
+    last: Option<EventId>,
+) -> Result<(), sqlx::Error> {
+    let mut tx = writer.begin().await?;
+    if let Some(last) = last {
+        write_events(&mut tx, segments, last).await?;
     }
     let mut refused = Vec::new();
     for (index, change) in group.changes.iter_mut().enumerate() {
@@ -45,24 +78,17 @@ pub(super) async fn try_commit(
         tracing::error!(%error, ?change, "the database refused a change");
         change.fail(JournalError::Refused(error.to_string()));
     }
-    Ok(last)
+    Ok(())
 }
 
-/// Writes all segments at once; when a row refuses (somebody deleted a job by hand), one by one,
-/// so that one job's trouble does not hold everybody's events.
+/// Writes segment by segment, so that one job's trouble (somebody deleted it by hand) does not hold
+/// everybody's events.
 async fn write_events(
     tx: &mut Transaction<'_, Sqlite>,
-    events: &[Unwritten],
+    segments: &[Segment],
     last: EventId,
 ) -> Result<(), sqlx::Error> {
-    let segments = segments_of(events);
-    let mut savepoint = tx.begin().await?;
-    match segments::write(&mut savepoint, &segments, last).await {
-        Ok(()) => return savepoint.commit().await,
-        Err(error) if is_outage(&error) => return Err(error),
-        Err(_) => savepoint.rollback().await?,
-    }
-    for segment in &segments {
+    for segment in segments {
         let mut savepoint = tx.begin().await?;
         match segments::write(&mut savepoint, std::slice::from_ref(segment), last).await {
             Ok(()) => savepoint.commit().await?,
@@ -106,7 +132,10 @@ fn project(segment: &mut Segment, unwritten: &Unwritten) {
         Some(Fact::Content(_) | Fact::Other) | None => {}
     }
     if let Some(seq) = &unwritten.producer {
-        rows.producers.insert(seq.producer.clone(), seq.seq);
+        match rows.producers.get_mut(&seq.producer) {
+            Some(last) => *last = seq.seq,
+            None => drop(rows.producers.insert(seq.producer.clone(), seq.seq)),
+        }
     }
 }
 

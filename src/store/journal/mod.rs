@@ -26,8 +26,11 @@ use super::{Log, ProducerSeq, Store, lock};
 
 use asked::{Asked, Waiting};
 
-/// The most events in one transaction.
+/// From how many events on a transaction is not waited for.
 const GROUP: usize = 1000;
+
+/// The most events in one transaction.
+const LARGEST_GROUP: usize = 4 * GROUP;
 
 /// The most bytes of frames in one transaction.
 const GROUP_BYTES: usize = 4 << 20;
@@ -246,14 +249,14 @@ impl Task {
     fn take_events(&self) -> (Vec<Unwritten>, EventId) {
         let mut tail = lock(&self.store.shared.tail);
         let mut bytes = 0;
-        let count = tail.unwritten.iter().take(GROUP).take_while(|unwritten| {
+        let count = tail.unwritten.iter().take(LARGEST_GROUP).take_while(|unwritten| {
             bytes += unwritten.event.frame.bytes().len();
             bytes <= GROUP_BYTES
         });
         let count = count.count().max(1).min(tail.unwritten.len());
         let events: Vec<_> = tail.unwritten.drain(..count).collect();
-        if tail.unwritten.is_empty() && tail.unwritten.capacity() > 8 * GROUP {
-            tail.unwritten.shrink_to(GROUP);
+        if tail.unwritten.is_empty() && tail.unwritten.capacity() > 8 * LARGEST_GROUP {
+            tail.unwritten.shrink_to(LARGEST_GROUP);
         }
         let through = match events.last() {
             Some(last) if !tail.unwritten.is_empty() => last.event.id,
