@@ -44,6 +44,8 @@ pub struct Log {
     position: AtomicU32,
     /// Wakes the followers; one call per append, whatever their number.
     pub(super) wake: Notify,
+    /// Wakes those who wait for the end and nothing else.
+    pub(super) over: Notify,
     /// The listeners that have readers of this log, a bit each.
     heard_by: AtomicU32,
     /// Of these, the ones that were told of an append and have not looked since.
@@ -162,6 +164,7 @@ impl Log {
             followers: AtomicU32::new(0),
             position: AtomicU32::new(0),
             wake: Notify::new(),
+            over: Notify::new(),
             heard_by: AtomicU32::new(0),
             told: AtomicU32::new(0),
             inner: Mutex::new(Inner {
@@ -225,7 +228,7 @@ impl Log {
     pub async fn ended(&self) -> Status {
         loop {
             // Registered before looking: an end in between is not slept through.
-            let mut woken = pin!(self.wake.notified());
+            let mut woken = pin!(self.over.notified());
             woken.as_mut().enable();
             let standing = self.standing();
             if standing.ended {

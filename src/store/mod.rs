@@ -48,7 +48,7 @@ pub struct Options {
     pub memory_retention: Duration,
     /// How long the events of a finished job stay in the database.
     pub database_retention: Duration,
-    /// How long the journal gathers events before it commits them.
+    /// How long the journal gathers events before it commits them; longer where there are many.
     pub commit_interval: Duration,
 }
 
@@ -211,6 +211,7 @@ impl Store {
     ) -> (Appended, Option<Refusal>) {
         let mut appended = Appended::default();
         let mut refused = None;
+        let ended;
         {
             let mut inner = log.lock();
             let weight = inner.state.weight();
@@ -229,6 +230,7 @@ impl Store {
                 }
             }
             appended.last = log.last();
+            ended = inner.state.end.is_some();
             if appended.admitted > 0 {
                 inner.used_at = tokio::time::Instant::now();
                 self.count_memory(cost + inner.state.weight().saturating_sub(weight));
@@ -237,6 +239,9 @@ impl Store {
         if appended.admitted > 0 {
             log.wake.notify_waiters();
             self.tell_listeners(log);
+            if ended {
+                log.over.notify_waiters();
+            }
             if log.project.followers.load(Ordering::Relaxed) > 0 {
                 log.project.wake.notify_waiters();
             }
@@ -252,22 +257,24 @@ impl Store {
         note(inner, &fact, producer.as_ref(), at);
         let row = shows_in_rows(source, &fact).then(|| Box::new(fact));
         let cost;
-        let was_empty;
+        let (size, bytes, count);
         {
             let mut tail = lock(&self.shared.tail);
             let id = tail.next;
             tail.next = id.next();
             let event = Event { id, at, frame: Arc::new(draft.seal(id)) };
-            was_empty = tail.unwritten.is_empty();
             // Before the journal can see the event, or it could subtract what was not added yet.
-            let size = event.frame.bytes().len();
-            self.shared.unwritten_bytes.fetch_add(size, Ordering::Relaxed);
+            size = event.frame.bytes().len();
+            bytes = self.shared.unwritten_bytes.fetch_add(size, Ordering::Relaxed) + size;
             let (log_too, event_too) = (Arc::clone(log), event.clone());
             tail.unwritten.push_back(Unwritten { log: log_too, event: event_too, row, producer });
+            count = tail.unwritten.len();
             cost = log.push(inner, event);
             self.shared.head.store(id.get(), Ordering::Release);
         }
-        if was_empty {
+        // At the first, and at the one that makes it enough: the journal looks by itself then.
+        let is_enough = journal::is_enough;
+        if count == 1 || (is_enough(count, bytes) && !is_enough(count - 1, bytes - size)) {
             self.shared.unwritten.notify_one();
         }
         cost

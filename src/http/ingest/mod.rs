@@ -6,6 +6,7 @@ mod plain;
 mod strict;
 mod upload;
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -122,11 +123,19 @@ async fn take_lines(
     progress: &mut Progress,
 ) -> Result<(), Problem> {
     let mut lines = Lines::new(body, app.options.event_limit);
+    // Once for all lines: to begin to wait costs more than an event does.
+    let mut drains = pin!(app.draining.cancelled());
+    let mut ends = pin!(log.ended());
     loop {
         let received = tokio::select! {
             biased;
             received = next_lines(app, &mut lines) => received,
-            problem = interruption(app, log, progress) => Err(problem),
+            // A producer that is between two lines does not keep a server from going down.
+            () = &mut drains => Err(draining()),
+            // It learns at once that its job was canceled; and one that is gone without a word costs
+            // nothing once its job has failed for its silence. A request that has ended the job
+            // itself, or repeats what an ended job knows, is read on.
+            status = &mut ends, if !progress.has_ended => Err(Refusal::Ended(status).into()),
         };
         let received =
             received.map_err(|problem| problem.with("line", json!(lines.number() + 1)))?;
@@ -183,17 +192,6 @@ fn take_plain(app: &App, log: &Arc<Log>, lines: &[Line], progress: &mut Progress
     progress.appended += u64::from(taken);
     progress.last = appended.last;
     taken as usize
-}
-
-/// Why nothing more can be taken, once that is so. A producer that is between two lines learns at
-/// once that its job was canceled, one that is gone without a word costs nothing once its job has
-/// failed for its silence, and none keeps a server from going down.
-async fn interruption(app: &App, log: &Log, progress: &Progress) -> Problem {
-    tokio::select! {
-        () = app.draining.cancelled() => draining(),
-        // A request that has ended the job itself, or repeats what an ended job knows, is read on.
-        status = log.ended(), if !progress.has_ended => Refusal::Ended(status).into(),
-    }
 }
 
 fn draining() -> Problem {

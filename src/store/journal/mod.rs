@@ -1,8 +1,8 @@
 //! The write-behind: commits events to the database in groups, after readers have them.
 //!
-//! One task owns the writing connection. It gathers events for a few milliseconds, or until there
-//! are a thousand, or until somebody waits for a [`Change`], and commits them in one transaction
-//! with the rows that they project. Ids are committed in contiguous ranges, so that "durable
+//! One task owns the writing connection. It gathers events for some milliseconds, the longer the more
+//! a commit takes, or until there is enough for a transaction, or until somebody waits for it, and
+//! commits them in one transaction with the rows that they project. Ids are committed in contiguous ranges, so that "durable
 //! through" is one number. While the database is down it keeps what it has and tries again.
 
 mod asked;
@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use sqlx::SqliteConnection;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -26,14 +27,20 @@ use super::{Log, ProducerSeq, Store, lock};
 
 use asked::{Asked, Waiting};
 
-/// From how many events on a transaction is not waited for.
-const GROUP: usize = 1000;
-
 /// The most events in one transaction.
-const LARGEST_GROUP: usize = 4 * GROUP;
+const GROUP: usize = 8192;
 
 /// The most bytes of frames in one transaction.
 const GROUP_BYTES: usize = 4 << 20;
+
+/// Which part of the time goes into commits while nobody waits for one: a fifth.
+const SHARE: u32 = 5;
+
+/// How long there is between the beginnings of two commits at least, whatever they take.
+const SHORTEST_PACE: Duration = Duration::from_millis(25);
+
+/// How long at most.
+const LONGEST_PACE: Duration = Duration::from_millis(200);
 
 /// How a database that takes no writes is tried again, for ever.
 const RETRY: Policy =
@@ -112,17 +119,18 @@ impl Journal {
         *self.durable.borrow()
     }
 
-    /// Waits until an event is committed.
+    /// Has everything up to an event committed, now.
     ///
     /// # Errors
     /// [`JournalError::Stopped`] when the journal ended before.
     ///
     /// # Cancel safety
-    /// Safe: it only waits.
+    /// Safe: the commit goes on without whoever waited.
     pub async fn wait_durable(&self, id: EventId) -> Result<(), JournalError> {
-        let mut durable = self.durable.clone();
-        let done = durable.wait_for(|durable| *durable >= id).await;
-        done.map(drop).map_err(|_| JournalError::Stopped)
+        if self.durable_through() >= id {
+            return Ok(());
+        }
+        self.change_after(id, Nothing).await
     }
 
     /// How the database is doing.
@@ -169,6 +177,22 @@ impl Journal {
     }
 }
 
+/// What somebody asks for who waits for events and changes nothing.
+struct Nothing;
+
+impl Change for Nothing {
+    type Outcome = ();
+
+    async fn apply(&self, _: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        Ok(())
+    }
+}
+
+/// Whether so much is enough for a transaction.
+pub(super) const fn is_enough(events: usize, bytes: usize) -> bool {
+    events >= GROUP || bytes >= GROUP_BYTES
+}
+
 /// What is committed together.
 #[derive(Debug, Default)]
 struct Group {
@@ -183,16 +207,22 @@ struct Task {
     feed: Feed,
     /// Changes whose barrier is not committed yet.
     waiting: VecDeque<Box<dyn Waiting>>,
+    /// Before when the next commit is not begun by itself.
+    rests_until: Instant,
 }
 
 impl Store {
     /// Writes until it is told to stop and everything is written.
     pub async fn run_journal(self, writer: Writer, feed: Feed, stop: CancellationToken) {
-        let mut task = Task { store: self, writer, feed, waiting: VecDeque::new() };
+        let (waiting, rests_until) = (VecDeque::new(), Instant::now());
+        let mut task = Task { store: self, writer, feed, waiting, rests_until };
         while let Some(group) = task.gather(&stop).await {
+            let begin = Instant::now();
             if !task.commit(group, &stop).await {
                 break;
             }
+            let pace = begin.elapsed() * SHARE;
+            task.rests_until = begin + pace.clamp(SHORTEST_PACE, LONGEST_PACE);
         }
         task.refuse_rest();
         task.writer.close().await;
@@ -208,8 +238,9 @@ impl Task {
             let written = shared.unwritten.notified();
             self.receive_changes();
             let count = lock(&shared.tail).unwritten.len();
+            let bytes = shared.unwritten_bytes.load(Ordering::Relaxed);
             let is_due = deadline.is_some_and(|at| at <= Instant::now());
-            let in_a_hurry = count >= GROUP || is_due || stop.is_cancelled();
+            let in_a_hurry = is_enough(count, bytes) || is_due || stop.is_cancelled();
             if !self.waiting.is_empty() || (count > 0 && in_a_hurry) {
                 return Some(self.take_group());
             }
@@ -217,7 +248,8 @@ impl Task {
                 return None;
             }
             if count > 0 {
-                deadline.get_or_insert_with(|| Instant::now() + shared.options.commit_interval);
+                let gathered = Instant::now() + shared.options.commit_interval;
+                deadline.get_or_insert(gathered.max(self.rests_until));
             }
             let until = deadline.unwrap_or_else(Instant::now);
             tokio::select! {
@@ -249,14 +281,14 @@ impl Task {
     fn take_events(&self) -> (Vec<Unwritten>, EventId) {
         let mut tail = lock(&self.store.shared.tail);
         let mut bytes = 0;
-        let count = tail.unwritten.iter().take(LARGEST_GROUP).take_while(|unwritten| {
+        let count = tail.unwritten.iter().take(GROUP).take_while(|unwritten| {
             bytes += unwritten.event.frame.bytes().len();
             bytes <= GROUP_BYTES
         });
         let count = count.count().max(1).min(tail.unwritten.len());
         let events: Vec<_> = tail.unwritten.drain(..count).collect();
-        if tail.unwritten.is_empty() && tail.unwritten.capacity() > 8 * LARGEST_GROUP {
-            tail.unwritten.shrink_to(LARGEST_GROUP);
+        if tail.unwritten.is_empty() && tail.unwritten.capacity() > 8 * GROUP {
+            tail.unwritten.shrink_to(GROUP);
         }
         let through = match events.last() {
             Some(last) if !tail.unwritten.is_empty() => last.event.id,
