@@ -49,6 +49,7 @@ impl Draft {
     ///
     /// # Panics
     /// When `payload` is not a struct or map: our payloads are.
+    #[expect(clippy::needless_pass_by_value, reason = "nobody needs the type afterwards")]
     pub fn new<P: Serialize>(kind: EventType, payload: &P, at: i64) -> Self {
         let mut buffer = BytesMut::with_capacity(HEADROOM + 80 + 256);
         let data_start = begin(&mut buffer, kind.as_str());
@@ -71,6 +72,7 @@ impl Draft {
     /// `json` must be valid JSON, so that a line break in it can only be white space between
     /// tokens and may become a blank.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "nobody needs the type afterwards")]
     pub fn raw(kind: EventType, json: &str, at: i64) -> Self {
         let mut room = BytesMut::with_capacity(Self::raw_room(kind.as_str(), json));
         Self::raw_in(&mut room, kind.as_str(), json, at)

@@ -153,6 +153,17 @@ impl State {
         }
     }
 
+    /// The last `producer_seq` of a producer; 0 for one that has not counted yet.
+    #[must_use]
+    pub fn last_of_producer(&self, producer: &str) -> u64 {
+        let last = if producer.is_empty() {
+            self.producers.first_key_value().filter(|(name, _)| name.is_empty()).map(|(_, seq)| seq)
+        } else {
+            self.producers.get(producer)
+        };
+        last.copied().unwrap_or(0)
+    }
+
     /// Marks a file as announced by an event that an earlier process committed.
     pub fn restore_artifact(&mut self, stored: StoredArtifact, narrated: bool) {
         self.announced.push((stored.attempt, stored.id.clone(), false));
@@ -167,6 +178,24 @@ impl State {
     pub fn weight(&self) -> usize {
         let text = self.text.as_ref().map_or(0, |text| text.text.capacity());
         size_of::<Self>() + text + self.artifacts.len() * 256 + self.producers.len() * 64
+    }
+}
+
+/// Notes a producer's last `producer_seq`.
+///
+/// The usual producer has no name, which stands before all others and is not searched for: glibc's
+/// `memcmp` is slow with the addresses that empty texts have, and was a fifth of an append.
+pub fn count_producer(producers: &mut BTreeMap<String, u64>, producer: &str, seq: u64) {
+    if producer.is_empty()
+        && let Some(mut first) = producers.first_entry()
+        && first.key().is_empty()
+    {
+        first.insert(seq);
+        return;
+    }
+    match producers.get_mut(producer) {
+        Some(last) => *last = seq,
+        None => drop(producers.insert(producer.to_owned(), seq)),
     }
 }
 
@@ -200,6 +229,16 @@ mod tests {
         state.apply(&Fact::Status { status: Status::Running, attempt: 2 });
         assert_eq!(state.text.unwrap().text, "");
         assert_eq!(state.attempt, 2);
+    }
+
+    #[test]
+    fn each_producer_has_its_count_and_so_has_the_one_without_a_name() {
+        let mut state = State::new();
+        for (producer, seq) in [("b", 1), ("", 1), ("b", 2), ("", 7), ("a", 3)] {
+            count_producer(&mut state.producers, producer, seq);
+        }
+        let last = ["", "a", "b", "c"].map(|producer| state.last_of_producer(producer));
+        assert_eq!(last, [7, 3, 2, 0]);
     }
 
     #[test]

@@ -114,7 +114,7 @@ pub fn accept(state: &State, proposal: &Proposal) -> Verdict {
 
 /// The count that the producer's next new event has.
 fn next_of(state: &State, seq: &ProducerSeq) -> u64 {
-    state.producers.get(&seq.producer).copied().unwrap_or(0) + 1
+    state.last_of_producer(&seq.producer) + 1
 }
 
 fn is_known(state: &State, proposal: &Proposal) -> bool {

@@ -241,7 +241,7 @@ impl Log {
     /// The last `producer_seq` of a producer; 0 for one that has not counted yet.
     #[must_use]
     pub fn last_of_producer(&self, producer: &str) -> u64 {
-        self.lock().state.producers.get(producer).copied().unwrap_or(0)
+        self.lock().state.last_of_producer(producer)
     }
 
     /// A file of the job that readers have been told of.

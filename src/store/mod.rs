@@ -31,6 +31,7 @@ use tokio::sync::Notify;
 use crate::db::epochs::Epochs;
 use crate::db::{Db, DbError};
 use crate::event::{Event, EventId};
+use crate::job::state::count_producer;
 use crate::job::{Fact, Job, JobId, State};
 
 use accept::Verdict;
@@ -416,10 +417,7 @@ fn note(inner: &mut LogInner, fact: &Fact, producer: Option<&ProducerSeq>, at: i
     }
     inner.state.apply(fact);
     if let Some(seq) = producer {
-        match inner.state.producers.get_mut(&seq.producer) {
-            Some(last) => *last = seq.seq,
-            None => drop(inner.state.producers.insert(seq.producer.clone(), seq.seq)),
-        }
+        count_producer(&mut inner.state.producers, &seq.producer, seq.seq);
     }
 }
 

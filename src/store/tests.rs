@@ -123,6 +123,57 @@ async fn a_change_comes_after_its_barrier_however_large_the_events() {
 }
 
 #[tokio::test]
+async fn whoever_asks_learns_how_many_were_before_the_refused_one() {
+    let mut rig = Rig::new().await;
+    let log = rig.submit().await;
+    let counted = |seq| {
+        let producer = Some(ProducerSeq { producer: String::new(), seq });
+        Proposal { producer, ..content("x") }
+    };
+    let (appended, refused) = rig.store.append_some(&log, [1, 2, 2, 3, 5, 4].map(counted));
+    assert_eq!((appended.admitted, appended.ignored), (3, 1));
+    assert_eq!(appended.last, log.last());
+    assert_eq!(refused, Some(Refusal::SequenceGap { expected: 4, got: 5 }));
+}
+
+/// A change that the database refuses after half of it.
+struct Broken;
+
+impl Change for Broken {
+    type Outcome = ();
+
+    async fn apply(&self, tx: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        sqlx::query("update job set last_event_id = 1").execute(&mut *tx).await?;
+        sqlx::query("insert into epoch select * from epoch").execute(tx).await.map(drop)
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_is_refused_alone() {
+    let mut rig = Rig::new().await;
+    let deleted = rig.submit().await;
+    rig.execute(&["delete from job"]).await;
+    let kept = rig.submit().await;
+    for log in [&kept, &deleted, &kept] {
+        rig.store.append(log, [content("x")]).unwrap();
+    }
+    let (journal, barrier) = (rig.store.journal().clone(), kept.last());
+    let (looks, breaks) = (journal.clone(), journal.clone());
+    let change = LastCommitted(kept.job.clone());
+    let broken = tokio::spawn(async move { breaks.change_after(barrier, Broken).await });
+    let good = tokio::spawn(async move { looks.change_after(barrier, change).await });
+    // Both changes are in the journal's hands before it starts.
+    tokio::task::yield_now().await;
+    rig.start();
+    assert!(matches!(broken.await.unwrap(), Err(JournalError::Refused(_))));
+    assert_eq!(good.await.unwrap().unwrap(), barrier.to_i64());
+    journal.wait_durable(barrier).await.unwrap();
+    let segments = rig.store.db().segments(&kept.job, EventId::ZERO).await.unwrap();
+    let (_, count, last) = segments[0].frames_within(EventId::ZERO, EventId::MAX).unwrap();
+    assert_eq!((segments.len(), count, last), (1, 2, barrier));
+}
+
+#[tokio::test]
 async fn what_was_counted_at_the_bound_is_counted_off_to_the_byte() {
     let mut rig = Rig::new().await;
     let log = rig.submit().await;

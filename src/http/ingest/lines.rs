@@ -145,6 +145,35 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn lines_that_were_received_together_are_given_together() {
+        let mut lines = lines(&["1\n\n \n22", "\n333\nlong long\n", "4"], 8);
+        let mut next = async || {
+            let together = lines.next_together().await?;
+            Ok::<_, Problem>(together.iter().map(|line| line.number).collect::<Vec<_>>())
+        };
+        assert_eq!(next().await.unwrap(), [1]);
+        assert_eq!(next().await.unwrap(), [4, 5], "what is before a bad line is not lost");
+        assert!(next().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn what_is_given_together_is_bounded() {
+        let body = Body::from("x\n".repeat(1000) + &("y".repeat(30_000) + "\n").repeat(3));
+        let mut lines = Lines::new(body, 100_000);
+        let mut counts = Vec::new();
+        loop {
+            let together = lines.next_together().await.unwrap();
+            if together.is_empty() {
+                break;
+            }
+            assert!(together.iter().map(|line| line.bytes.len()).sum::<usize>() <= TOGETHER.1);
+            counts.push(together.len());
+        }
+        assert_eq!(counts.iter().sum::<usize>(), 1003);
+        assert!(counts.iter().all(|count| *count <= TOGETHER.0), "{counts:?}");
+    }
+
+    #[tokio::test]
     async fn an_endless_line_is_refused_while_it_arrives() {
         let mut lines = lines(&["12345", "67890", "1"], 8);
         assert!(lines.next().await.is_err());

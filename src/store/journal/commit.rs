@@ -8,6 +8,7 @@ use crate::db::Writer;
 use crate::db::segments::{self, Segment};
 use crate::event::EventId;
 use crate::job::Fact;
+use crate::job::state::count_producer;
 
 use super::{Group, JournalError, Unwritten};
 
@@ -132,10 +133,7 @@ fn project(segment: &mut Segment, unwritten: &Unwritten) {
         Some(Fact::Content(_) | Fact::Other) | None => {}
     }
     if let Some(seq) = &unwritten.producer {
-        match rows.producers.get_mut(&seq.producer) {
-            Some(last) => *last = seq.seq,
-            None => drop(rows.producers.insert(seq.producer.clone(), seq.seq)),
-        }
+        count_producer(&mut rows.producers, &seq.producer, seq.seq);
     }
 }
 

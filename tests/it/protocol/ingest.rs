@@ -73,6 +73,52 @@ async fn p26_a_refused_line_ends_the_request_and_what_came_before_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p26_of_lines_that_come_together_those_before_a_bad_one_stay() {
+    let server = TestServer::start().await;
+    let x = |n: u32| event("x", &json!(n));
+    let bad = [
+        (event("content", &json!({ "text": 1 })), 400, "invalid_event"),
+        (event("open", &json!({})), 400, "invalid_event"),
+        (event("artifact_ready", &json!({})), 400, "invalid_event"),
+        (numbered(None, 2), 409, "sequence_gap"),
+    ];
+    for (line, status, code) in bad {
+        let job = server.submit_external().await;
+        server.push(&job, &[x(0)]).await;
+        let (got, problem) = server.push(&job, &[x(1), x(2), line, x(3)]).await;
+        assert_eq!((got, &problem["code"]), (status, &json!(code)), "{problem}");
+        assert_eq!((&problem["line"], &problem["appended"]), (&json!(3), &json!(2)), "{problem}");
+        let page = server.get(&format!("/api/jobs/{job}/events")).await.1;
+        let events = page["events"].as_array().unwrap();
+        assert_eq!(events.last().unwrap()["id"], problem["last_id"]);
+        assert_eq!(events.last().unwrap()["data"], 2, "{page}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p26_thousands_of_lines_of_every_form_keep_their_order() {
+    let server = TestServer::start().await;
+    let job = server.submit_external().await;
+    let line = |n: u32| match n % 7 {
+        0 => format!(r#"{{"data":{{"line":"\u00e4","n":{n}}},"type":"log"}}"#),
+        1 => format!(r#"{{"type":"l\u006fg","data":{{"line":"x","n":{n}}}}}"#),
+        2 => format!("\r\n {{ \"type\" : \"x\" , \"data\" : {{\"n\":{n}}} }} \r"),
+        3 => format!(r#"{{"type":"progress","data":{{"percent":50,"n":{n}}}}}"#),
+        4 => format!("{{\"type\":\"x\",\"data\":{{\"n\":{n},\"text\":\"\u{2028}\"}}}}"),
+        5 => format!(r#"{{"type":"x","data":{{"n":{n},"more":"{}"}}}}"#, "y".repeat(20_000)),
+        _ => format!(r#"{{"type":"content","data":{{"text":"a\nb","n":{n}}}}}"#),
+    };
+    let lines: Vec<_> = (0..2000).map(line).collect();
+    let request = server.http.post(server.url(&format!("/api/jobs/{job}/events")));
+    let answer: Value = request.body(lines.join("\n")).send().await.unwrap().json().await.unwrap();
+    assert_eq!(answer["appended"], 2000, "{answer}");
+    server.push(&job, &[event("completed", &json!({}))]).await;
+    let messages = server.follow(&job).await.read_to_end().await;
+    let got: Vec<_> = messages.iter().filter_map(|one| one.data["n"].as_u64()).collect();
+    assert_eq!(got, (0..2000).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p27_a_durable_answer_waits_for_the_commit() {
     let server = TestServer::start().await;
     let job = server.submit_external().await;
@@ -139,6 +185,20 @@ async fn p28_a_repeated_event_is_known_and_a_missing_one_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p28_a_hole_among_lines_that_come_together_is_told_at_its_line() {
+    let server = TestServer::start().await;
+    let job = server.submit_external().await;
+    let a = |seq| numbered(None, seq);
+    server.push(&job, &[a(1)]).await;
+    let (status, problem) = server.push(&job, &[a(1), a(2), a(3), a(5), a(6)]).await;
+    assert_eq!((status, &problem["code"]), (409, &json!("sequence_gap")), "{problem}");
+    assert_eq!((&problem["line"], &problem["appended"]), (&json!(4), &json!(3)), "{problem}");
+    assert_eq!(problem["expected"], 4, "{problem}");
+    let (status, answer) = server.push(&job, &[a(2), a(3), a(4), a(5)]).await;
+    assert_eq!((status, &answer["appended"]), (200, &json!(4)), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p28_what_a_crash_took_is_asked_for_again() {
     let server = Killable::start(&[]).await;
     let job = server.submit_external().await;
@@ -185,6 +245,25 @@ async fn p29_a_producer_ends_its_job_and_nothing_follows() {
     let job = ended_job(&server, 0).await;
     let server = server.restart().await;
     assert_eq!(server.push(&job, &[content("x")]).await.0, 409);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p29_an_end_among_lines_that_come_together_is_the_last_of_them() {
+    let server = TestServer::start().await;
+    let job = server.submit_external().await;
+    let mut end = event("completed", &json!({}));
+    end["producer_seq"] = 4.into();
+    let a = |seq| numbered(None, seq);
+    let (status, answer) = server.push(&job, &[a(1), a(2), a(3), end.clone(), a(1)]).await;
+    assert_eq!((status, &answer["appended"]), (200, &json!(5)), "{answer}");
+    // A blind retry; then one that goes on.
+    let (status, answer) = server.push(&job, &[a(1), a(2), a(3), end.clone()]).await;
+    assert_eq!((status, &answer["appended"]), (200, &json!(4)), "{answer}");
+    let (status, problem) = server.push(&job, &[a(1), a(2), a(3), end, a(9)]).await;
+    assert_eq!((status, &problem["code"]), (409, &json!("job_ended")), "{problem}");
+    assert_eq!((&problem["line"], &problem["appended"]), (&json!(5), &json!(4)), "{problem}");
+    let all = about_the_job(&server.follow(&job).await.read_to_end().await);
+    assert_eq!(names(&all), ["status", "status", "x", "x", "x", "completed"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
