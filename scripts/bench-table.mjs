@@ -21,6 +21,11 @@ const LATENCY = [
 const RATE = ['deliveries_per_second', 'deliveries a second', '', 0];
 const CONNECT = ['connect_s', 'all connected in', 's', 2];
 const MEMORY = ['memory_per_reader_bytes', 'memory per reader', 'B', 0];
+const REPLAY = [
+    ['memory_mb_per_second', 'read from memory', 'MB/s', 0],
+    ['memory_cpu_ms_per_mb', 'server CPU per MB', 'ms', 2],
+    ['database_mb_per_second', 'read from the database', 'MB/s', 0],
+];
 const FIGURES = {
     fanout: [COST, ...LATENCY],
     'fanout-10k': [COST, ...LATENCY, CONNECT],
@@ -42,11 +47,8 @@ const FIGURES = {
         MEMORY,
         ...LATENCY,
     ],
-    replay: [
-        ['memory_mb_per_second', 'read from memory', 'MB/s', 0],
-        ['memory_cpu_ms_per_mb', 'server CPU per MB', 'ms', 2],
-        ['database_mb_per_second', 'read from the database', 'MB/s', 0],
-    ],
+    replay: REPLAY,
+    'replay-100-mb': REPLAY,
 };
 
 const [folder, write] = process.argv.slice(2);
@@ -130,7 +132,7 @@ const TARGETS = [
     ['`many-jobs`: CPU per event ≤ 2 × limit', ratio('many-jobs', 'server_cpu_us'), '×', 2, (n) => n <= 2],
     ['10,000 readers connect in < 0.6 s', plain('fanout-10k', 'connect_s'), 's', 2, (n) => n < 0.6],
     ['`storm`: 10,000 back in < 2 s', plain('storm', 'caught_up_s'), 's', 2, (n) => n < 2],
-    ['`replay`: ≥ 0.8 × the limit, a loop of writes', ratio('replay', 'memory_mb_per_second'), '×', 2, (n) => n >= 0.8],
+    ['`replay` of 100 MB: ≥ 0.8 × the limit, a loop of writes', ratio('replay-100-mb', 'memory_mb_per_second'), '×', 2, (n) => n >= 0.8],
     ['`slow`: memory grows by 0 beyond the log', plain('slow', 'memory_grown_mb'), 'MB', 2, (n) => n < 1],
     ['`slow`: p99 of the others within 10 %', plain('slow', 'slow_p99_ratio'), '×', 2, (n) => n <= 1.1],
     ['18,000 readers for 5 minutes: memory per reader', plain('held', 'memory_per_reader_bytes'), 'B', 0, (n) => n <= 256],

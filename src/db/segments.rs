@@ -1,6 +1,6 @@
 //! Events at rest: segments of many events of one job in a row, with the rows that they project.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
 use sqlx::{Row, SqliteConnection};
@@ -90,50 +90,68 @@ pub(crate) async fn write(
     segments: &[Segment],
     last: EventId,
 ) -> Result<(), sqlx::Error> {
+    let mut rest = segments;
+    while !rest.is_empty() {
+        let together = together(rest);
+        insert(tx, together, last).await?;
+        rest = &rest[together.len()..];
+    }
     for segment in segments {
-        insert(tx, segment, last).await?;
         project(tx, segment).await?;
     }
     Ok(())
 }
 
+/// How many segments one statement writes: few numbers, so that there are few statements to prepare.
+const TOGETHER: [usize; 4] = [64, 16, 4, 1];
+
+/// The first segments that can be written together: no job has two of them.
+fn together(segments: &[Segment]) -> &[Segment] {
+    let mut jobs = HashSet::new();
+    let most = &segments[..segments.len().min(TOGETHER[0])];
+    let alone = most.iter().take_while(|segment| jobs.insert(segment.job.as_str())).count();
+    let count = TOGETHER.into_iter().find(|count| *count <= alone).unwrap_or(1);
+    &segments[..count]
+}
+
 /// What every segment needs, in one trip to the database's thread: a job that makes an event now
-/// and then is committed many times a second. The epoch's row is there, unless the ids ran on into
-/// the next epoch's numbers.
+/// and then is committed many times a second, and thousands of jobs that do are committed together.
+/// The epoch's row is there, unless the ids ran on into the next epoch's numbers.
 async fn insert(
     tx: &mut SqliteConnection,
-    segment: &Segment,
+    segments: &[Segment],
     last: EventId,
 ) -> Result<(), sqlx::Error> {
-    let end = segment.rows.end.map(EventId::to_i64);
+    let rows = vec!["(?, ?, ?, ?, ?)"; segments.len()].join(", ");
     // Parameters are taken in their order by one statement after the other, so they have no numbers.
-    sqlx::query(
-        "insert into event_segment (job_id, first_id, last_id, frames, marks) \
-         values (?, ?, ?, ?, ?); \
-         update job set last_event_id = ?, updated_at = max(updated_at, ?), \
-         end_event_id = coalesce(?, end_event_id), \
-         ended_at = case when ? is null then ended_at else coalesce(ended_at, ?) end, \
-         told_attempt = coalesce(?, told_attempt) where id = ?; \
+    let mut query = sqlx::query(sqlx::AssertSqlSafe(format!(
+        "insert into event_segment (job_id, first_id, last_id, frames, marks) values {rows}; \
+         with told (job_id, last_id, at, end_id, attempt) as (values {rows}) \
+         update job set last_event_id = told.last_id, updated_at = max(updated_at, told.at), \
+         end_event_id = coalesce(told.end_id, end_event_id), \
+         ended_at = case when told.end_id is null then ended_at else coalesce(ended_at, told.at) end, \
+         told_attempt = coalesce(told.attempt, told_attempt) from told where id = told.job_id; \
          insert into epoch (epoch, started_at, last_id) \
          values (?, cast(unixepoch('subsec') * 1000 as integer), ?) \
-         on conflict (epoch) do update set last_id = excluded.last_id",
-    )
-    .bind(segment.job.as_str())
-    .bind(segment.first.to_i64())
-    .bind(segment.last.to_i64())
-    .bind(segment.frames.as_slice())
-    .bind(segment.marks.as_slice())
-    .bind(segment.last.to_i64())
-    .bind(segment.at)
-    .bind(end)
-    .bind(end)
-    .bind(segment.at)
-    .bind(segment.rows.status.map(|(_, attempt)| i64::from(attempt)))
-    .bind(segment.job.as_str())
-    .bind(i64::from(last.epoch()))
-    .bind(last.to_i64())
-    .execute(tx)
-    .await?;
+         on conflict (epoch) do update set last_id = excluded.last_id"
+    )));
+    for segment in segments {
+        query = query
+            .bind(segment.job.as_str())
+            .bind(segment.first.to_i64())
+            .bind(segment.last.to_i64())
+            .bind(segment.frames.as_slice())
+            .bind(segment.marks.as_slice());
+    }
+    for segment in segments {
+        query = query
+            .bind(segment.job.as_str())
+            .bind(segment.last.to_i64())
+            .bind(segment.at)
+            .bind(segment.rows.end.map(EventId::to_i64))
+            .bind(segment.rows.status.map(|(_, attempt)| i64::from(attempt)));
+    }
+    query.bind(i64::from(last.epoch())).bind(last.to_i64()).execute(tx).await?;
     Ok(())
 }
 
