@@ -32,6 +32,7 @@ pub(super) struct Bell {
     draining: AtomicBool,
     stopping: AtomicBool,
     readers: AtomicUsize,
+    dead: AtomicBool,
 }
 
 impl Bell {
@@ -43,6 +44,7 @@ impl Bell {
             draining: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             readers: AtomicUsize::new(0),
+            dead: AtomicBool::new(false),
         }
     }
 
@@ -75,6 +77,11 @@ impl Bell {
         self.stopping.load(Ordering::SeqCst)
     }
 
+    /// Whether nobody hears it any more.
+    pub(super) fn is_dead(&self) -> bool {
+        self.dead.load(Ordering::SeqCst)
+    }
+
     pub(super) fn readers(&self) -> usize {
         self.readers.load(Ordering::Relaxed)
     }
@@ -101,6 +108,19 @@ impl Bell {
 
     fn lock(&self) -> MutexGuard<'_, Inbox> {
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Marks a bell as dead when its shard ends, by a panic too: its readers are gone then, and nobody
+/// must be given to it.
+#[derive(Debug)]
+pub(super) struct Life(pub(super) Arc<Bell>);
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        self.0.dead.store(true, Ordering::SeqCst);
+        self.0.readers.store(0, Ordering::Relaxed);
+        drop(mem::take(&mut *self.0.lock()));
     }
 }
 

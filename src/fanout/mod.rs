@@ -139,10 +139,14 @@ impl Engine {
         Ok(Self { bells, threads: Mutex::new(threads), next: AtomicUsize::new(0) })
     }
 
-    /// Gives a stream to a shard, in turns: readers of one log are on all of them.
+    /// Gives a stream to a shard, in turns: readers of one log are on all of them. Where no shard is
+    /// left alive the connection is closed, and its reader comes back.
     pub fn adopt(&self, handover: Handover) {
         let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.bells.len();
-        self.bells[turn].adopt(handover);
+        let (before, from) = self.bells.split_at(turn);
+        if let Some(bell) = from.iter().chain(before).find(|bell| !bell.is_dead()) {
+            bell.adopt(handover);
+        }
     }
 
     /// How many readers there are.

@@ -43,6 +43,28 @@ impl Words for TestWords {
     }
 }
 
+/// Words that a shard does not survive.
+#[derive(Debug)]
+struct Deadly;
+
+impl Words for Deadly {
+    fn keep_alive(&self, _: bool) -> Bytes {
+        Bytes::new()
+    }
+
+    fn place(&self, _: u32) -> Bytes {
+        panic!("a claim about what happens then")
+    }
+
+    fn bye(&self, _: &str) -> Bytes {
+        Bytes::new()
+    }
+
+    fn gap(&self, _: &Gap, _: &Snapshot) -> Bytes {
+        Bytes::new()
+    }
+}
+
 /// A store with its journal, and an engine over it.
 struct Rig {
     store: Store,
@@ -346,6 +368,20 @@ async fn a_drain_says_goodbye_to_everybody_those_who_are_behind_too() {
     // It comes back behind its last whole event.
     assert!(ids.starts_with(&self::ids(&told)));
     rig.readers(0).await;
+    rig.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shard_that_dies_closes_its_streams_and_is_given_none() {
+    let rig = Rig::with(|options| options.words = Arc::new(Deadly), |_| {}).await;
+    rig.log.set_position(3);
+    let mut lost = rig.join(EventId::ZERO);
+    assert_eq!(lost.read(1), 0, "its connection is closed");
+    rig.log.set_position(0);
+    let id = rig.append("one").get();
+    for _ in 0..4 {
+        assert_eq!(rig.join(EventId::ZERO).ids(1, 4096), [id]);
+    }
     rig.close().await;
 }
 

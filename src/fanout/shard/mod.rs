@@ -18,7 +18,7 @@ use slab::Slab;
 use crate::event::frame::chunk;
 
 use super::batch::Batch;
-use super::bell::{Bell, Inbox};
+use super::bell::{Bell, Inbox, Life};
 use super::fetch::Fetcher;
 use super::reader::{BEHIND, Reader, State, row_number};
 use super::wheel::{Key, Wheel};
@@ -36,6 +36,8 @@ const EVENTS: usize = 1024;
 /// What a thread of the engine works with.
 #[derive(Debug)]
 pub(super) struct Shard {
+    /// Ends first: before a connection is closed by a panic, no other is given here.
+    _life: Life,
     place: u32,
     options: Options,
     fetcher: Fetcher,
@@ -63,6 +65,7 @@ impl Shard {
         let bell = Arc::new(Bell::new(Waker::new(poll.registry(), BELL)?));
         let start = Instant::now();
         Ok(Self {
+            _life: Life(Arc::clone(&bell)),
             place,
             fetcher,
             poll,
