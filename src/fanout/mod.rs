@@ -12,7 +12,7 @@
 //! however much is appended before the shard looks. The shard takes from the log what is new, and
 //! hands the same bytes to the socket of every reader that stands at its end: the log keeps events
 //! framed as chunks of an HTTP body, so nothing is encoded here. What has piled up is laid out once, in
-//! one piece, and goes to each reader in one `write` ([`batch`]).
+//! one piece, and goes to each reader in one `write` (`batch`).
 //!
 //! A socket that takes only a part is full: its reader is not fast enough. It leaves the row of those
 //! that are *live* and is *behind*: its position says where it is, and that it is written to again

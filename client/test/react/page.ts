@@ -95,7 +95,7 @@ const complained = vi.fn();
 
 beforeEach(() => {
   // The loop itself goes on: only what waits for a time waits for the test.
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
   vi.stubGlobal("requestAnimationFrame", (callback: FrameRequestCallback): number => {
     requested += 1;
     waiting.set(requested, callback);
