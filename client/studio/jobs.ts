@@ -25,6 +25,8 @@ export function jobsSection(section: HTMLElement, connection: Badge): Jobs {
   const list = find(".jobs-list", section);
   const form = find("#jobs-filter", section, HTMLFormElement);
   const fresh = find("#jobs-new", section);
+  /** While somebody points here, nothing moves: at the list, or at the way to what is newer. */
+  const still = [list, find(".jobs-new", section)];
   const more = find("#jobs-more", section, HTMLButtonElement);
   const rows = new Map<string, Row>();
   let project: Project = new Map();
@@ -65,7 +67,7 @@ export function jobsSection(section: HTMLElement, connection: Badge): Jobs {
     frame = null;
     if (watch === null) return;
     const fits = fitting(project, filter);
-    const isPointedAt = list.matches(":hover") || list.contains(document.activeElement);
+    const isPointedAt = still.some((place) => place.matches(":hover") || place.contains(document.activeElement));
     const newer = fits.filter(({ id }) => !shown.has(id));
     if (!isPointedAt || shown.size === 0) shown = new Set(fits.map(({ id }) => id));
     const visible = fits.filter(({ id }) => shown.has(id));
@@ -129,7 +131,9 @@ export function jobsSection(section: HTMLElement, connection: Badge): Jobs {
     shown.clear();
     request();
   });
-  for (const name of ["pointerleave", "focusout"]) list.addEventListener(name, request);
+  for (const place of still) {
+    for (const name of ["pointerleave", "focusout"]) place.addEventListener(name, request);
+  }
   more.addEventListener("click", () => void older());
 
   return {
