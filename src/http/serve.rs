@@ -51,7 +51,7 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How many connections are accepted before others have their turn. Accepting is much quicker than
 /// answering, and one that is not accepted when the backlog is full tries again a second later.
-const TURN: u32 = BACKLOG / 4;
+const TURN: u64 = BACKLOG as u64 / 4;
 
 /// How long the accept loop rests when the process is out of file descriptors or memory.
 const REST: Duration = Duration::from_millis(50);
@@ -90,7 +90,7 @@ pub async fn serve(
 ) {
     let connections = TaskTracker::new();
     let mut trouble = false;
-    for turn in 1_u32.. {
+    for turn in 1_u64.. {
         let accepted = next(|context| listener.poll_accept(context), &mut trouble);
         // The runtime would have us wait for all others much more often than each `TURN`.
         let accepted = unconstrained(draining.run_until_cancelled(accepted));

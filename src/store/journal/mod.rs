@@ -2,8 +2,9 @@
 //!
 //! One task owns the writing connection. It gathers events for some milliseconds, the longer the more
 //! a commit takes, or until there is enough for a transaction, or until somebody waits for it, and
-//! commits them in one transaction with the rows that they project. Ids are committed in contiguous ranges, so that "durable
-//! through" is one number. While the database is down it keeps what it has and tries again.
+//! commits them in one transaction with the rows that they project. Ids are committed in contiguous
+//! ranges, so that "durable through" is one number. While the database is down it keeps what it has and
+//! tries again.
 
 mod asked;
 mod commit;
