@@ -25,6 +25,8 @@ pub mod credits;
 
 pub mod store;
 
+pub mod access;
+
 pub mod queue;
 
 pub mod fanout;

@@ -13,6 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use tailwater::access::Access;
 use tailwater::artifact::Artifacts;
 use tailwater::catalog::Catalog;
 use tailwater::event::{Draft, EventType, now_ms};
@@ -108,7 +109,10 @@ async fn serve(engine: &Engine, folder: &Path) -> SocketAddr {
         voices: Vec::new(),
     };
     let makers = Makers::new(Catalog::builtin(), Vec::new(), &Bounds::default());
+    let (db, journal) = (engine.store.db().clone(), engine.store.journal().clone());
+    let access = Access::open(db, journal, Arc::new(|_| {})).await.expect("a database");
     let app = App {
+        access,
         makers,
         large_bodies: Arc::new(tokio::sync::Semaphore::new(http::LARGE_BODIES)),
         replays: Arc::default(),

@@ -19,7 +19,7 @@ const [main, react] = Object.values(ENTRIES);
 
 /** What a page may import, and the bytes that it loads less than, where they were promised. */
 const PAGES = [
-  { name: "core (Tailwater with watch), at once", source: `export { Tailwater } from "./${main}";`, atOnce: true, limit: 9_400 },
+  { name: "core (Tailwater with watch), at once", source: `export { Tailwater } from "./${main}";`, atOnce: true, limit: 9_500 },
   { name: "core, all in all", source: `export { Tailwater } from "./${main}";` },
   { name: "the main entry, at once", source: `export * from "./${main}";`, atOnce: true },
   { name: "the main entry, all in all", source: `export * from "./${main}";` },

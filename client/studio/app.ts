@@ -16,7 +16,8 @@ import { creditsOf } from "./money.ts";
 import { showNotices } from "./notices.ts";
 import { recentJobs } from "./recent.ts";
 import { retryBody } from "./retry.ts";
-import { server } from "./server.ts";
+import { server, whoIsThere } from "./server.ts";
+import { signIn, signOut } from "./sign-in.ts";
 import { setWater } from "./water.ts";
 
 const parts = {
@@ -28,8 +29,6 @@ const TITLES: Readonly<Record<SectionName, string>> = {
   "lip-sync": "Lip-sync · Tailwater", "jobs": "Jobs · Tailwater",
 };
 
-/** Stream addresses from submits: they carry a ticket, which the address of the page does not. */
-const streamUrls = new Map<string, string>();
 /** The providers that are simulated, once the server has said so. */
 let simulated: ReadonlySet<string> = new Set();
 
@@ -51,7 +50,6 @@ const view = jobView(parts.job, {
 
 async function submit(body: SubmitBody, key?: string): Promise<void> {
   const answer = await server.submit(body, key === undefined ? {} : { idempotencyKey: key });
-  streamUrls.set(answer.job_id, answer.stream_url);
   recent.add(answer.job_id, body);
   const { hold = 0 } = answer;
   void purse.refresh(hold > 0 ? `${creditsOf(hold)} held` : "");
@@ -120,7 +118,7 @@ function showSection(section: SectionName, query: URLSearchParams): void {
 
 function showJob(id: string): void {
   show("job", null);
-  view.open(id, streamUrls.get(id));
+  view.open(id);
 }
 
 function showLost(reason: string): void {
@@ -148,10 +146,19 @@ find("#skip").addEventListener("click", (event) => {
   event.preventDefault();
   find("#main").focus();
 });
-addEventListener("hashchange", route);
-document.addEventListener("visibilitychange", () => {
-  if (!document.hidden) void purse.refresh();
-});
-route();
-void introduce();
-void purse.refresh();
+
+function start(): void {
+  addEventListener("hashchange", route);
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) void purse.refresh();
+  });
+  route();
+  void introduce();
+  void purse.refresh();
+}
+
+// A server that does not answer is no reason to ask for a key: the page says so where it matters.
+const session = await whoIsThere().catch(() => undefined);
+if (session === null) signIn(find("#sign-in"));
+else start();
+if (session?.kind === "session") signOut(find("#sign-out"));

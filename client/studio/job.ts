@@ -36,8 +36,8 @@ export interface JobHooks {
 
 /** The job's part of the page. */
 export interface JobView {
-  /** Shows a job from its beginning; `streamUrl` carries a ticket where the page has one. */
-  open(id: string, streamUrl?: string): void;
+  /** Shows a job from its beginning. */
+  open(id: string): void;
   /** Lets the job go; nothing of it stays on the page, to be taken for the next one's. */
   close(): void;
 }
@@ -141,9 +141,8 @@ export function jobView(section: HTMLElement, hooks: JobHooks): JobView {
     request();
   }
 
-  function follows(wanted: string, streamUrl: string | undefined): Watch {
+  function follows(wanted: string): Watch {
     const begun = server.watch(wanted, {
-      ...(streamUrl !== undefined && { streamUrl }),
       onEvent: dispatch,
       onState(now) {
         if (wanted !== id) return;
@@ -189,7 +188,7 @@ export function jobView(section: HTMLElement, hooks: JobHooks): JobView {
   copy.addEventListener("click", () => void copyInto(copy, location.href));
 
   return {
-    open(wanted, streamUrl) {
+    open(wanted) {
       if (wanted === id) return;
       this.close();
       id = wanted;
@@ -203,7 +202,7 @@ export function jobView(section: HTMLElement, hooks: JobHooks): JobView {
       events.open(wanted);
       draw();
       void describe(wanted);
-      watch = follows(wanted, streamUrl);
+      watch = follows(wanted);
       ticking = window.setInterval(() => drawElapsed(state, endedAt, Date.now()), 1_000);
     },
     close() {

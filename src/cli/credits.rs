@@ -41,7 +41,8 @@ async fn list(args: args::Ledger) -> Result<u8, Failure> {
 async fn add(args: args::Grant) -> Result<u8, Failure> {
     let client = client(&args.plain.server.address)?;
     let key = args.idempotency_key.as_deref();
-    let entry = client.grant(args.amount.get(), args.note.as_deref(), key).await?;
+    let (note, project) = (args.note.as_deref(), args.project.as_deref());
+    let entry = client.grant(args.amount.get(), note, project, key).await?;
     let text = if args.plain.json {
         out::json(&json!(entry))
     } else {

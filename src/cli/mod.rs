@@ -9,6 +9,7 @@
 mod args;
 mod credits;
 mod jobs;
+mod keys;
 mod loadtest;
 mod media;
 mod models;
@@ -25,6 +26,7 @@ mod watch;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
+use secrecy::SecretString;
 
 use crate::client::{Client, ClientError, FieldError, Options};
 use crate::config::{self, ConfigError, Environment, Flags, Loaded};
@@ -61,6 +63,7 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Jobs(jobs) => jobs::list(jobs).await,
         Command::Models(models) => models::run(models).await,
         Command::Credits(credits) => credits::run(credits).await,
+        Command::Keys(keys) => keys::run(keys).await,
         Command::LoadTest(args) => loadtest::run(args).await,
         Command::Record(record) => record::run(record).await,
         Command::LoadTestReaders => loadtest::run_part(crate::loadtest::run_readers).await,
@@ -98,8 +101,12 @@ fn settings(flags: &Flags) -> Result<Loaded, Failure> {
     Ok(loaded)
 }
 
+/// The variable with the key that client commands use.
+const KEY_VARIABLE: &str = "TAILWATER_API_KEY";
+
 fn client(server: &str) -> Result<Client, Failure> {
-    Ok(Client::new(Options::new(server))?)
+    let key = std::env::var(KEY_VARIABLE).ok().filter(|key| !key.is_empty());
+    Ok(Client::new(Options { key: key.map(SecretString::from), ..Options::new(server) })?)
 }
 
 impl Cli {

@@ -76,7 +76,7 @@ impl Client {
         self.answer(self.request(Method::GET, "/api/credits/ledger").query(&query)).await
     }
 
-    /// Gives the account so many micro-credits. The same idempotency key again gives them once.
+    /// Gives so many micro-credits to a project, or to the common account. The same idempotency key again gives them once.
     ///
     /// # Errors
     /// Those of every call: see [`ClientError`].
@@ -84,9 +84,10 @@ impl Client {
         &self,
         amount: i64,
         note: Option<&str>,
+        project: Option<&str>,
         idempotency_key: Option<&str>,
     ) -> Result<Entry, ClientError> {
-        let body = json!({ "amount": amount, "note": note });
+        let body = json!({ "amount": amount, "note": note, "project_id": project });
         let mut request = self.request(Method::POST, "/api/credits/grant").json(&body);
         if let Some(key) = idempotency_key {
             request = request.header("idempotency-key", key);

@@ -25,6 +25,7 @@ pub use watch::{Reconnect, StreamEvent, Watch, WatchEvent};
 use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder, Response, Url};
+use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
@@ -35,6 +36,8 @@ use crate::backoff::Policy;
 pub struct Options {
     /// Where the server is, as in `http://127.0.0.1:8080`; a path in front of `/api` is kept.
     pub server: String,
+    /// The key, for a server that wants one; it is sent to that server and to nobody else.
+    pub key: Option<SecretString>,
     /// How long a connection may take to be made; default 10 s.
     pub connect_timeout: Duration,
     /// How long an answer that is no stream may take; default 30 s.
@@ -55,6 +58,7 @@ impl Options {
     pub fn new(server: impl Into<String>) -> Self {
         Self {
             server: server.into(),
+            key: None,
             connect_timeout: Duration::from_secs(10),
             answer_timeout: Duration::from_secs(30),
             transfer_timeout: Duration::from_secs(3600),
@@ -152,7 +156,25 @@ impl Client {
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, self.absolute(path))
+        self.with_key(self.absolute(path), |url| self.http.request(method, url))
+    }
+
+    fn get(&self, url: impl Into<String>) -> RequestBuilder {
+        self.with_key(url.into(), |url| self.http.get(url))
+    }
+
+    /// A request with the key, where it goes to the client's own server: a key is for nobody else.
+    fn with_key(
+        &self,
+        url: String,
+        begin: impl FnOnce(String) -> RequestBuilder,
+    ) -> RequestBuilder {
+        let rest = url.strip_prefix(&self.base);
+        let is_own = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']));
+        match &self.options.key {
+            Some(key) if is_own => begin(url).bearer_auth(key.expose_secret()),
+            _ => begin(url),
+        }
     }
 
     fn absolute(&self, url: &str) -> String {

@@ -16,6 +16,15 @@ pub struct Flags {
     pub(super) file: Option<PathBuf>,
 }
 
+impl Flags {
+    /// Nothing but the data folder, for a command that needs no other setting.
+    #[must_use]
+    pub fn of_data(folder: Option<String>) -> Self {
+        let values = folder.map(|folder| ("data", folder)).into_iter().collect();
+        Self { values, file: None }
+    }
+}
+
 const CONFIG: &str = "config";
 
 impl Args for Flags {

@@ -271,6 +271,35 @@ impl Form for Url {
     }
 }
 
+/// Origins of web pages: scheme, host and port, with commas between them.
+pub(super) struct Origins;
+
+impl Form for Origins {
+    type Value = Vec<String>;
+
+    fn read(&self, text: &str) -> Option<Vec<String>> {
+        let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+        names
+            .map(|name| {
+                let origin = reqwest::Url::parse(name).ok()?.origin();
+                let plain = origin.ascii_serialization();
+                (origin.is_tuple() && plain == name.trim_end_matches('/')).then_some(plain)
+            })
+            .collect()
+    }
+
+    fn show(&self, value: &Vec<String>) -> Option<String> {
+        (!value.is_empty()).then(|| value.join(","))
+    }
+
+    fn describe(&self) -> Described {
+        Described::new(
+            "ORIGINS",
+            "http or https origins with commas between them, as in https://app.example.com",
+        )
+    }
+}
+
 /// A value that is never shown.
 pub(super) struct Secret;
 

@@ -19,7 +19,7 @@ const DEFAULT_FILE: &str = "tailwater.toml";
 const FILE_VARIABLE: &str = "TAILWATER_CONFIG";
 
 /// Variables of ours that are no settings of the server.
-const OTHER_VARIABLES: [&str; 2] = [FILE_VARIABLE, "TAILWATER_SERVER"];
+const OTHER_VARIABLES: [&str; 3] = [FILE_VARIABLE, "TAILWATER_SERVER", "TAILWATER_API_KEY"];
 
 /// What [`load`] found.
 #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@ use crate::telemetry;
 
 use super::form::{
     Address, Decimal, Described, EngineName, File, Filter, Folder, Form, LogFormat, Numbers, OnOff,
-    Secret, Text, Url, Whole,
+    Origins, Secret, Text, Url, Whole,
 };
 use super::units::{Size, Time};
 
@@ -127,6 +127,12 @@ settings! {
     public_url: Option<String> {
         flag: Some("public-url"), env: "TAILWATER_PUBLIC_URL",
         default: "", form: Url,
+    }
+    /// Other sites whose pages may use this server from a browser, with commas between them, as in
+    /// `https://app.example.com`.
+    cors_origins: Vec<String> {
+        flag: Some("cors-origins"), env: "TAILWATER_CORS_ORIGINS",
+        default: "", form: Origins,
     }
     /// Whether a provider that has neither key nor base URL is simulated; when off, its jobs fail.
     simulator: bool {

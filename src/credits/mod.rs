@@ -8,7 +8,7 @@ mod micro;
 
 pub use micro::{Micro, ParseError};
 
-/// The account of every project.
+/// The account of every project that has none of its own.
 pub const DEFAULT_ACCOUNT: &str = "default";
 
 /// What the account of a new installation is given to try things with.
@@ -17,11 +17,15 @@ pub const DEMO: Micro = Micro::of_credits(1000);
 /// The most of one grant: a billion credits.
 pub const MOST_GRANTED: i64 = 1_000_000_000_000_000;
 
-/// The account that pays for a project's jobs.
-///
-/// Every project has the same one as yet; whoever asks does so by project, so that this is the
-/// only place that says so.
+/// What a project's own account is called. It pays for the project's jobs once it was opened, by a
+/// key that is for the project alone, or by a grant to it.
 #[must_use]
-pub const fn account_of(_project_id: &str) -> &'static str {
-    DEFAULT_ACCOUNT
+pub fn own_account(project_id: &str) -> String {
+    format!("project:{project_id}")
+}
+
+/// The accounts that may pay for a project's jobs: the first of them that is open does.
+#[must_use]
+pub fn accounts_of(project_id: &str) -> [String; 2] {
+    [own_account(project_id), DEFAULT_ACCOUNT.into()]
 }

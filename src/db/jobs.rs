@@ -86,8 +86,8 @@ pub struct Submit {
     pub request_hash: String,
     /// Of project, kind and input, in hex; nothing when a second one is wanted.
     pub duplicate_key: Option<String>,
-    /// The account that pays; what it pays at most is the job's hold.
-    pub account: String,
+    /// The accounts that may pay: the first of them that is open does, the job's hold at most.
+    pub accounts: Vec<String>,
     /// The files whose ids are handed out now.
     pub artifacts: Vec<Reserved>,
     /// The chat whose newest job it becomes.
@@ -121,21 +121,25 @@ impl Change for Submit {
 
     async fn apply(&self, tx: &mut SqliteConnection) -> Result<Submitted, sqlx::Error> {
         if let Some(retried) = &self.job.retry_of
-            && find(tx, retried).await?.is_none()
+            && find(tx, retried)
+                .await?
+                .is_none_or(|retried| retried.project_id != self.job.project_id)
         {
             return Ok(Submitted::UnknownRetry);
         }
         if let Some(earlier) = self.earlier(tx).await? {
             return Ok(earlier);
         }
-        if let Some(short) = self.short(tx).await? {
-            return Ok(short);
+        let (account, available) = self.payer(tx).await?;
+        let needed = self.job.hold;
+        if available < needed {
+            return Ok(Submitted::Short { available, needed });
         }
         let turn = self.take_turn(tx).await?;
         self.insert(tx, turn).await?;
         if self.job.hold > 0 {
             let job = &self.job;
-            credits::hold(tx, &self.account, &job.id, job.hold, job.created_at).await?;
+            credits::hold(tx, account, &job.id, job.hold, job.created_at).await?;
         }
         for artifact in &self.artifacts {
             artifacts::reserve(tx, &self.job.id, artifact, self.job.created_at).await?;
@@ -200,13 +204,16 @@ impl Submit {
     }
 
     /// Whether the account can pay; one that is not open has nothing.
-    async fn short(&self, tx: &mut SqliteConnection) -> Result<Option<Submitted>, sqlx::Error> {
-        let needed = self.job.hold;
-        if needed == 0 {
-            return Ok(None);
+    /// Who pays, and what that has.
+    async fn payer(&self, tx: &mut SqliteConnection) -> Result<(&str, i64), sqlx::Error> {
+        if self.job.hold > 0 {
+            for account in &self.accounts {
+                if let Some(available) = credits::available(tx, account).await? {
+                    return Ok((account, available));
+                }
+            }
         }
-        let available = credits::available(tx, &self.account).await?.unwrap_or(0);
-        Ok((available < needed).then_some(Submitted::Short { available, needed }))
+        Ok(("", 0))
     }
 
     async fn insert(&self, tx: &mut SqliteConnection, turn: i64) -> Result<(), sqlx::Error> {

@@ -11,6 +11,7 @@ pub mod credits;
 pub mod ends;
 pub mod epochs;
 pub mod jobs;
+pub mod keys;
 pub mod operations;
 #[cfg(test)]
 mod rig;
@@ -62,6 +63,19 @@ pub enum DbError {
         /// The newest migration that this program knows.
         known: i64,
     },
+    /// The file is of an older version, which a server of that version uses now.
+    #[error(
+        "the database {} is used by a server of another version (it has migration {version}, this \
+         version {known}): use that version's program", path.display()
+    )]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// The newest migration that is applied to it.
+        version: i64,
+        /// The newest migration that this program knows.
+        known: i64,
+    },
     /// A migration failed; the file is as it was before that migration.
     #[error("cannot bring the database up to date: {0}")]
     Migrate(MigrateError),
@@ -99,6 +113,19 @@ pub struct Versions {
 /// # Errors
 /// [`DbError`] when the file cannot be opened, is newer than this program, or cannot be migrated.
 pub async fn open(folder: &Path) -> Result<(Db, Writer, Versions), DbError> {
+    open_with(folder, true).await
+}
+
+/// The same beside a server that has the folder, whose database is not ours to migrate.
+///
+/// # Errors
+/// As for [`open`], and [`DbError::Older`].
+pub async fn open_beside(folder: &Path) -> Result<(Db, Writer), DbError> {
+    let (db, writer, _) = open_with(folder, false).await?;
+    Ok((db, writer))
+}
+
+async fn open_with(folder: &Path, may_migrate: bool) -> Result<(Db, Writer, Versions), DbError> {
     let path = folder.join(FILE);
     let options = SqliteConnectOptions::new()
         .filename(&path)
@@ -114,7 +141,7 @@ pub async fn open(folder: &Path) -> Result<(Db, Writer, Versions), DbError> {
         .log_slow_statements("off".parse().expect("a level"), Duration::MAX);
     let failed = |source| DbError::Open { path: path.clone(), source };
     let mut connection = SqliteConnection::connect_with(&options).await.map_err(failed)?;
-    let versions = migrate(&mut connection, &path).await?;
+    let versions = migrate(&mut connection, &path, may_migrate).await?;
     let pool = SqlitePoolOptions::new()
         .max_connections(4)
         .min_connections(0)
@@ -126,11 +153,18 @@ pub async fn open(folder: &Path) -> Result<(Db, Writer, Versions), DbError> {
     Ok((Db { pool }, writer, versions))
 }
 
-async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<Versions, DbError> {
+async fn migrate(
+    connection: &mut SqliteConnection,
+    path: &Path,
+    may_migrate: bool,
+) -> Result<Versions, DbError> {
     let from = applied(connection).await;
     let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
     if from > known {
         return Err(DbError::Newer { path: path.into(), version: from, known });
+    }
+    if from < known && !may_migrate {
+        return Err(DbError::Older { path: path.into(), version: from, known });
     }
     if from < known {
         MIGRATIONS.run_direct(None, connection, false).await.map_err(DbError::Migrate)?;

@@ -139,7 +139,7 @@ pub(super) fn submit(hold: i64) -> Submit {
         idempotency_key: None,
         request_hash: "same".into(),
         duplicate_key: None,
-        account: ACCOUNT.into(),
+        accounts: vec![ACCOUNT.into()],
         artifacts: Vec::new(),
         chat: None,
     }

@@ -20,6 +20,8 @@ pub(super) struct Inbox {
     pub(super) adopted: Vec<Handover>,
     /// Pages that readers waited for.
     pub(super) fetched: Vec<Fetched>,
+    /// Keys that were revoked, by their numbers.
+    pub(super) revoked: Vec<u32>,
 }
 
 /// The way to one shard.
@@ -56,6 +58,11 @@ impl Bell {
 
     pub(super) fn bring(&self, fetched: Fetched) {
         self.lock().fetched.push(fetched);
+        self.ring();
+    }
+
+    pub(super) fn revoke(&self, key: u32) {
+        self.lock().revoked.push(key);
         self.ring();
     }
 

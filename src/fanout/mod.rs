@@ -45,6 +45,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
 
 use crate::event::EventId;
 use crate::store::{Gap, Listener, Log, Snapshot, Store};
@@ -109,6 +110,10 @@ pub struct Handover {
     pub keep_alive_as_event: bool,
     /// When the stream has lasted long enough.
     pub ends_at: Instant,
+    /// The number of the key that the reader came with, or 0.
+    pub key: u32,
+    /// Canceled when that key is revoked.
+    pub revoked: CancellationToken,
 }
 
 /// The shards, and the way to them.
@@ -153,6 +158,12 @@ impl Engine {
     #[must_use]
     pub fn readers(&self) -> usize {
         self.bells.iter().map(|bell| bell.readers()).sum()
+    }
+
+    /// Ends the streams of everybody who came with the key of this number. It must have been
+    /// canceled before: whoever is on the way to a shard is looked at there.
+    pub fn revoke(&self, key: u32) {
+        self.bells.iter().for_each(|bell| bell.revoke(key));
     }
 
     /// Tells every reader to come back, one after the other; those who come from now on as well.

@@ -25,6 +25,8 @@ pub(super) struct Reader {
     pub(super) spoke: u32,
     /// When its stream has lasted long enough, in milliseconds of the shard's clock.
     pub(super) ends: u32,
+    /// The number of the key that it came with, or 0.
+    pub(super) key: u32,
     pub(super) state: State,
     /// Of one who is behind: the last event of which it has every byte, or of which `rest` has.
     pub(super) position: EventId,

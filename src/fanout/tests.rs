@@ -124,7 +124,15 @@ impl Rig {
         socket.set_nonblocking(true).unwrap();
         near.set_read_timeout(Some(PATIENCE)).unwrap();
         let log = Arc::clone(&self.log);
-        self.engine.adopt(Handover { socket, log, after, keep_alive_as_event: false, ends_at });
+        self.engine.adopt(Handover {
+            socket,
+            log,
+            after,
+            keep_alive_as_event: false,
+            ends_at,
+            key: 0,
+            revoked: CancellationToken::new(),
+        });
         Peer { socket: near, body: Vec::new() }
     }
 
@@ -228,7 +236,7 @@ fn row(job: &Job) -> Submit {
         idempotency_key: None,
         request_hash: String::new(),
         duplicate_key: None,
-        account: String::new(),
+        accounts: Vec::new(),
         artifacts: Vec::new(),
         chat: None,
     }

@@ -6,33 +6,53 @@
 use std::ops::RangeInclusive;
 
 use axum::body::Body;
-use axum::extract::{RawQuery, State};
+use axum::extract::RawQuery;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use crate::credits::{self, Micro};
-use crate::db::credits::{Balance, Entry, Grant, Granted};
+use crate::db::credits::{Balance, Entry, Grant, Granted, OpenAccount};
 use crate::event::now_ms;
 
+use super::guard::{Admin, Call, May, Read};
 use super::problem::quoted;
 use super::query::Query;
-use super::{App, Code, Problem, body, submit};
+use super::{Code, Problem, body, project, submit};
 
 /// How much one grant may be.
 const AMOUNT: RangeInclusive<i64> = 1..=credits::MOST_GRANTED;
 
+/// The fields of a grant.
+const FIELDS: [&str; 3] = ["amount", "note", "project_id"];
+
 /// The longest note, in Unicode scalar values.
 const NOTE_LIMIT: usize = 200;
+
+/// The account that is meant: what pays for the jobs of the caller's project, or of the project that
+/// is asked for; the common one without.
+async fn account(call: &Call, query: &Query) -> Result<(String, Balance), Problem> {
+    let project = call.caller().project_of(query.get("project_id"))?;
+    let of_project = project.map(|project| credits::accounts_of(&project).to_vec());
+    let accounts = of_project.unwrap_or_else(|| vec![credits::DEFAULT_ACCOUNT.into()]);
+    for account in accounts {
+        if let Some(balance) = call.store.db().balance(&account).await? {
+            return Ok((account, balance));
+        }
+    }
+    Err(Problem::new(Code::Internal, "no account is open"))
+}
 
 /// `GET /api/credits`: the balance of the account that pays for jobs.
 ///
 /// # Errors
-/// [`Code::Unavailable`].
-pub(super) async fn show(State(app): State<App>) -> Result<Response, Problem> {
-    let account = credits::DEFAULT_ACCOUNT;
-    let balance = app.store.db().balance(account).await?;
-    let balance = balance.ok_or_else(|| Problem::new(Code::Internal, "no account is open"))?;
+/// [`Code::Forbidden`], [`Code::Unavailable`].
+pub(super) async fn show(
+    May { call, .. }: May<Read>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let query = Query::parse(query.as_deref(), &["project_id"])?;
+    let (account, balance) = account(&call, &query).await?;
     let Balance { available, held, granted, captured } = balance;
     let mut view = json!({ "account": account, "currency": "credits" });
     for (name, amount) in
@@ -48,14 +68,15 @@ pub(super) async fn show(State(app): State<App>) -> Result<Response, Problem> {
 /// # Errors
 /// [`Code::InvalidParameter`].
 pub(super) async fn ledger(
-    State(app): State<App>,
+    May { call, .. }: May<Read>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let query = Query::parse(query.as_deref(), &["limit", "before"])?;
+    let query = Query::parse(query.as_deref(), &["project_id", "limit", "before"])?;
+    let (account, _) = account(&call, &query).await?;
     let limit = query.number("limit", 1..=200, 50)?;
     let before = query.number("before", 1..=i64::MAX.cast_unsigned(), i64::MAX.cast_unsigned())?;
     let (before, most) = (i64::try_from(before).ok(), u32::try_from(limit).unwrap_or(200));
-    let entries = app.store.db().ledger(credits::DEFAULT_ACCOUNT, before, most).await?;
+    let entries = call.store.db().ledger(&account, before, most).await?;
     let is_full = entries.len() as u64 == limit;
     let next = entries.last().map(|entry| entry.id).filter(|_| is_full);
     let entries: Vec<_> = entries.iter().map(view).collect();
@@ -68,20 +89,25 @@ pub(super) async fn ledger(
 /// # Errors
 /// [`Code::InvalidField`], [`Code::KeyReused`], [`Code::Unavailable`].
 pub(super) async fn grant(
-    State(app): State<App>,
+    May { call, .. }: May<Admin>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let value = body::json(&headers, body, app.options.body_limit).await?;
-    let (amount, note) = fields(&value)?;
+    let value = body::json(&headers, body, call.options.body_limit).await?;
+    let Wish { amount, note, project } = fields(&value)?;
+    call.caller().project_of(project.as_deref())?;
+    let account = match &project {
+        Some(project) => open_own(&call, project).await?,
+        None => credits::DEFAULT_ACCOUNT.into(),
+    };
     let grant = Grant {
-        account: credits::DEFAULT_ACCOUNT.into(),
+        account,
         amount,
         idempotency_key: submit::idempotency_key(&headers)?,
         note,
         now: now_ms(),
     };
-    match app.store.journal().change(grant).await? {
+    match call.store.journal().change(grant).await? {
         Granted::New(entry) => Ok((StatusCode::CREATED, axum::Json(view(&entry))).into_response()),
         Granted::Repeated(entry) => {
             let replayed = HeaderName::from_static("idempotent-replayed");
@@ -118,26 +144,48 @@ fn add_amount(view: &mut Value, name: &str, amount: i64) {
     view[format!("{name}_credits")] = Micro::new(amount).to_string().into();
 }
 
-/// The amount and the note of a grant.
-fn fields(value: &Value) -> Result<(i64, Option<String>), Problem> {
+/// A project's own account, which pays for its jobs from now on.
+async fn open_own(call: &Call, project: &str) -> Result<String, Problem> {
+    let account = credits::own_account(project);
+    let open = OpenAccount { account: account.clone(), demo: 0, now: now_ms() };
+    call.store.journal().change(open).await?;
+    Ok(account)
+}
+
+/// What a grant says.
+struct Wish {
+    amount: i64,
+    note: Option<String>,
+    /// Whose account it goes to; the common one without.
+    project: Option<String>,
+}
+
+fn fields(value: &Value) -> Result<Wish, Problem> {
     let mut problem = Problem::new(Code::InvalidField, "the credits cannot be granted like this");
     let Value::Object(fields) = value else {
         return Err(problem.field("", "must be an object with 'amount' and, if wanted, 'note'"));
     };
-    let (amount, note) = (amount(fields), note(fields));
-    for (pointer, detail) in [("/amount", amount.as_ref().err()), ("/note", note.as_ref().err())] {
+    let (amount, note, project) = (amount(fields), note(fields), project(fields));
+    for (pointer, detail) in [
+        ("/amount", amount.as_ref().err()),
+        ("/note", note.as_ref().err()),
+        ("/project_id", project.as_ref().err()),
+    ] {
         if let Some(detail) = detail {
             problem = problem.field(pointer, detail);
         }
     }
-    let unknown = fields.keys().filter(|name| !["amount", "note"].contains(&name.as_str()));
+    let unknown = fields.keys().filter(|name| !FIELDS.contains(&name.as_str()));
     for name in unknown.take(16) {
         let name: String = name.chars().take(64).collect();
         let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
-        problem = problem.field(pointer, "is not a field of a grant; it has amount, note");
+        problem =
+            problem.field(pointer, "is not a field of a grant; it has amount, note, project_id");
     }
-    match (amount, note) {
-        (Ok(amount), Ok(note)) if problem.errors().is_empty() => Ok((amount, note)),
+    match (amount, note, project) {
+        (Ok(amount), Ok(note), Ok(project)) if problem.errors().is_empty() => {
+            Ok(Wish { amount, note, project })
+        }
         _ => Err(problem),
     }
 }
@@ -172,5 +220,13 @@ fn note(fields: &Map<String, Value>) -> Result<Option<String>, String> {
             }
         }
         Some(value) => Err(format!("must be a text, not {}", quoted(&value.to_string()))),
+    }
+}
+
+fn project(fields: &Map<String, Value>) -> Result<Option<String>, String> {
+    match fields.get("project_id") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(name)) if project::is_name(name) => Ok(Some(name.clone())),
+        Some(_) => Err(project::NAME_RULE.into()),
     }
 }

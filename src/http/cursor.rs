@@ -1,16 +1,10 @@
-//! A request's cursor and a path's ids.
-
-use std::sync::Arc;
+//! A request's cursor.
 
 use axum::http::HeaderMap;
 
 use crate::event::Cursor;
-use crate::job::JobId;
-use crate::store::Log;
 
-use super::problem::quoted;
 use super::query::Query;
-use super::{App, Code, Problem};
 
 /// The cursor of a request: the `Last-Event-ID` header, else `after`, else the beginning.
 ///
@@ -33,14 +27,4 @@ pub(super) const fn number(cursor: Cursor) -> Option<crate::event::EventId> {
         Cursor::At(id) => Some(id),
         Cursor::Foreign => None,
     }
-}
-
-/// The log of the job with this id.
-///
-/// # Errors
-/// [`Code::UnknownJob`], or [`Code::Unavailable`].
-pub(super) async fn log(app: &App, id: &str) -> Result<Arc<Log>, Problem> {
-    let unknown = || Problem::new(Code::UnknownJob, format!("there is no job {}", quoted(id)));
-    let id: JobId = id.parse().map_err(|_| unknown())?;
-    app.store.open(&id).await?.ok_or_else(unknown)
 }

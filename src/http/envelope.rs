@@ -18,6 +18,8 @@ pub(super) struct Reader<'a> {
     pub(super) fields: &'a Map<String, Value>,
     /// What is wrong so far.
     pub(super) problem: Problem,
+    /// The only project that the caller may name, and the one that it means when it names none.
+    pub(super) only: Option<&'a str>,
 }
 
 impl Reader<'_> {
@@ -48,12 +50,15 @@ impl Reader<'_> {
 
     pub(super) fn project(&mut self) -> String {
         let name = match self.get("project_id") {
-            None => return "default".into(),
+            None => return self.only.unwrap_or("default").into(),
             Some(value) => value.as_str().unwrap_or_default().to_owned(),
         };
         if !project::is_name(&name) {
             self.fail("project_id", project::NAME_RULE);
             return "default".into();
+        }
+        if let Some(only) = self.only.filter(|only| *only != name) {
+            self.fail("project_id", format!("must be '{only}': the key is for that project alone"));
         }
         name
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{RawQuery, State};
+use axum::extract::RawQuery;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
@@ -13,6 +13,7 @@ use crate::db::DbError;
 use crate::event::{Event, EventId};
 use crate::store::{Gap, Log};
 
+use super::guard::{May, Read};
 use super::query::Query;
 use super::segment::Segment;
 use super::{App, Problem, conditional, cursor, view};
@@ -27,7 +28,7 @@ const PAGE_BYTES: usize = 1 << 20;
 /// # Errors
 /// [`super::Code::UnknownJob`], [`super::Code::InvalidParameter`].
 pub(super) async fn list(
-    State(app): State<App>,
+    May { call, .. }: May<Read>,
     Segment(id): Segment,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
@@ -35,21 +36,21 @@ pub(super) async fn list(
     let query = Query::parse(query.as_deref(), &["after", "limit", "wait"])?;
     let limit = usize::try_from(query.number("limit", 1..=1000, 200)?).unwrap_or(200);
     let wait = conditional::wait(&query)?;
-    let log = cursor::log(&app, &id).await?;
+    let log = call.log(&id).await?;
     let asked = cursor::of(&headers, &query);
     let (mut after, mut gap) = (EventId::ZERO, None);
-    match app.store.resume(log.trimmed_through(), asked) {
+    match call.store.resume(log.trimmed_through(), asked) {
         Ok(cursor) => after = cursor,
         Err(reason) => {
-            let snapshot = app.store.snapshot(&log).await?;
+            let snapshot = call.store.snapshot(&log).await?;
             after = after.max(snapshot.id);
             gap = Some((Gap { from: cursor::number(asked), to: snapshot.id, reason }, snapshot));
         }
     }
     if gap.is_none() && !wait.is_zero() {
-        wait_for_news(&app, &log, after, wait).await;
+        wait_for_news(&call, &log, after, wait).await;
     }
-    let events = page(&app, &log, after, limit).await?;
+    let events = page(&call, &log, after, limit).await?;
     let standing = log.standing();
     let next = events.last().map_or(after, |event| event.id);
     let mut tail = json!({

@@ -19,6 +19,7 @@ use http_body::Frame;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::event::EventId;
 use crate::fanout::{Engine, Handover, Words};
@@ -51,6 +52,10 @@ pub(super) struct Promise {
     pub(super) after: EventId,
     pub(super) keep_alive_as_event: bool,
     pub(super) ends_at: Instant,
+    /// The number of the reader's key, or 0.
+    pub(super) key: u32,
+    /// Canceled when that key is revoked.
+    pub(super) revoked: CancellationToken,
 }
 
 impl Promise {
@@ -59,9 +64,9 @@ impl Promise {
     /// # Errors
     /// When the socket cannot be taken out of the runtime.
     pub(super) fn keep(self, socket: TcpStream) -> io::Result<()> {
-        let Self { engine, log, after, keep_alive_as_event, ends_at } = self;
+        let Self { engine, log, after, keep_alive_as_event, ends_at, key, revoked } = self;
         let (socket, ends_at) = (socket.into_std()?, ends_at.into_std());
-        engine.adopt(Handover { socket, log, after, keep_alive_as_event, ends_at });
+        engine.adopt(Handover { socket, log, after, keep_alive_as_event, ends_at, key, revoked });
         Ok(())
     }
 }

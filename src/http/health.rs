@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::event::EventId;
 
+use super::guard::Call;
 use super::{App, Info};
 
 /// `GET /healthz`: the process answers.
@@ -51,6 +52,6 @@ fn not_durable(head: EventId, durable: EventId) -> u32 {
 }
 
 /// `GET /api/info`: what a page should tell people about this server.
-pub(super) async fn info(State(app): State<App>) -> Json<Info> {
-    Json(app.info.as_ref().clone())
+pub(super) async fn info(call: Call) -> Json<Info> {
+    Json(call.info.as_ref().clone())
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{RawQuery, State};
+use axum::extract::RawQuery;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
@@ -14,10 +14,11 @@ use crate::queue::{EndError, Ended};
 use crate::reconcile;
 use crate::store::Log;
 
+use super::guard::{Call, May, Read, Submit};
 use super::query::Query;
 use super::range::has_it_already;
 use super::segment::Segment;
-use super::{App, Code, Problem, body, conditional, cursor, view};
+use super::{App, Code, Problem, body, conditional, view};
 
 /// How long a cancel waits for its job to end before it answers that it will.
 const CANCEL_WAIT: Duration = Duration::from_secs(5);
@@ -32,12 +33,12 @@ const DEFAULT_REASON: &str = "canceled by the client";
 /// # Errors
 /// [`Code::UnknownJob`].
 pub(super) async fn show(
-    State(app): State<App>,
+    May { call, .. }: May<Read>,
     Segment(id): Segment,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let log = cursor::log(&app, &id).await?;
-    let row = reconcile::look(&app.store, &log).await?;
+    let log = call.log(&id).await?;
+    let row = reconcile::look(&call.store, &log).await?;
     let row = row.ok_or_else(|| Problem::new(Code::UnknownJob, "the job is gone"))?;
     let standing = log.standing();
     let tag = format!("\"{}-{}\"", standing.last, standing.status);
@@ -45,9 +46,9 @@ pub(super) async fn show(
     if has_it_already(&headers, &tag) {
         return Ok(conditional::answer(None, &tag, poll_after));
     }
-    let snapshot = app.store.snapshot(&log).await?;
-    let job = view::with_end(&app, row.job, snapshot.status).await?;
-    let view = view::whole(&app, &job, &snapshot, &standing);
+    let snapshot = call.store.snapshot(&log).await?;
+    let job = view::with_end(&call, row.job, snapshot.status).await?;
+    let view = view::whole(&call, &job, &snapshot, &standing);
     Ok(conditional::answer(Some(view), &tag, poll_after))
 }
 
@@ -56,24 +57,24 @@ pub(super) async fn show(
 /// # Errors
 /// [`Code::InvalidParameter`].
 pub(super) async fn list(
-    State(app): State<App>,
+    May { call, .. }: May<Read>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let known = ["status", "kind", "project_id", "limit", "before"];
     let query = Query::parse(query.as_deref(), &known)?;
     let limit = query.number("limit", 1..=200, 50)?;
     let filter = Filter {
-        project_id: query.get("project_id").map(str::to_owned),
+        project_id: call.caller().project_of(query.get("project_id"))?,
         status: query
             .read("status", &format!("one of {}", Status::ALL.map(Status::as_str).join(", ")))?,
         kind: query.read("kind", &format!("one of {}", Kind::ALL.map(Kind::as_str).join(", ")))?,
         before: query.read::<JobId>("before", "the id of a job")?,
         limit: u32::try_from(limit).unwrap_or(200),
     };
-    let jobs = app.store.db().jobs(&filter).await?;
+    let jobs = call.store.db().jobs(&filter).await?;
     let next =
         (jobs.len() as u64 == limit).then(|| jobs.last().map(|job| job.id.clone())).flatten();
-    let jobs: Vec<_> = jobs.iter().map(|job| view::summary(&app, job)).collect();
+    let jobs: Vec<_> = jobs.iter().map(|job| view::summary(&call, job)).collect();
     Ok(axum::Json(json!({ "jobs": jobs, "next": next })).into_response())
 }
 
@@ -82,14 +83,14 @@ pub(super) async fn list(
 /// # Errors
 /// [`Code::UnknownJob`], [`Code::JobEnded`] when it ended otherwise, [`Code::Unavailable`].
 pub(super) async fn cancel(
-    State(app): State<App>,
+    May { call, .. }: May<Submit>,
     Segment(id): Segment,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let value = body::optional_json(&headers, body, app.options.body_limit).await?;
+    let value = body::optional_json(&headers, body, call.options.body_limit).await?;
     let reason = reason(value.as_ref())?;
-    cancel_job(&app, &id, &reason).await
+    cancel_job(&call, &id, &reason).await
 }
 
 /// `DELETE /api/jobs/{id}`: the same as a cancel, for clients that have only the verb.
@@ -97,10 +98,10 @@ pub(super) async fn cancel(
 /// # Errors
 /// As for a cancel.
 pub(super) async fn remove(
-    State(app): State<App>,
+    May { call, .. }: May<Submit>,
     Segment(id): Segment,
 ) -> Result<Response, Problem> {
-    cancel_job(&app, &id, DEFAULT_REASON).await
+    cancel_job(&call, &id, DEFAULT_REASON).await
 }
 
 fn reason(value: Option<&Value>) -> Result<String, Problem> {
@@ -123,9 +124,9 @@ fn reason(value: Option<&Value>) -> Result<String, Problem> {
     }
 }
 
-async fn cancel_job(app: &App, id: &str, reason: &str) -> Result<Response, Problem> {
-    let log = cursor::log(app, id).await?;
-    match end_by_cancel(app, &log, reason).await? {
+async fn cancel_job(call: &Call, id: &str, reason: &str) -> Result<Response, Problem> {
+    let log = call.log(id).await?;
+    match end_by_cancel(call, &log, reason).await? {
         None => {
             let view = json!({ "job_id": log.job, "status": "canceling" });
             Ok((StatusCode::ACCEPTED, axum::Json(view)).into_response())

@@ -12,6 +12,7 @@ pub mod cursor;
 mod envelope;
 pub mod events;
 pub mod files;
+pub mod guard;
 pub mod handover;
 pub mod health;
 pub mod ingest;
@@ -36,22 +37,27 @@ pub mod view;
 pub mod webhooks;
 
 pub use problem::{Code, Problem};
+pub use project::{NAME_RULE as PROJECT_RULE, is_name as is_project};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::middleware::from_fn_with_state;
+use axum::routing::{delete, get, post};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::Access;
 use crate::artifact::Artifacts;
 use crate::fanout::Engine;
 use crate::queue::Queue;
 use crate::store::Store;
 use crate::worker::Makers;
+
+use guard::{cors, keys, origin, session, tickets};
 
 /// Bounds and times of the wire.
 #[derive(Clone, Debug)]
@@ -74,6 +80,8 @@ pub struct Options {
     pub stall_timeout: Duration,
     /// What clients reach this server by, without a slash at the end; links are relative without.
     pub public_url: Option<String>,
+    /// Other sites whose pages may use this server, as in `https://app.example.com`.
+    pub cors_origins: Vec<String>,
 }
 
 impl Default for Options {
@@ -88,6 +96,7 @@ impl Default for Options {
             max_stream_age: Duration::from_secs(3600),
             stall_timeout: Duration::from_secs(60),
             public_url: None,
+            cors_origins: Vec::new(),
         }
     }
 }
@@ -130,6 +139,8 @@ pub struct VoiceInfo {
 /// What handlers work with; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct App {
+    /// Who may do what.
+    pub access: Access,
     /// Where events are.
     pub store: Store,
     /// Where jobs go.
@@ -166,6 +177,10 @@ pub fn router(app: App) -> Router {
         .route("/api/models", get(models::list))
         .route("/api/models/{*slug}", get(models::show))
         .route("/api/webhooks/{provider}/{job}/{attempt}/{token}", post(webhooks::receive))
+        .route("/api/session", get(session::show).post(session::open).delete(session::close))
+        .route("/api/keys", get(keys::list).post(keys::create))
+        .route("/api/keys/{id}", delete(keys::revoke))
+        .route("/api/tickets", post(tickets::create))
         .merge(media::router())
         .merge(chat::router())
         .route("/api/credits", get(credits::show))
@@ -179,5 +194,7 @@ pub fn router(app: App) -> Router {
         .merge(page::router())
         .fallback(serve::unknown_route)
         .method_not_allowed_fallback(serve::wrong_method)
+        .layer(from_fn_with_state(app.clone(), origin::guard))
+        .layer(cors::layer(&app.options))
         .with_state(app)
 }

@@ -1,12 +1,13 @@
 //! `GET /api/models`: what can be made, by which models, and how well their providers are.
 
-use axum::extract::{RawQuery, State};
+use axum::extract::RawQuery;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use crate::catalog::{Mode, Model};
 use crate::job::Kind;
 
+use super::guard::{May, Read};
 use super::problem::quoted;
 use super::query::Query;
 use super::segment::Segment;
@@ -17,7 +18,7 @@ use super::{App, Code, Problem, media};
 /// # Errors
 /// [`super::Code::InvalidParameter`].
 pub(super) async fn list(
-    State(app): State<App>,
+    May { call, .. }: May<Read>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let query = Query::parse(query.as_deref(), &["provider", "mode", "kind"])?;
@@ -30,7 +31,7 @@ pub(super) async fn list(
             && kind.is_none_or(|kind| model.kind() == kind)
     };
     let models: Vec<_> =
-        app.makers.catalog.iter().filter(fits).map(|model| view(&app, model)).collect();
+        call.makers.catalog.iter().filter(fits).map(|model| view(&call, model)).collect();
     Ok(axum::Json(json!({ "models": models })).into_response())
 }
 
@@ -39,11 +40,11 @@ pub(super) async fn list(
 /// # Errors
 /// [`super::Code::UnknownModel`].
 pub(super) async fn show(
-    State(app): State<App>,
+    May { call, .. }: May<Read>,
     Segment(slug): Segment,
 ) -> Result<Response, Problem> {
-    let model = media::find(&app, &slug, &serde_json::Map::new())?;
-    Ok(axum::Json(view(&app, &model)).into_response())
+    let model = media::find(&call, &slug, &serde_json::Map::new())?;
+    Ok(axum::Json(view(&call, &model)).into_response())
 }
 
 fn kind(query: &Query) -> Result<Option<Kind>, Problem> {

@@ -13,6 +13,7 @@ use crate::job::{JobId, Status};
 use crate::store::follow::GapReason;
 use crate::store::{Gap, Log, Standing};
 
+use super::guard::Call;
 use super::query::Query;
 use super::{App, Code, Problem, control, cursor};
 
@@ -60,7 +61,7 @@ impl Place {
 /// # Errors
 /// [`Code::InvalidParameter`] without a job or with too many, [`Code::UnknownJob`].
 pub(super) async fn named(
-    app: &App,
+    call: &Call,
     query: &Query,
     headers: &HeaderMap,
 ) -> Result<Vec<Place>, Problem> {
@@ -75,9 +76,9 @@ pub(super) async fn named(
     let seen = cursor::of_header(headers);
     let mut places = Vec::with_capacity(names.len());
     for (name, own) in names {
-        let log = cursor::log(app, name).await?;
+        let log = call.log(name).await?;
         let asked = own.map_or(common, |own| furthest(own, seen));
-        places.push(Place::new(app, log, asked, seen));
+        places.push(Place::new(call, log, asked, seen));
     }
     Ok(places)
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::http::StatusCode;
-use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -19,6 +19,9 @@ use crate::store::{JournalError, Refusal};
 
 /// RFC 9457, section 3.
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+/// How a key is to be sent: RFC 6750, section 3.
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"tailwater\"");
 
 /// What a code means to every client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +94,18 @@ codes! {
     UnknownModel = "unknown_model", NOT_FOUND, "There is no such model";
     /// The model cannot be used any more; `successor` names another one.
     ModelRetired = "model_retired", GONE, "The model was retired";
+    /// No key, or none that is valid.
+    Unauthorized = "unauthorized", UNAUTHORIZED, "A key is needed";
+    /// The ticket was good and is not any more.
+    ExpiredTicket = "expired_ticket", UNAUTHORIZED, "The ticket has expired";
+    /// The key is not for this; `scope` is what it takes.
+    Forbidden = "forbidden", FORBIDDEN, "The key does not allow this";
+    /// A page of another site made a browser send this.
+    CrossSite = "cross_site", FORBIDDEN, "Another site's page may not do this";
+    /// The name that the server was called by is not known to be its own.
+    WrongHost = "wrong_host", MISDIRECTED_REQUEST, "The server does not answer to this name";
+    /// There is no such key.
+    UnknownKey = "unknown_key", NOT_FOUND, "There is no such key";
     /// A callback is not from the provider.
     ForgedCallback = "forged_callback", UNAUTHORIZED, "The callback is not the provider's";
     /// A callback came before.
@@ -252,6 +267,9 @@ impl IntoResponse for Problem {
         let mut response = (self.code.entry().status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, MEDIA_TYPE);
+        if matches!(self.code, Code::Unauthorized | Code::ExpiredTicket) {
+            headers.insert(WWW_AUTHENTICATE, CHALLENGE);
+        }
         if let Some(delay) = self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds(delay, fastrand::f64())));
         }
@@ -294,6 +312,7 @@ impl From<DbError> for Problem {
             ) => Self::new(Code::Internal, "a stored row could not be read"),
             DbError::Open { .. }
             | DbError::Newer { .. }
+            | DbError::Older { .. }
             | DbError::Migrate(_)
             | DbError::Statement(_) => Self::new(Code::Unavailable, "the database did not answer"),
         }

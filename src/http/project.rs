@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::RawQuery;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde_json::{Value, json};
@@ -11,13 +11,14 @@ use tokio::time::Instant;
 use crate::db::DbError;
 use crate::db::jobs::Filter;
 
+use super::guard::{May, Read};
 use super::query::Query;
 use super::range::has_it_already;
 use super::segment::Segment;
 use super::{App, Code, Problem, conditional, view};
 
 /// What a project's name may be.
-pub(super) const NAME_RULE: &str = "must be 1 to 64 letters, digits, '_', '-' or '.'";
+pub const NAME_RULE: &str = "must be 1 to 64 letters, digits, '_', '-' or '.'";
 
 /// How many jobs a project shows, newest first.
 const MOST_JOBS: u32 = 200;
@@ -26,7 +27,8 @@ const MOST_JOBS: u32 = 200;
 const POLL_AFTER: Duration = Duration::from_secs(1);
 
 /// Whether a text can be a project's name.
-pub(super) fn is_name(name: &str) -> bool {
+#[must_use]
+pub fn is_name(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
     !name.is_empty() && name.len() <= 64 && name.bytes().all(plain)
 }
@@ -46,22 +48,23 @@ pub(super) fn check_name(name: &str) -> Result<(), Problem> {
 /// # Errors
 /// [`Code::InvalidParameter`].
 pub(super) async fn show(
-    State(app): State<App>,
+    May { call, .. }: May<Read>,
     Segment(name): Segment,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     check_name(&name)?;
+    call.caller().project_of(Some(&name))?;
     let until = Instant::now() + conditional::wait(&Query::of_stream(query.as_deref()))?;
-    let mut seen = look(&app, &name).await?;
+    let mut seen = look(&call, &name).await?;
     if Instant::now() < until && has_it_already(&headers, &seen.tag) {
         // Followed before looking again: what happens in between is not slept through.
-        let mut merge = app.store.merge_project(&name, app.store.head(), false).await?;
+        let mut merge = call.store.merge_project(&name, call.store.head(), false).await?;
         loop {
-            seen = look(&app, &name).await?;
+            seen = look(&call, &name).await?;
             let news = async { merge.next().await.map(drop) };
             if !has_it_already(&headers, &seen.tag)
-                || !conditional::happens(&app, until, news).await?
+                || !conditional::happens(&call, until, news).await?
             {
                 break;
             }

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use super::problem::quoted;
-use super::{Code, Problem};
+use super::{Code, Problem, guard};
 
 /// A query string, split and decoded.
 #[derive(Debug, Default)]
@@ -19,7 +19,9 @@ impl Query {
     /// [`Code::InvalidParameter`].
     pub fn parse(query: Option<&str>, known: &[&str]) -> Result<Self, Problem> {
         let Self { pairs } = Self::of_stream(query);
-        if let Some((name, _)) = pairs.iter().find(|(name, _)| !known.contains(&name.as_str())) {
+        // A ticket may stand in the query of every route.
+        let is_known = |name: &str| known.contains(&name) || name == guard::TICKET;
+        if let Some((name, _)) = pairs.iter().find(|(name, _)| !is_known(name)) {
             let (name, known) = (quoted(name), known.join(", "));
             let detail = format!("unknown query parameter {name}; this route has {known}");
             return Err(Problem::new(Code::InvalidParameter, detail));

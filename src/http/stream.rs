@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{Extension, RawQuery, State};
+use axum::extract::{Extension, RawQuery};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -24,10 +24,12 @@ use crate::event::EventId;
 use crate::job::{JobId, Status};
 use crate::store::{Follower, Gap, Next};
 
+use super::guard::caller::Right;
+use super::guard::{Call, May, Read};
 use super::handover::{Exit, Promise};
 use super::query::Query;
 use super::segment::Segment;
-use super::{App, Options, Problem, control, cursor};
+use super::{Options, Problem, control, cursor};
 
 /// Over how long the streams of a server that goes down are told to come back.
 pub const DRAIN: Duration = Duration::from_secs(2);
@@ -54,7 +56,7 @@ struct Hello<'a> {
 /// # Errors
 /// [`super::Code::UnknownJob`]; a bad cursor is a `gap` and not an error.
 pub(super) async fn job(
-    State(app): State<App>,
+    May { call, .. }: May<Read>,
     Segment(id): Segment,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
@@ -62,19 +64,19 @@ pub(super) async fn job(
 ) -> Result<Response, Problem> {
     let query = Query::of_stream(query.as_deref());
     let exit = exit.map(|Extension(exit)| exit);
-    open(&app, &id, &query, &headers, exit).await.or_else(come_again)
+    open(&call, &id, &query, &headers, exit).await.or_else(come_again)
 }
 
 async fn open(
-    app: &App,
+    call: &Call,
     id: &str,
     query: &Query,
     headers: &HeaderMap,
     exit: Option<Exit>,
 ) -> Result<Response, Problem> {
-    let log = cursor::log(app, id).await?;
+    let log = call.log(id).await?;
     let asked = cursor::of(headers, query);
-    let resumed = app.store.resume(log.trimmed_through(), asked);
+    let resumed = call.store.resume(log.trimmed_through(), asked);
     let standing = log.standing();
     if standing.ended && resumed.is_ok_and(|cursor| cursor >= standing.last) {
         return Ok(StatusCode::NO_CONTENT.into_response());
@@ -84,31 +86,33 @@ async fn open(
         status: standing.status,
         attempt: standing.attempt,
         after: cursor::number(asked),
-        head: app.store.head(),
-        keep_alive_ms: app.options.keep_alive_ms(),
+        head: call.store.head(),
+        keep_alive_ms: call.options.keep_alive_ms(),
     };
     let mut opening = VecDeque::from([control::retry(), control::hello(&hello)]);
     let mut after = resumed.unwrap_or_default();
     if let Err(reason) = resumed {
-        let snapshot = app.store.snapshot(&log).await?;
+        let snapshot = call.store.snapshot(&log).await?;
         let gap = Gap { from: cursor::number(asked), to: snapshot.id, reason };
         after = snapshot.id;
         opening.extend(control::gap(&gap, &snapshot));
     }
-    let pace = Pace::new(&app.options, query);
-    if let (Some(exit), Some(engine)) = (exit, &app.engine) {
+    let pace = Pace::new(&call.options, query, call.right());
+    if let (Some(exit), Some(engine)) = (exit, &call.engine) {
         let promise = Promise {
             engine: Arc::clone(engine),
             log,
             after,
             keep_alive_as_event: pace.keep_alive_as_event,
             ends_at: pace.ends_at,
+            key: pace.right.key,
+            revoked: pace.right.revoked,
         };
         let opening: Vec<_> = opening.into();
         return Ok(exit.respond(opening.concat().into(), promise));
     }
-    let follower = app.store.follow(&log, after);
-    Ok(respond(app, pace, opening, follower))
+    let follower = call.store.follow(&log, after);
+    Ok(respond(call, pace, opening, follower))
 }
 
 /// What a stream that cannot be opened at the moment answers.
@@ -150,6 +154,8 @@ pub(super) enum Farewell {
     Draining,
     /// The connection has reached its greatest age.
     MaxAge,
+    /// The key was revoked that the reader came with, or that its ticket was from.
+    Revoked,
 }
 
 impl Farewell {
@@ -157,6 +163,7 @@ impl Farewell {
         match self {
             Self::Draining => "draining",
             Self::MaxAge => "max_age",
+            Self::Revoked => "revoked",
         }
     }
 }
@@ -185,27 +192,30 @@ pub(super) struct Pace {
     keep_alive: Duration,
     keep_alive_as_event: bool,
     ends_at: Instant,
+    right: Right,
 }
 
 impl Pace {
-    pub(super) fn new(options: &Options, query: &Query) -> Self {
+    pub(super) fn new(options: &Options, query: &Query, right: Right) -> Self {
         let age = options.max_stream_age;
+        let age = jitter(age * 3 / 4..age.max(Duration::from_millis(4)));
         Self {
             keep_alive: options.keep_alive,
             keep_alive_as_event: query.get("keepalive") == Some("event"),
-            ends_at: Instant::now() + jitter(age * 3 / 4..age.max(Duration::from_millis(4))),
+            ends_at: Instant::now() + right.lasts.map_or(age, |lasts| lasts.min(age)),
+            right,
         }
     }
 }
 
 /// The response of a stream: what it opens with, then what its reader gives.
 pub(super) fn respond<R: Reader>(
-    app: &App,
+    call: &Call,
     pace: Pace,
     opening: VecDeque<Bytes>,
     reader: R,
 ) -> Response {
-    let draining = app.draining.clone();
+    let draining = call.draining.clone();
     let session = Session::new(reader, opening, pace, draining);
     let body = Body::from_stream(stream::unfold(session, |mut session| async move {
         let bytes = session.next().await?;
@@ -239,6 +249,8 @@ struct Session<R> {
     spoke_at: Instant,
     /// The places that the reader was told, of those that still wait.
     told_places: HashMap<JobId, u32>,
+    /// Kept as the next one is.
+    revoked: Pin<Box<WaitForCancellationFutureOwned>>,
     /// Kept over events, so that an event does not register all readers with one lock again.
     draining: Pin<Box<WaitForCancellationFutureOwned>>,
     drain_at: Option<Instant>,
@@ -252,6 +264,7 @@ impl<R: Reader> Session<R> {
             reader,
             waiting: opening,
             timer: Box::pin(sleep_until(now + pace.keep_alive.min(QUEUE_PACE))),
+            revoked: Box::pin(pace.right.revoked.clone().cancelled_owned()),
             pace,
             spoke_at: now,
             told_places: HashMap::new(),
@@ -273,6 +286,7 @@ impl<R: Reader> Session<R> {
             }
             tokio::select! {
                 biased;
+                () = &mut self.revoked => self.say_bye(Farewell::Revoked),
                 () = &mut self.draining, if self.drain_at.is_none() => self.begin_to_drain(),
                 read = self.reader.next() => match read {
                     Ok(Some(bytes)) => self.waiting.extend(bytes),
@@ -367,7 +381,7 @@ mod tests {
 
     fn session(has_more: bool, draining: &CancellationToken) -> Session<Busy> {
         let options = Options { max_stream_age: Duration::from_secs(4), ..Options::default() };
-        let pace = Pace::new(&options, &Query::default());
+        let pace = Pace::new(&options, &Query::default(), Right::default());
         Session::new(Busy { has_more }, VecDeque::new(), pace, draining.clone())
     }
 

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::RawQuery;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
@@ -17,6 +17,7 @@ use crate::job::JobId;
 use crate::store::follow::GapReason;
 use crate::store::{Gap, Log, Merge, Merged};
 
+use super::guard::{Call, May, Read};
 use super::places;
 use super::problem::quoted;
 use super::query::Query;
@@ -58,38 +59,38 @@ fn join(merged: &[Merged]) -> Bytes {
 /// # Errors
 /// [`Code::InvalidParameter`] without a job or with too many, [`Code::UnknownJob`].
 pub(super) async fn jobs(
-    State(app): State<App>,
+    May { call, .. }: May<Read>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let query = Query::of_stream(query.as_deref());
-    open_jobs(&app, &query, &headers).await.or_else(come_again)
+    open_jobs(&call, &query, &headers).await.or_else(come_again)
 }
 
-async fn open_jobs(app: &App, query: &Query, headers: &HeaderMap) -> Result<Response, Problem> {
+async fn open_jobs(call: &Call, query: &Query, headers: &HeaderMap) -> Result<Response, Problem> {
     let asked = cursor::of(headers, query);
-    let mut places = places::named(app, query, headers).await?;
+    let mut places = places::named(call, query, headers).await?;
     if places.iter().all(|place| place.is_over) {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let head = app.store.head();
-    let mut opening = VecDeque::from([control::retry(), places::hello(app, &places, asked, head)]);
+    let head = call.store.head();
+    let mut opening = VecDeque::from([control::retry(), places::hello(call, &places, asked, head)]);
     // What is over for the reader has nothing to tell, after a gap of the others neither.
     places.retain(|place| !place.is_over);
     let logs: Vec<_> = places.iter().map(|place| Arc::clone(&place.log)).collect();
     let gap = places.iter().find_map(|place| place.gap(head));
     let from = places.iter().filter_map(|place| place.resumed.ok()).min();
     let from = from.filter(|_| gap.is_none()).unwrap_or(head);
-    let mut merge = app.store.merge_jobs(&logs, from);
+    let mut merge = call.store.merge_jobs(&logs, from);
     if let Some(gap) = gap {
         opening.push_back(encode("gap", None, &gap));
-        opening.extend(catch_up(app, &logs, head, &mut merge).await?);
+        opening.extend(catch_up(call, &logs, head, &mut merge).await?);
     } else {
         for place in &places {
             merge.skip_job_to(&place.log.job, place.resumed.unwrap_or_default());
         }
     }
-    Ok(respond(app, Pace::new(&app.options, query), opening, merge))
+    Ok(respond(call, Pace::new(&call.options, query, call.right()), opening, merge))
 }
 
 /// What a reader with a gap needs to go on from the head: a snapshot of each job, and the terminal
@@ -130,38 +131,39 @@ async fn catch_up(
 /// # Errors
 /// [`Code::InvalidParameter`] for a bad name or `include`.
 pub(super) async fn project(
-    State(app): State<App>,
+    May { call, .. }: May<Read>,
     Segment(name): Segment,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let query = Query::of_stream(query.as_deref());
     project::check_name(&name)?;
-    open_project(&app, &name, &query, &headers).await.or_else(come_again)
+    call.caller().project_of(Some(&name))?;
+    open_project(&call, &name, &query, &headers).await.or_else(come_again)
 }
 
 async fn open_project(
-    app: &App,
+    call: &Call,
     name: &str,
     query: &Query,
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
     let include_text = includes_text(query)?;
     let asked = cursor::of(headers, query);
-    let head = app.store.head();
+    let head = call.store.head();
     let fresh = asked == Cursor::At(EventId::ZERO);
-    let mut resumed = app.store.resume(EventId::ZERO, asked);
+    let mut resumed = call.store.resume(EventId::ZERO, asked);
     let from = if fresh { head } else { resumed.unwrap_or(head) };
-    let mut merge = app.store.merge_project(name, from, include_text).await?;
+    let mut merge = call.store.merge_project(name, from, include_text).await?;
     if !fresh && resumed.is_ok_and(|cursor| cursor < merge.trimmed_through()) {
         resumed = Err(GapReason::Trimmed);
-        merge = app.store.merge_project(name, head, include_text).await?;
+        merge = call.store.merge_project(name, head, include_text).await?;
     }
     let hello = json!({
         "project": name,
         "after": cursor::number(asked),
         "head": head,
-        "keep_alive_ms": app.options.keep_alive_ms(),
+        "keep_alive_ms": call.options.keep_alive_ms(),
     });
     let mut opening = VecDeque::from([control::retry(), control::hello(&hello)]);
     if let Err(reason) = resumed {
@@ -169,9 +171,9 @@ async fn open_project(
         opening.push_back(encode("gap", None, &gap));
     }
     if fresh || resumed.is_err() {
-        opening.push_back(snapshot(app, name, head).await?);
+        opening.push_back(snapshot(call, name, head).await?);
     }
-    Ok(respond(app, Pace::new(&app.options, query), opening, merge))
+    Ok(respond(call, Pace::new(&call.options, query, call.right()), opening, merge))
 }
 
 fn includes_text(query: &Query) -> Result<bool, Problem> {

@@ -1,7 +1,6 @@
 //! `POST /api/jobs`: a job's id in milliseconds.
 
 use axum::body::Body;
-use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
@@ -10,7 +9,8 @@ use crate::job::{Kind, input};
 use crate::queue::{Media, Submission, SubmitError, Task};
 
 use super::envelope::Reader;
-use super::{App, Code, Problem, body, media, view};
+use super::guard::{Call, May, Submit};
+use super::{Code, Problem, body, media, view};
 
 /// The fields of a submit.
 const FIELDS: [&str; 8] = [
@@ -32,25 +32,29 @@ const KEY_LIMIT: usize = 255;
 /// # Errors
 /// Everything that is wrong with the body at once, or why no job can be taken now.
 pub(super) async fn submit(
-    State(app): State<App>,
+    May { call, .. }: May<Submit>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let value = body::json(&headers, body, app.options.body_limit).await?;
-    let mut task = task(&app, &value).await?;
+    let value = body::json(&headers, body, call.options.body_limit).await?;
+    let mut task = task(&call, &value).await?;
     task.idempotency_key = idempotency_key(&headers)?;
-    let submission = app.queue.submit(task).await?;
-    let model = submission.job.model.as_deref().and_then(|slug| app.makers.catalog.get(slug));
+    let submission = call.queue.submit(task).await?;
+    let model = submission.job.model.as_deref().and_then(|slug| call.makers.catalog.get(slug));
     Ok(match model {
-        Some(model) => media::answer(&app, &submission, model, |_| {}),
-        None => answer(&app, &submission, |_| {}),
+        Some(model) => media::answer(&call, &submission, model, |_| {}),
+        None => answer(&call, &submission, |_| {}),
     })
 }
 
 /// 202 with where to watch the job; `add` puts in what a route has besides.
-pub(super) fn answer(app: &App, submission: &Submission, add: impl FnOnce(&mut Value)) -> Response {
+pub(super) fn answer(
+    call: &Call,
+    submission: &Submission,
+    add: impl FnOnce(&mut Value),
+) -> Response {
     let job = &submission.job;
-    let standing = app.store.find(&job.id).map(|log| log.standing());
+    let standing = call.store.find(&job.id).map(|log| log.standing());
     let status = standing.map_or(job.status, |standing| standing.status);
     let mut view = json!({ "job_id": job.id, "file_id": job.file_id, "status": status });
     if let Some(model) = &job.model {
@@ -59,7 +63,7 @@ pub(super) fn answer(app: &App, submission: &Submission, add: impl FnOnce(&mut V
     if submission.deduplicated {
         view["deduplicated"] = true.into();
     }
-    if let (Value::Object(view), Value::Object(links)) = (&mut view, view::links(app, job)) {
+    if let (Value::Object(view), Value::Object(links)) = (&mut view, view::links(call, job)) {
         view.extend(links);
     }
     add(&mut view);
@@ -88,16 +92,16 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Pro
         .ok_or_else(|| Problem::new(Code::InvalidParameter, detail))
 }
 
-async fn task(app: &App, value: &Value) -> Result<Task, Problem> {
+async fn task(call: &Call, value: &Value) -> Result<Task, Problem> {
     let Value::Object(fields) = value else {
         let detail = "the body must be a JSON object with 'kind' and 'input'";
         return Err(Problem::new(Code::InvalidField, detail).field("", "must be an object"));
     };
     let kind = kind(fields)?;
     let problem = Problem::new(Code::InvalidField, "the job cannot be taken as it is");
-    let mut reader = Reader { fields, problem };
+    let mut reader = Reader { fields, problem, only: call.caller().project() };
     let project_id = reader.project();
-    let (input, media) = asked(app, kind, &project_id, &mut reader).await?;
+    let (input, media) = asked(call, kind, &project_id, &mut reader).await?;
     let task = Task {
         kind,
         input,
@@ -121,7 +125,7 @@ async fn task(app: &App, value: &Value) -> Result<Task, Problem> {
 /// [`Code::UnknownModel`], [`Code::ModelRetired`], a model that is missing; the reader notes what is
 /// wrong with the input.
 pub(super) async fn asked(
-    app: &App,
+    call: &Call,
     kind: Kind,
     project: &str,
     reader: &mut Reader<'_>,
@@ -129,8 +133,8 @@ pub(super) async fn asked(
     let empty = Value::Object(Map::new());
     let input = reader.fields.get("input").filter(|input| !input.is_null()).unwrap_or(&empty);
     if kind.is_media() {
-        let model = media::named(app, kind, reader.fields.get("model"), input)?;
-        return match media::check(app, project, &model, input, "/input").await {
+        let model = media::named(call, kind, reader.fields.get("model"), input)?;
+        return match media::check(call, project, &model, input, "/input").await {
             Ok((input, media)) => Ok((input, Some(media))),
             Err(problem) if problem.code() == Code::InvalidField => {
                 reader.take_over(&problem);

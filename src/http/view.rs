@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::access::Subject;
 use crate::db::DbError;
 use crate::event::now_ms;
 use crate::event::payload::{End, Progress};
@@ -11,6 +12,7 @@ use crate::job::{Job, Status};
 use crate::reconcile::stage;
 use crate::store::{Snapshot, Standing};
 
+use super::guard::{self, Call};
 use super::{App, conditional};
 
 /// A path on this server as clients reach it.
@@ -18,14 +20,24 @@ pub(super) fn link(app: &App, path: &str) -> String {
     format!("{}{path}", app.options.public_url.as_deref().unwrap_or_default())
 }
 
+/// A path with a ticket in it, where one is needed.
+pub(super) fn with_ticket(path: &str, ticket: Option<&str>) -> String {
+    ticket.map_or_else(|| path.to_owned(), |ticket| format!("{path}?{}={ticket}", guard::TICKET))
+}
+
 /// The links that a submit answers with.
-pub(super) fn links(app: &App, job: &Job) -> Value {
+pub(super) fn links(call: &Call, job: &Job) -> Value {
     let id = &job.id;
+    let ticket = call.ticket(&Subject::Job(id.clone()));
+    let stream = with_ticket(
+        &format!("/api/jobs/{id}/stream"),
+        ticket.as_ref().map(|(text, _)| text.as_str()),
+    );
     json!({
-        "stream_url": link(app, &format!("/api/jobs/{id}/stream")),
-        "poll_url": link(app, &format!("/api/jobs/{id}")),
-        "events_url": link(app, &format!("/api/jobs/{id}/events")),
-        "cancel_url": link(app, &format!("/api/jobs/{id}/cancel")),
+        "stream_url": link(call, &stream),
+        "poll_url": link(call, &format!("/api/jobs/{id}")),
+        "events_url": link(call, &format!("/api/jobs/{id}/events")),
+        "cancel_url": link(call, &format!("/api/jobs/{id}/cancel")),
     })
 }
 
@@ -98,7 +110,7 @@ fn add_end(view: &mut Value, end: Option<&End>) {
 }
 
 /// A job as a poller sees it: its row, and its events folded up to now.
-pub(super) fn whole(app: &App, job: &Job, snapshot: &Snapshot, standing: &Standing) -> Value {
+pub(super) fn whole(call: &Call, job: &Job, snapshot: &Snapshot, standing: &Standing) -> Value {
     let mut view = json!({
         "id": job.id,
         "file_id": job.file_id,
@@ -128,7 +140,7 @@ pub(super) fn whole(app: &App, job: &Job, snapshot: &Snapshot, standing: &Standi
     if snapshot.status.is_terminal() {
         add_end(&mut view, job.end.as_ref());
     }
-    if let (Value::Object(view), Value::Object(links)) = (&mut view, links(app, job)) {
+    if let (Value::Object(view), Value::Object(links)) = (&mut view, links(call, job)) {
         view.extend(links);
     }
     view

@@ -1,4 +1,4 @@
-//! Ids of jobs and files: a prefix and a time-ordered UUID in Crockford's base 32.
+//! Ids of jobs, files and keys: a prefix and a time-ordered UUID in Crockford's base 32.
 
 use std::fmt;
 use std::str::FromStr;
@@ -94,6 +94,7 @@ macro_rules! id {
 id!(JobId, "job_", "The id of a job, `job_` and 26 digits.");
 id!(ArtifactId, "file_", "The id of a file that a job makes, `file_` and 26 digits.");
 id!(UploadId, "upl_", "The id of a file that a client gave us, `upl_` and 26 digits.");
+id!(KeyId, "key_", "The id of a key, which is no secret, `key_` and 26 digits.");
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,7 @@ pub mod input;
 pub mod piece;
 pub mod state;
 
-pub use id::{ArtifactId, IdError, JobId, UploadId};
+pub use id::{ArtifactId, IdError, JobId, KeyId, UploadId};
 pub use piece::Piece;
 pub use state::{Fact, State, StoredArtifact};
 

@@ -173,7 +173,7 @@ fn row(task: Task) -> Submit {
     // One key used in two chats is not one request: each has its own answer.
     request.extend(task.chat.as_ref().map(|chat| chat.chat_id.as_str().into()));
     let may_merge = task.kind.is_merged() && !task.allow_duplicate;
-    let account = credits::account_of(&task.project_id).to_owned();
+    let accounts = credits::accounts_of(&task.project_id).into();
     let hold = task.media.as_ref().map_or(0, |media| media.hold);
     let now = now_ms();
     let job = Job {
@@ -208,7 +208,7 @@ fn row(task: Task) -> Submit {
         idempotency_key: task.idempotency_key,
         request_hash: digest(&request.into()),
         duplicate_key: may_merge.then(|| digest(&identity)),
-        account,
+        accounts,
         artifacts,
         chat: task.chat,
     }

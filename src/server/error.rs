@@ -33,6 +33,17 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
+    /// Everybody could reach the server, and nobody would need a key.
+    #[error(
+        "{address} can be reached from outside, and no key exists: make one with \
+         `tailwater keys create --scope admin --data {}`, or listen on 127.0.0.1", data.display()
+    )]
+    NoKeys {
+        /// The address.
+        address: SocketAddr,
+        /// The data folder.
+        data: PathBuf,
+    },
     /// The threads that serve streams do not start.
     #[error("cannot start what serves streams: {}", reason(.0))]
     Engine(io::Error),
@@ -82,10 +93,11 @@ impl Error {
             Self::Listen { .. }
             | Self::Folder { .. }
             | Self::Locked { .. }
+            | Self::NoKeys { .. }
             | Self::Artifacts(ArtifactError::Open { .. })
             | Self::Catalog { .. }
             | Self::UnknownName { .. }
-            | Self::Db(DbError::Open { .. } | DbError::Newer { .. }) => 2,
+            | Self::Db(DbError::Open { .. } | DbError::Newer { .. } | DbError::Older { .. }) => 2,
             Self::Db(DbError::Migrate(_) | DbError::Statement(_))
             | Self::Artifacts(_)
             | Self::Recover(_)

@@ -2,6 +2,7 @@
 
 pub mod error;
 pub mod folder;
+pub mod keys;
 mod leftover;
 mod makers;
 pub mod providers;
@@ -18,6 +19,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::access::Access;
 use crate::artifact::Artifacts;
 use crate::config::{self, Settings};
 use crate::credits;
@@ -142,15 +144,19 @@ impl Server {
         open_account(&store, settings.demo_credits).await?;
         queue.recover().await?;
         queue.relane(providers.makers.lanes_of_models()).await.map_err(RecoverError::from)?;
-        let banner = Banner {
+        let mut banner = Banner {
             address,
             simulated: providers.simulated.clone(),
             voice_note: providers.voice_note(),
             data: settings.data.clone(),
-            notes: notes(settings),
+            notes: Vec::new(),
         };
         let engine = start_engine(settings, &store)?;
+        let access = open_access(&store, engine.clone()).await?;
+        check_is_safe(settings, address, &access)?;
+        banner.notes = notes(settings, &access);
         let app = App {
+            access,
             engine,
             store,
             queue: queue.clone(),
@@ -186,6 +192,7 @@ impl Server {
         let store = self.app.store.clone();
         tasks.spawn(self.workshop.run(self.draining.clone()));
         tasks.spawn(store.clone().run_retention(self.draining.clone()));
+        tasks.spawn(self.app.access.clone().run(self.draining.clone()));
         tasks.spawn(Reconciler::new(store.clone()).run(self.draining.clone()));
         let stall = self.app.options.stall_timeout;
         let queue = self.app.queue.clone();
@@ -220,6 +227,25 @@ impl Server {
         self.simulator_stop.cancel();
         self.db.close().await;
     }
+}
+
+/// Reads the keys; the streams of one that is revoked end.
+async fn open_access(store: &Store, engine: Option<Arc<Engine>>) -> Result<Access, Error> {
+    let ended = move |key| {
+        if let Some(engine) = &engine {
+            engine.revoke(key);
+        }
+    };
+    let (db, journal) = (store.db().clone(), store.journal().clone());
+    Ok(Access::open(db, journal, Arc::new(ended)).await?)
+}
+
+/// Without a key everybody who reaches the server may do everything, so only this machine may.
+fn check_is_safe(settings: &Settings, address: SocketAddr, access: &Access) -> Result<(), Error> {
+    if access.is_open() && !address.ip().is_loopback() {
+        return Err(Error::NoKeys { address, data: settings.data.clone() });
+    }
+    Ok(())
 }
 
 /// Starts what serves streams, unless hyper is to.
@@ -293,16 +319,21 @@ fn http_options(settings: &Settings) -> http::Options {
         max_stream_age: settings.max_stream_age,
         stall_timeout: settings.stall_timeout,
         public_url: settings.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned()),
+        cors_origins: settings.cors_origins.clone(),
     }
 }
 
-fn notes(settings: &Settings) -> Vec<String> {
+fn notes(settings: &Settings, access: &Access) -> Vec<String> {
     let mut notes = Vec::new();
     if settings.workers == 0 {
         notes.push("this process runs no jobs (workers = 0)".into());
     }
-    if !settings.listen.ip().is_loopback() {
-        notes.push("anyone who reaches this address can submit and read jobs".into());
+    if access.is_open() {
+        notes.push(
+            "NO KEYS: whoever reaches this address may do everything; `tailwater keys create` makes \
+             one, and closes the server to everybody else"
+                .into(),
+        );
     }
     notes
 }

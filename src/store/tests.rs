@@ -46,7 +46,7 @@ impl Rig {
             idempotency_key: None,
             request_hash: String::new(),
             duplicate_key: None,
-            account: String::new(),
+            accounts: Vec::new(),
             artifacts: Vec::new(),
             chat: None,
         };

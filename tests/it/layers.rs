@@ -24,7 +24,7 @@ const LAYERS: &[Row] = &[
     Neighbours(&["telemetry", "backoff", "descriptors", "nearest", "event"]),
     Neighbours(&["job"]),
     Neighbours(&["db", "artifact", "provider", "catalog"]),
-    LeftToRight(&["credits", "store", "queue"]),
+    LeftToRight(&["credits", "store", "access", "queue"]),
     Neighbours(&["worker", "reconcile", "fanout"]),
     Neighbours(&["http"]),
     Neighbours(&["config"]),

@@ -17,6 +17,8 @@ export class JobReader {
   isStale = false;
   /** Whoever reads it knows that it is over. */
   isToldOver = false;
+  /** What opens the job, where a key is needed: its files too. */
+  ticket: string | undefined;
   /** Where the snapshot that follows a gap ends. */
   #gapTo: EventId | null = null;
 
@@ -35,15 +37,19 @@ export class JobReader {
     if (event.type === "gap") this.#gapTo = Number(fields(event.data).to);
     if (!cursor.take(taken)) return [];
     if (taken.id !== null && isTerminal(taken.type)) this.isOver = this.isToldOver = true;
-    return [{ topic, follows, event: taken }];
+    return [{ topic, follows, event: this.ticket === undefined ? taken : { ...taken, data: withTicket(taken.data, this.ticket) } }];
   }
 
   async poll(connection: Connection, waitS: number, signal: AbortSignal): Promise<Polled> {
     this.isStale = false;
-    const query = { after: this.cursor.at || undefined, wait: waitS || undefined };
+    const query = { after: this.cursor.at || undefined, wait: waitS || undefined, ticket: this.ticket };
     const page = await connection.json<EventPage>(jobPath(this.job, "/events"), { query, signal });
     const arrivals = pageEvents(page).flatMap((event) => this.take(event));
     this.isOver ||= page.ended && !this.isStale;
     return { arrivals, pollAfterMs: page.poll_after_ms };
   }
 }
+
+/** The same with the ticket in the addresses of files, so that an `<audio>` or an `<img>` takes them. */
+const withTicket = (data: unknown, ticket: string): unknown =>
+  JSON.parse(JSON.stringify(data).replace(/("url":"[^"]*\/api\/artifacts\/[^"]*)"/g, `$1?ticket=${ticket}"`));

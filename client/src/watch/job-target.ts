@@ -12,6 +12,7 @@ export class JobTarget extends JobReader implements Target {
   constructor(job: string, after: EventId, streamUrl = jobPath(job, "/stream")) {
     super(job, after);
     this.#streamUrl = streamUrl;
+    this.ticket = ticketOf(streamUrl);
   }
 
   address(): Address {
@@ -25,5 +26,8 @@ export class JobTarget extends JobReader implements Target {
   async renew(connection: Connection, signal: AbortSignal): Promise<void> {
     const { stream_url } = await connection.json<{ stream_url: string }>(jobPath(this.job), { signal });
     this.#streamUrl = stream_url;
+    this.ticket = ticketOf(stream_url);
   }
 }
+
+const ticketOf = (url: string): string | undefined => /[?&]ticket=([^&#]+)/.exec(url)?.[1];

@@ -184,7 +184,7 @@ describe("polls", () => {
     const script = new Script()
       .on(EVENTS, () => page([], { ended: true, poll_after_ms: null }))
       .on("/api/jobs/job_1", () => json({ status: "completed", last_event_id: 9, result: { words: 3 } }));
-    const { watch } = noted(script, { after: 9, transport: "long-poll" });
+    const { watch } = noted(script, { after: 9, transport: "poll" });
     await settle();
     expect(await watch.done).toEqual({ id: 9, type: "completed", data: { words: 3 } });
   });
@@ -213,6 +213,17 @@ describe("refusals", () => {
     const { phases } = noted(script, { streamUrl: `${STREAM}?ticket=expired` });
     await settle();
     expect([opened, phases]).toEqual([["expired", "fresh"], ["reconnecting", "ended"]]);
+  });
+
+  test("are none where the ticket opens whatever carries the events, and the files", async () => {
+    const artifact = { id: "file_1", url: "/api/artifacts/file_1/content" };
+    const page = { events: [{ id: 1, type: "artifact_ready", at: 0, data: { artifact, note: '"url":"/api/artifacts/x' } }], next: 1, ended: false, head: 1, poll_after_ms: 1_000 };
+    const script = new Script().on(EVENTS, () => json(page));
+    const { watch, events } = noted(script, { streamUrl: `${STREAM}?ticket=tkt_j.1`, transport: "poll" });
+    await settle();
+    expect(script.to(EVENTS)[0]?.url.searchParams.get("ticket")).toBe("tkt_j.1");
+    expect(events[0]?.data).toEqual({ artifact: { id: "file_1", url: "/api/artifacts/file_1/content?ticket=tkt_j.1" }, note: '"url":"/api/artifacts/x' });
+    watch.close();
   });
 
   test("of a fresh ticket are final", async () => {

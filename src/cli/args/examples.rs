@@ -62,6 +62,18 @@ Words in square brackets in a prompt make trouble: [fail], [moderated], [aborted
 [twice-webhook], [expired-url], [gone-url]. Any key is taken that does not contain \"wrong\"; Runway's
 begins with key_ or is simulated-key.";
 
+pub(super) const KEYS_EXAMPLES: &str = "\
+Examples:
+  tailwater keys create --scope admin --name me      everything, in every project
+  tailwater keys create --scope submit,read --project blog --name 'blog backend'
+  tailwater keys create --scope publish --project blog --expires-in 30
+  tailwater keys list
+  tailwater keys revoke key_06b2…
+
+They are kept in the data folder, as hashes. A server that runs there notices within a second. Once
+there is a key, nobody does anything without one: client commands take theirs from
+TAILWATER_API_KEY.";
+
 pub(super) const WATCH_EXAMPLES: &str = "\
 Examples:
   tailwater watch job_06b2…                          the text as it comes, progress beside it

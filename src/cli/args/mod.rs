@@ -1,6 +1,7 @@
 //! The arguments of every command.
 
 mod examples;
+mod keys;
 mod load;
 
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use crate::config::Flags;
 use crate::credits::Micro;
 use crate::job;
 
+pub(super) use keys::{CreateKey, Keys, ListKeys, RevokeKey, WhatKeys};
 pub(super) use load::{Limit, LoadTest, Record};
 
 /// Submit a slow AI job, stream everything it makes to every browser that watches, lose nothing.
@@ -61,6 +63,9 @@ pub(super) enum Command {
     /// Show the credits that pay for jobs.
     #[command(after_help = examples::CREDITS_EXAMPLES)]
     Credits(Credits),
+    /// Make, list and revoke the keys of a server on this machine.
+    #[command(after_help = examples::KEYS_EXAMPLES)]
+    Keys(Keys),
     /// Load a server with jobs and readers, and check that none of them loses anything.
     #[command(name = "loadtest", after_help = examples::LOADTEST_EXAMPLES)]
     LoadTest(LoadTest),
@@ -359,6 +364,9 @@ pub(super) struct Grant {
     /// How many credits, as in 25 or 0.50.
     #[arg(value_name = "CREDITS")]
     pub(super) amount: Micro,
+    /// Give them to this project, which then pays for its own jobs.
+    #[arg(long, value_name = "ID")]
+    pub(super) project: Option<String>,
     /// What they are for.
     #[arg(long)]
     pub(super) note: Option<String>,

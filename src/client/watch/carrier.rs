@@ -57,6 +57,9 @@ pub(super) struct PagedEvent {
     pub(super) data: Value,
 }
 
+/// The parameter that has the ticket.
+const TICKET: &str = "ticket";
+
 /// What is under way. It stands in the watch and not in a call of it, so that a call that is dropped
 /// takes nothing with it.
 pub(super) enum UnderWay {
@@ -93,11 +96,8 @@ impl UnderWay {
 
     /// Opens a stream behind a cursor.
     pub(super) fn stream(client: &Client, url: &str, after: u64) -> Self {
-        let mut request = client
-            .http
-            .get(url)
-            .header(ACCEPT, "text/event-stream")
-            .header(CACHE_CONTROL, "no-store");
+        let mut request =
+            client.get(url).header(ACCEPT, "text/event-stream").header(CACHE_CONTROL, "no-store");
         if after > 0 {
             request = request.header("last-event-id", after);
         }
@@ -117,16 +117,18 @@ impl UnderWay {
     }
 
     /// Asks for the events behind a cursor; the server may hold the answer for so many seconds.
-    pub(super) fn poll(client: &Client, job_url: &str, after: u64, wait_s: u64) -> Self {
+    pub(super) fn poll(client: &Client, job_url: &Url, after: u64, wait_s: u64) -> Self {
         let query = [("after", after), ("limit", PAGE), ("wait", wait_s)];
-        let request = client.http.get(format!("{job_url}/events")).query(&query);
+        let mut url = job_url.clone();
+        url.set_path(&format!("{}/events", job_url.path()));
+        let request = client.get(url).query(&query);
         Self::json(client, request, Arrived::Page)
     }
 
     /// Asks for a fresh address of the stream.
-    pub(super) fn renew(client: &Client, job_url: &str) -> Self {
+    pub(super) fn renew(client: &Client, job_url: &Url) -> Self {
         let of_client = client.clone();
-        Self::json(client, client.http.get(job_url), move |job: JobView| {
+        Self::json(client, client.get(job_url.clone()), move |job: JobView| {
             match job.rest.get("stream_url").and_then(Value::as_str) {
                 Some(url) => Arrived::Renewed(of_client.absolute(url)),
                 None => unreadable("the job has no stream"),
@@ -176,18 +178,24 @@ fn is_event_stream(response: &Response) -> bool {
     essence.trim().eq_ignore_ascii_case("text/event-stream")
 }
 
-/// The address of the job whose stream this is, without a ticket: those are for streams.
-pub(super) fn job_url(stream_url: &str) -> Option<String> {
+/// The address of the job whose stream this is, with the stream's ticket: it opens the job in every
+/// way of looking at it.
+pub(super) fn job_url(stream_url: &str) -> Option<Url> {
     let mut url = Url::parse(stream_url).ok()?;
     let path = url.path().strip_suffix("/stream")?.to_owned();
     let (_, job) = path.rsplit_once("/jobs/")?;
     if job.is_empty() || job.contains('/') {
         return None;
     }
+    let ticket = url.query_pairs().find(|(name, _)| name == TICKET);
+    let ticket = ticket.map(|(_, ticket)| ticket.into_owned());
     url.set_path(&path);
     url.set_query(None);
     url.set_fragment(None);
-    Some(url.into())
+    if let Some(ticket) = ticket {
+        url.query_pairs_mut().append_pair(TICKET, &ticket);
+    }
+    Some(url)
 }
 
 #[cfg(test)]
@@ -197,7 +205,11 @@ mod tests {
     #[test]
     fn a_jobs_stream_leads_to_the_job() {
         let url = "http://host:1/base/api/jobs/job_1/stream?ticket=t";
-        assert_eq!(job_url(url).as_deref(), Some("http://host:1/base/api/jobs/job_1"));
+        let job = |url: &str| job_url(url).map(String::from);
+        let expected = "http://host:1/base/api/jobs/job_1?ticket=t";
+        assert_eq!(job(url).as_deref(), Some(expected));
+        let url = "http://host:1/base/api/jobs/job_1/stream?after=7";
+        assert_eq!(job(url).as_deref(), Some("http://host:1/base/api/jobs/job_1"));
         for other in [
             "http://host/api/stream?job=job_1",
             "http://host/api/projects/default/stream",

@@ -18,6 +18,7 @@ use std::collections::VecDeque;
 use std::future::pending;
 use std::time::Duration;
 
+use reqwest::Url;
 use tokio::time::sleep_until;
 
 use crate::event::parse::{Item, Message, Parser};
@@ -62,7 +63,7 @@ pub struct Watch {
     client: Client,
     stream_url: String,
     /// Where the job itself is, for polls and a fresh address; nothing for a stream of several jobs.
-    job_url: Option<String>,
+    job_url: Option<Url>,
     machine: Machine,
     has_started: bool,
     clock: Clock,

@@ -89,7 +89,7 @@ async fn a_job_that_is_too_dear_leaves_nothing() {
     let refused = rig.apply(submit(41)).await.unwrap();
     assert!(matches!(refused, Submitted::Short { available: 40, needed: 41 }), "{refused:?}");
     let mut nobodys = submit(1);
-    nobodys.account = "nobody".into();
+    nobodys.accounts = vec!["nobody".into()];
     let refused = rig.apply(nobodys).await.unwrap();
     assert!(matches!(refused, Submitted::Short { available: 0, needed: 1 }), "{refused:?}");
     assert_eq!(rig.number("select count(*) from job").await, 1);

@@ -30,6 +30,9 @@ use time::{DRAIN_STEP, later};
 /// What the bell is called among the sockets.
 const BELL: Token = Token(usize::MAX);
 
+/// Why a reader is told to leave whose key was revoked.
+const REVOKED: &str = "revoked";
+
 /// How many sockets are told of at a time.
 const EVENTS: usize = 1024;
 
@@ -107,6 +110,7 @@ impl Shard {
             inbox.grown.drain(..).for_each(|log| self.grow(&log));
             inbox.adopted.drain(..).for_each(|handover| self.adopt(handover));
             inbox.fetched.drain(..).for_each(|fetched| self.take_page(fetched));
+            inbox.revoked.drain(..).for_each(|key| self.revoke(key));
             events.iter().filter(|event| event.token() != BELL).for_each(|event| self.heed(event));
             mem::take(&mut self.again).into_iter().for_each(|key| self.resume(key));
             self.keep_time(Instant::now());
@@ -137,7 +141,7 @@ impl Shard {
     // ── Coming and going ──
 
     fn adopt(&mut self, handover: Handover) {
-        let Handover { socket, log, after, keep_alive_as_event, ends_at } = handover;
+        let Handover { socket, log, after, keep_alive_as_event, ends_at, key, revoked } = handover;
         self.turns = self.turns.wrapping_add(1);
         let reader = Reader {
             socket: TcpStream::from_std(socket),
@@ -146,6 +150,7 @@ impl Shard {
             turn: self.turns,
             spoke: self.clock(),
             ends: self.clock_at(ends_at),
+            key,
             state: State { hears_events_only: keep_alive_as_event, ..State::default() },
             position: after,
             rest: None,
@@ -159,9 +164,22 @@ impl Shard {
             tracing::debug!(%error, "a stream cannot be taken over");
             return self.remove(row);
         }
-        let key = Key { row: row_number(row), turn: reader.turn };
-        self.wheel.set(key, Instant::now() + self.options.keep_alive);
+        let timer = Key { row: row_number(row), turn: reader.turn };
+        self.wheel.set(timer, Instant::now() + self.options.keep_alive);
+        if revoked.is_cancelled() {
+            return self.dismiss(row, REVOKED);
+        }
         self.push_on(row);
+    }
+
+    /// Dismisses who came with a key that was revoked.
+    fn revoke(&mut self, key: u32) {
+        let theirs = self.readers.iter().filter(|(_, reader)| reader.key == key);
+        let theirs: Vec<_> = theirs
+            .filter(|(_, reader)| reader.state.leaves.is_none())
+            .map(|(row, _)| row)
+            .collect();
+        theirs.into_iter().for_each(|row| self.dismiss(row, REVOKED));
     }
 
     fn remove(&mut self, row: usize) {

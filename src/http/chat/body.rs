@@ -7,7 +7,8 @@ use crate::job::Kind;
 use crate::queue::{self, Task};
 
 use super::super::envelope::Reader;
-use super::super::{App, Code, Problem, submit};
+use super::super::guard::Call;
+use super::super::{Code, Problem, submit};
 use super::messages::{self, Conversation};
 
 /// The longest id of a chat, in bytes.
@@ -18,9 +19,13 @@ const ID_LIMIT: usize = 200;
 ///
 /// # Errors
 /// Everything that is wrong with the body at once.
-pub(super) async fn task(app: &App, body: &Map<String, Value>) -> Result<(String, Task), Problem> {
+pub(super) async fn task(
+    call: &Call,
+    body: &Map<String, Value>,
+) -> Result<(String, Task), Problem> {
     let problem = Problem::new(Code::InvalidField, "the message cannot be taken as it is");
-    let mut reader = Reader { fields: body, problem };
+    let only = call.caller().project();
+    let mut reader = Reader { fields: body, problem, only };
     let chat_id = chat_id(&mut reader);
     let is_again = is_again(&mut reader);
     let project_id = reader.project();
@@ -31,12 +36,12 @@ pub(super) async fn task(app: &App, body: &Map<String, Value>) -> Result<(String
         return Err(reader.problem);
     }
     let mut fields = Map::from_iter([("input".to_owned(), input)]);
-    // Of other kinds it is the app's own: many send the name of a language model.
+    // Of other kinds it is the call's own: many send the name of a language model.
     if let Some(model) = body.get("model").filter(|_| kind.is_media()) {
         fields.insert("model".into(), model.clone());
     }
-    let mut asked = Reader { fields: &fields, problem: reader.problem };
-    let (input, media) = submit::asked(app, kind, &project_id, &mut asked).await?;
+    let mut asked = Reader { fields: &fields, problem: reader.problem, only };
+    let (input, media) = submit::asked(call, kind, &project_id, &mut asked).await?;
     if !asked.problem.errors().is_empty() {
         return Err(relocated(&asked.problem, body, kind, &conversation.question_at));
     }

@@ -84,7 +84,7 @@ mod tests {
     fn read_from(messages: Value) -> (Conversation, Vec<String>) {
         let fields = Map::from_iter([("messages".to_owned(), messages)]);
         let problem = Problem::new(Code::InvalidField, "");
-        let mut reader = Reader { fields: &fields, problem };
+        let mut reader = Reader { fields: &fields, problem, only: None };
         let conversation = read(&mut reader);
         let errors = reader.problem.errors().iter();
         (conversation, errors.map(|error| error.pointer.clone()).collect())

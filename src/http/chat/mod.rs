@@ -11,7 +11,7 @@ mod stream;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{RawQuery, State};
+use axum::extract::RawQuery;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -24,7 +24,8 @@ use crate::queue::Ended;
 use super::problem::quoted;
 use super::query::Query;
 use super::segment::Segment;
-use super::{App, Code, Problem, cursor, jobs, media, submit};
+use super::{App, Code, Problem, jobs, media, submit};
+use crate::http::guard::{Call, May, Read, Submit};
 
 /// What readers are told of a stop.
 const STOP_REASON: &str = "stopped by the client";
@@ -42,13 +43,17 @@ pub(super) fn router() -> Router<App> {
 ///
 /// # Errors
 /// Everything that is wrong with the body at once, or why no job can be taken now.
-async fn send(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
-    let given = media::fields(&app, &headers, body).await?;
-    let (chat_id, mut task) = body::task(&app, &given).await?;
+async fn send(
+    May { call, .. }: May<Submit>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let given = media::fields(&call, &headers, body).await?;
+    let (chat_id, mut task) = body::task(&call, &given).await?;
     task.idempotency_key = submit::idempotency_key(&headers)?;
-    let job = app.queue.submit(task).await?.job.id;
-    let log = cursor::log(&app, job.as_str()).await?;
-    stream::open(&app, &chat_id, &log).await
+    let job = call.queue.submit(task).await?.job.id;
+    let log = call.log(job.as_str()).await?;
+    stream::open(&call, &chat_id, &log).await
 }
 
 /// `GET /api/chat/{id}/stream`: the chat's newest answer from its beginning, then live; 204 when
@@ -57,19 +62,19 @@ async fn send(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<
 /// # Errors
 /// [`Code::Unavailable`].
 async fn resume(
-    State(app): State<App>,
+    May { call, .. }: May<Read>,
     Segment(id): Segment,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let query = Query::of_stream(query.as_deref());
-    let Some(chat) = find(&app, &id, &query).await? else {
+    let Some(chat) = find(&call, &id, &query).await? else {
         return Ok(StatusCode::NO_CONTENT.into_response());
     };
-    let log = cursor::log(&app, chat.job_id.as_str()).await?;
+    let log = call.log(chat.job_id.as_str()).await?;
     if chat.is_told && log.standing().ended {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    stream::open(&app, &id, &log).await
+    stream::open(&call, &id, &log).await
 }
 
 /// `POST /api/chat/{id}/stop`: cancels the chat's newest job, if it still goes; says how it stands.
@@ -77,24 +82,24 @@ async fn resume(
 /// # Errors
 /// [`Code::UnknownChat`], [`Code::Unavailable`].
 async fn stop(
-    State(app): State<App>,
+    May { call, .. }: May<Submit>,
     Segment(id): Segment,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let query = Query::parse(query.as_deref(), &["project_id"])?;
-    let chat = find(&app, &id, &query).await?.ok_or_else(|| {
+    let chat = find(&call, &id, &query).await?.ok_or_else(|| {
         Problem::new(Code::UnknownChat, format!("there is no chat {}", quoted(&id)))
     })?;
-    let log = cursor::log(&app, chat.job_id.as_str()).await?;
+    let log = call.log(chat.job_id.as_str()).await?;
     let view = |status: &str| axum::Json(json!({ "job_id": log.job, "status": status }));
-    Ok(match jobs::end_by_cancel(&app, &log, STOP_REASON).await? {
+    Ok(match jobs::end_by_cancel(&call, &log, STOP_REASON).await? {
         None => (StatusCode::ACCEPTED, view("canceling")).into_response(),
         Some(Ended::Now) => view(Status::Canceled.as_str()).into_response(),
         Some(Ended::Before(status)) => view(status.as_str()).into_response(),
     })
 }
 
-async fn find(app: &App, id: &str, query: &Query) -> Result<Option<Chat>, Problem> {
-    let project = query.get("project_id").filter(|name| !name.is_empty());
-    Ok(app.store.db().chat(id, project).await?)
+async fn find(call: &Call, id: &str, query: &Query) -> Result<Option<Chat>, Problem> {
+    let project = call.caller().project_of(query.get("project_id"))?;
+    Ok(call.store.db().chat(id, project.as_deref()).await?)
 }

@@ -14,9 +14,10 @@ use crate::event::now_ms;
 use crate::job::JobId;
 use crate::store::{Follower, Journal, Log, Next};
 
+use super::super::Problem;
+use super::super::guard::Call;
 use super::super::query::Query;
 use super::super::stream::{self, Pace};
-use super::super::{App, Problem};
 use super::parts::Parts;
 
 /// What names the protocol, as the AI SDK's own server does.
@@ -33,19 +34,19 @@ const LINGER: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// [`super::Code::Unavailable`] when its text is in a database that does not answer.
-pub(super) async fn open(app: &App, chat_id: &str, log: &Arc<Log>) -> Result<Response, Problem> {
-    let snapshot = app.store.snapshot(log).await?;
-    let mut parts = Parts::new(&log.job, app.options.public_url.as_deref().unwrap_or_default());
+pub(super) async fn open(call: &Call, chat_id: &str, log: &Arc<Log>) -> Result<Response, Problem> {
+    let snapshot = call.store.snapshot(log).await?;
+    let mut parts = Parts::new(&log.job, call.options.public_url.as_deref().unwrap_or_default());
     let opening = VecDeque::from([parts.open(&snapshot)]);
     let reader = Reader {
-        follower: app.store.follow(log, snapshot.id),
+        follower: call.store.follow(log, snapshot.id),
         parts,
-        journal: app.store.journal().clone(),
+        journal: call.store.journal().clone(),
         chat_id: chat_id.to_owned(),
         job: log.job.clone(),
     };
-    let pace = Pace::new(&app.options, &Query::default());
-    let mut response = stream::respond(app, pace, opening, reader);
+    let pace = Pace::new(&call.options, &Query::default(), call.right());
+    let mut response = stream::respond(call, pace, opening, reader);
     let headers = response.headers_mut();
     headers.insert(PROTOCOL, HeaderValue::from_static("v1"));
     if let Ok(job) = HeaderValue::from_str(log.job.as_str()) {
@@ -101,6 +102,7 @@ impl stream::Reader for Reader {
     fn farewell(&mut self, reason: stream::Farewell) -> Option<Bytes> {
         self.parts.break_off(match reason {
             stream::Farewell::Draining => "the server is going down",
+            stream::Farewell::Revoked => "the key was revoked",
             stream::Farewell::MaxAge => "the stream has reached its greatest age",
         })
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, LOCATION};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -26,6 +26,7 @@ use crate::job::{ArtifactId, StoredArtifact};
 use super::App;
 use super::problem::{Code, Problem};
 use super::range::{self, RangeChoice};
+use crate::http::guard::{Call, May, Read};
 
 use headers::{ASK_EACH_TIME, ascii, describe, etag};
 
@@ -58,15 +59,15 @@ impl Wish {
 /// `unknown_file`, `file_not_ready` before it is stored, `invalid_parameter`, and the server's own
 /// troubles.
 pub async fn content(
-    State(app): State<App>,
+    May { call, .. }: May<Read>,
     path: Result<Path<String>, PathRejection>,
     query: Result<Query<Wish>, QueryRejection>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let Query(wish) = query?;
-    let stored = find(&app, path).await?;
-    let own = Own { artifacts: &app.artifacts, about: About::of(&stored) };
+    let stored = find(&call, path).await?;
+    let own = Own { artifacts: &call.artifacts, about: About::of(&stored) };
     match stored.path.as_deref() {
         Some(place) => own.send(place, wish.is_download(), &method, &headers).await,
         None => point_elsewhere(&stored),
@@ -75,15 +76,18 @@ pub async fn content(
 
 /// The file, once its readers were told of it.
 async fn find(
-    app: &App,
+    call: &Call,
     path: Result<Path<String>, PathRejection>,
 ) -> Result<StoredArtifact, Problem> {
     let unknown = || Problem::new(Code::UnknownFile, "there is no file of this id");
     let Path(text) = path.map_err(|_| unknown())?;
     let id: ArtifactId = text.parse().map_err(|_| unknown())?;
-    let row = row(app, &id).await?.ok_or_else(unknown)?;
+    let row = row(call, &id).await?.ok_or_else(unknown)?;
+    if !call.sees(&row.job).await? {
+        return Err(unknown());
+    }
     // The row follows the event; who was just told of the file may be ahead of it by a commit.
-    if let Some(told) = app.store.find(&row.job).and_then(|log| log.artifact(&id)) {
+    if let Some(told) = call.store.find(&row.job).and_then(|log| log.artifact(&id)) {
         return Ok(told);
     }
     if !row.ready {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::RawQuery;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde_json::{Value, json};
@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::db::DbError;
 use crate::event::payload::End;
+use crate::http::guard::{May, Read};
 use crate::http::problem::quoted;
 use crate::http::query::Query;
 use crate::http::range::has_it_already;
@@ -26,7 +27,7 @@ use crate::store::{Follower, Log, Standing};
 /// # Errors
 /// [`Code::UnknownFile`], [`Code::InvalidParameter`].
 pub(super) async fn show(
-    State(app): State<App>,
+    May { call, .. }: May<Read>,
     Segment(id): Segment,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
@@ -34,16 +35,19 @@ pub(super) async fn show(
     let until = Instant::now() + conditional::wait(&Query::of_stream(query.as_deref()))?;
     let unknown = || Problem::new(Code::UnknownFile, format!("there is no file {}", quoted(&id)));
     let file: ArtifactId = id.parse().map_err(|_| unknown())?;
-    let mut seen = look(&app, &file).await?.ok_or_else(unknown)?;
+    let mut seen = look(&call, &file).await?.ok_or_else(unknown)?;
+    if !call.sees(&seen.log.job).await? {
+        return Err(unknown());
+    }
     if Instant::now() < until && has_it_already(&headers, &seen.tag) {
         // Followed before looking again: what happens in between is not slept through.
-        let mut follower = app.store.follow(&seen.log, seen.log.last());
+        let mut follower = call.store.follow(&seen.log, seen.log.last());
         loop {
-            seen = look(&app, &file).await?.ok_or_else(unknown)?;
+            seen = look(&call, &file).await?.ok_or_else(unknown)?;
             let news = moved(&seen, &file, &mut follower);
             if seen.poll_after.is_none()
                 || !has_it_already(&headers, &seen.tag)
-                || !conditional::happens(&app, until, news).await?
+                || !conditional::happens(&call, until, news).await?
             {
                 break;
             }

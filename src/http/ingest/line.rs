@@ -8,10 +8,11 @@ use serde_json::value::RawValue;
 
 use crate::event::payload::{Artifact, ArtifactReady, Canceled, End, Failed, Progress};
 use crate::event::{Draft, EventType, now_ms};
+use crate::http::guard::Call;
 use crate::http::problem::quoted;
 use crate::http::{Code, Problem};
 use crate::job::{ArtifactId, Fact, StoredArtifact};
-use crate::store::{Log, ProducerSeq, Store};
+use crate::store::{Log, ProducerSeq};
 
 use super::{strict, upload};
 
@@ -131,9 +132,9 @@ impl Incoming<'_> {
     }
 
     /// What the event says of the job.
-    pub(super) async fn fact(&self, store: &Store, log: &Log) -> Result<Fact, Problem> {
+    pub(super) async fn fact(&self, call: &Call, log: &Log) -> Result<Fact, Problem> {
         match self.kind {
-            EventType::ArtifactReady => self.artifact(store, log).await,
+            EventType::ArtifactReady => self.artifact(call, log).await,
             EventType::TtsCompleted => self.narration(log),
             EventType::Progress
             | EventType::Content
@@ -207,11 +208,11 @@ impl Incoming<'_> {
 
     /// A file that was uploaded, one that the job's row of files knows, or one that lies elsewhere
     /// under an `http(s)` URL.
-    async fn artifact(&self, store: &Store, log: &Log) -> Result<Fact, Problem> {
+    async fn artifact(&self, call: &Call, log: &Log) -> Result<Fact, Problem> {
         let object = self.object()?;
         let described = &object["artifact"];
         if let Some(id) = upload::named(described) {
-            let file = upload::as_file(store, log, &id, described).await?;
+            let file = upload::as_file(call, log, &id, described).await?;
             return Ok(Fact::ArtifactReady(Box::new(file)));
         }
         let id: ArtifactId =
@@ -221,7 +222,7 @@ impl Incoming<'_> {
                     "is required: 'file_' or 'upl_' and up to 64 letters or digits",
                 )
             })?;
-        if let Some(row) = store.db().artifact(&id).await? {
+        if let Some(row) = call.store.db().artifact(&id).await? {
             if row.job != log.job {
                 return Err(field("/data/artifact/id", "is another job's file"));
             }

@@ -10,7 +10,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{RawQuery, State};
+use axum::extract::RawQuery;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use bytes::BytesMut;
@@ -23,7 +23,8 @@ use crate::store::{Log, ProducerSeq, Proposal, Refusal, Source};
 
 use super::query::Query;
 use super::segment::Segment;
-use super::{App, Code, Problem, body, cursor};
+use super::{App, Code, Problem, body};
+use crate::http::guard::{Call, May, Publish};
 
 use line::Incoming;
 use lines::{Line, Lines};
@@ -45,7 +46,7 @@ struct Progress {
 /// # Errors
 /// What is wrong with the first bad line, with how many before it were appended.
 pub(super) async fn push(
-    State(app): State<App>,
+    May { call, .. }: May<Publish>,
     Segment(id): Segment,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
@@ -53,7 +54,7 @@ pub(super) async fn push(
 ) -> Result<Response, Problem> {
     let query = Query::parse(query.as_deref(), &["durable"])?;
     let durable = query.flag("durable")?;
-    let log = cursor::log(&app, &id).await?;
+    let log = call.log(&id).await?;
     if log.kind != Kind::External {
         let detail =
             format!("only jobs of the kind 'external' take events; this is a {}", log.kind);
@@ -61,18 +62,18 @@ pub(super) async fn push(
     }
     let mut progress = Progress { appended: 0, last: log.last(), has_ended: log.standing().ended };
     let taken = if is_json(&headers) {
-        take_one(&app, &log, body, &mut progress).await
+        take_one(&call, &log, body, &mut progress).await
     } else {
-        take_lines(&app, &log, body, &mut progress).await
+        take_lines(&call, &log, body, &mut progress).await
     };
     if let Err(problem) = taken {
         let Progress { appended, last, .. } = progress;
         return Err(problem.with("appended", json!(appended)).with("last_id", json!(last)));
     }
     if durable {
-        app.store.journal().wait_durable(progress.last).await?;
+        call.store.journal().wait_durable(progress.last).await?;
     }
-    let is_durable = app.store.journal().durable_through() >= progress.last;
+    let is_durable = call.store.journal().durable_through() >= progress.last;
     let view =
         json!({ "appended": progress.appended, "last_id": progress.last, "durable": is_durable });
     Ok(axum::Json(view).into_response())
@@ -85,12 +86,12 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 async fn take_one(
-    app: &App,
+    call: &Call,
     log: &Arc<Log>,
     body: Body,
     progress: &mut Progress,
 ) -> Result<(), Problem> {
-    let limit = app.options.event_limit;
+    let limit = call.options.event_limit;
     let bytes = body::bounded(body, limit).await.map_err(|problem| match problem.code() {
         Code::BodyTooLarge => {
             let detail = format!("the event may have {limit} bytes at most");
@@ -98,9 +99,9 @@ async fn take_one(
         }
         _ => problem,
     })?;
-    let room = app.draining.run_until_cancelled(app.store.room()).await;
+    let room = call.draining.run_until_cancelled(call.store.room()).await;
     room.ok_or_else(draining)?;
-    take(app, log, &bytes, progress).await.map_err(|problem| {
+    take(call, log, &bytes, progress).await.map_err(|problem| {
         if is_several(&bytes) {
             let detail = "one event is sent as application/json, several as application/x-ndjson";
             return Problem::new(Code::InvalidEvent, detail);
@@ -117,21 +118,24 @@ fn is_several(bytes: &[u8]) -> bool {
 }
 
 async fn take_lines(
-    app: &App,
+    call: &Call,
     log: &Arc<Log>,
     body: Body,
     progress: &mut Progress,
 ) -> Result<(), Problem> {
-    let mut lines = Lines::new(body, app.options.event_limit);
+    let mut lines = Lines::new(body, call.options.event_limit);
     // Once for all lines: to begin to wait costs more than an event does.
-    let mut drains = pin!(app.draining.cancelled());
+    let mut drains = pin!(call.draining.cancelled());
     let mut ends = pin!(log.ended());
+    let right = call.right();
+    let mut loses_right = pin!(right.revoked.cancelled());
     loop {
         let received = tokio::select! {
             biased;
-            received = next_lines(app, &mut lines) => received,
+            received = next_lines(call, &mut lines) => received,
             // A producer that is between two lines does not keep a server from going down.
             () = &mut drains => Err(draining()),
+            () = &mut loses_right => Err(Problem::new(Code::Unauthorized, "the key was revoked")),
             // It learns at once that its job was canceled; and one that is gone without a word costs
             // nothing once its job has failed for its silence. A request that has ended the job
             // itself, or repeats what an ended job knows, is read on.
@@ -142,7 +146,7 @@ async fn take_lines(
         if received.is_empty() {
             return Ok(());
         }
-        take_received(app, log, &received, progress).await?;
+        take_received(call, log, &received, progress).await?;
     }
 }
 
@@ -156,15 +160,15 @@ async fn next_lines(app: &App, lines: &mut Lines) -> Result<Vec<Line>, Problem> 
 /// Appends lines, those together that are plain; whatever is not, and whatever is refused, is taken
 /// by itself.
 async fn take_received(
-    app: &App,
+    call: &Call,
     log: &Arc<Log>,
     mut lines: &[Line],
     progress: &mut Progress,
 ) -> Result<(), Problem> {
     loop {
-        lines = &lines[take_plain(app, log, lines, progress)..];
+        lines = &lines[take_plain(call, log, lines, progress)..];
         let Some((line, rest)) = lines.split_first() else { return Ok(()) };
-        take(app, log, &line.bytes, progress)
+        take(call, log, &line.bytes, progress)
             .await
             .map_err(|problem| problem.with("line", json!(line.number)))?;
         lines = rest;
@@ -200,7 +204,7 @@ fn draining() -> Problem {
 
 /// Appends one event.
 async fn take(
-    app: &App,
+    call: &Call,
     log: &Arc<Log>,
     line: &[u8],
     progress: &mut Progress,
@@ -208,16 +212,16 @@ async fn take(
     let incoming = line::parse(line)?;
     check_count(log, &incoming)?;
     if let Some(end) = incoming.end()? {
-        end_job(app, log, &incoming, end).await?;
+        end_job(call, log, &incoming, end).await?;
         progress.has_ended = true;
     } else {
-        let fact = incoming.fact(&app.store, log).await?;
-        start(app, log)?;
+        let fact = incoming.fact(call, log).await?;
+        start(call, log)?;
         let producer = incoming.producer.clone();
         let draft = incoming.draft(&fact);
         let attempt = log.standing().attempt;
         let proposal = Proposal { attempt, source: Source::Producer, fact, draft, producer };
-        app.store.append(log, [proposal])?;
+        call.store.append(log, [proposal])?;
     }
     progress.appended += 1;
     progress.last = log.last();

@@ -7,8 +7,9 @@ use crate::db::artifacts::content_url;
 use crate::db::uploads::Upload;
 use crate::event::payload::Artifact;
 use crate::http::Problem;
+use crate::http::guard::Call;
 use crate::job::{ArtifactId, JobId, StoredArtifact, UploadId};
-use crate::store::{Log, Store};
+use crate::store::Log;
 
 use super::line::field;
 
@@ -25,12 +26,13 @@ pub(super) fn named(described: &Value) -> Option<UploadId> {
 /// # Errors
 /// When there is no such upload, or the kind is none.
 pub(super) async fn as_file(
-    store: &Store,
+    call: &Call,
     log: &Log,
     id: &UploadId,
     described: &Value,
 ) -> Result<StoredArtifact, Problem> {
-    let upload = store.db().upload(id).await?;
+    let upload = call.store.db().upload(id).await?;
+    let upload = upload.filter(|upload| call.owns(&upload.project_id));
     let upload = upload.ok_or_else(|| field("/data/artifact/id", "names no upload"))?;
     let kind = match &described["kind"] {
         Value::Null => usual_kind(&upload.media_type),

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde_json::{Map, Value};
@@ -13,17 +12,18 @@ use crate::job::Kind;
 
 use super::super::{App, Code, Problem, submit};
 use super::{answer, fields, find, inputs, of_kind, take, wanted};
+use crate::http::guard::{Call, May, Submit};
 
 /// `POST /api/canvas/generate-video`.
 ///
 /// # Errors
 /// As for a submit; [`Code::InvalidField`] when no model takes it.
 pub(super) async fn video(
-    State(app): State<App>,
+    May { call, .. }: May<Submit>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    choose_and_submit(&app, Kind::Video, &headers, body).await
+    choose_and_submit(&call, Kind::Video, &headers, body).await
 }
 
 /// `POST /api/images/generate`.
@@ -31,27 +31,27 @@ pub(super) async fn video(
 /// # Errors
 /// As for [`video`].
 pub(super) async fn image(
-    State(app): State<App>,
+    May { call, .. }: May<Submit>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    choose_and_submit(&app, Kind::Image, &headers, body).await
+    choose_and_submit(&call, Kind::Image, &headers, body).await
 }
 
 async fn choose_and_submit(
-    app: &App,
+    call: &Call,
     kind: Kind,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let mut fields = fields(app, headers, body).await?;
+    let mut fields = fields(call, headers, body).await?;
     let mode = mode(kind, &mut fields)?;
-    let model = match earlier(app, headers, &fields).await? {
+    let model = match earlier(call, headers, &fields).await? {
         Some(model) => model,
-        None => choose(app, kind, mode, &fields)?,
+        None => choose(call, kind, mode, &fields)?,
     };
-    let submission = take(app, headers, &model, &fields).await?;
-    Ok(answer(app, &submission, &model, |view| {
+    let submission = take(call, headers, &model, &fields).await?;
+    Ok(answer(call, &submission, &model, |view| {
         view["provider"] = model.provider.as_str().into();
     }))
 }

@@ -4,9 +4,10 @@ use serde_json::{Map, Value};
 
 use crate::artifact::Family;
 use crate::catalog::{Checked, FilePlace, Media, Reference};
-use crate::db::artifacts::content_url;
+use crate::db::artifacts::{ArtifactRow, content_url};
 
-use super::super::{App, Code, Problem, files, uploads};
+use super::super::guard::Call;
+use super::super::{Code, Problem, files, uploads};
 
 /// The checked input, each `data:` URL in it replaced by the address of an upload, and each address
 /// of ours found to be there.
@@ -14,7 +15,7 @@ use super::super::{App, Code, Problem, files, uploads};
 /// # Errors
 /// [`Code::InvalidField`] with everything that is wrong.
 pub(super) async fn keep_files(
-    app: &App,
+    call: &Call,
     project: &str,
     checked: Checked,
     pointer: &str,
@@ -23,7 +24,7 @@ pub(super) async fn keep_files(
     let mut problem = Problem::new(Code::InvalidField, "a file of the input cannot be used");
     for place in checked.files {
         let Some(Value::String(text)) = input.pointer_mut(&place.pointer) else { continue };
-        match keep(app, project, text, &place).await {
+        match keep(call, project, text, &place).await {
             Ok(Some(kept)) => *text = kept,
             Ok(None) => {}
             Err(error) if error.code().entry().status.is_client_error() => {
@@ -40,7 +41,7 @@ pub(super) async fn keep_files(
 
 /// Where the file of this text is on this server; nothing for one that is elsewhere.
 async fn keep(
-    app: &App,
+    call: &Call,
     project: &str,
     text: &str,
     place: &FilePlace,
@@ -52,15 +53,21 @@ async fn keep(
             let media = Media::of_type(&media_type).filter(|media| place.media.contains(media));
             let family = media.and_then(|media| Family::of(media.as_str()));
             let family = family.ok_or_else(|| wrong(format!("must not be {media_type}")))?;
-            let upload = uploads::store_data_url(app, project, text, family).await?;
+            let upload = uploads::store_data_url(call, project, text, family).await?;
             return Ok(Some(uploads::content_path(&upload.id)));
         }
         Reference::Upload(id) => {
-            let row = app.store.db().upload(&id).await?;
+            let row = call.store.db().upload(&id).await?;
+            let row = row.filter(|row| call.owns(&row.project_id));
             (row.map(|row| row.media_type), uploads::content_path(&id))
         }
         Reference::Artifact(id) => {
-            let row = files::row(app, &id).await?.filter(|row| row.ready);
+            let mut row = files::row(call, &id).await?.filter(|row| row.ready);
+            if let Some(ArtifactRow { job, .. }) = &row
+                && !call.sees(job).await?
+            {
+                row = None;
+            }
             (row.map(|row| row.stored.view.media_type), content_url(&id))
         }
     };

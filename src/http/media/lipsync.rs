@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{RawQuery, State};
+use axum::extract::RawQuery;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde_json::{Value, json};
@@ -13,9 +13,10 @@ use crate::job::{Kind, Status};
 use crate::store::Next;
 
 use super::super::query::Query;
-use super::super::{App, Code, Problem, cursor, view};
+use super::super::{Code, Problem, view};
 use super::seen::{Seen, look, time};
 use super::{answer, fields, find, inputs, of_kind, take, wanted};
+use crate::http::guard::{Call, May, Read, Submit};
 
 /// The model of a body that names none.
 const DEFAULT_MODEL: &str = "wan-2-2-s2v";
@@ -29,11 +30,11 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// # Errors
 /// As for a submit.
 pub(super) async fn generate(
-    State(app): State<App>,
+    May { call, .. }: May<Submit>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let mut fields = fields(&app, &headers, body).await?;
+    let mut fields = fields(&call, &headers, body).await?;
     let waits = match fields.remove("pollForCompletion") {
         None | Some(Value::Null) => false,
         Some(Value::Bool(waits)) => waits,
@@ -44,17 +45,17 @@ pub(super) async fn generate(
         }
     };
     let name = wanted(&fields)?.unwrap_or(DEFAULT_MODEL);
-    let model = of_kind(find(&app, name, &inputs(&fields))?, Kind::Lipsync)?;
-    let submission = take(&app, &headers, &model, &fields).await?;
+    let model = of_kind(find(&call, name, &inputs(&fields))?, Kind::Lipsync)?;
+    let submission = take(&call, &headers, &model, &fields).await?;
     drop(fields);
     let id = submission.job.id.as_str();
-    if waits && wait_for_end(&app, id).await? {
-        let seen = look(&app, id).await?;
+    if waits && wait_for_end(&call, id).await? {
+        let seen = look(&call, id).await?;
         let shape = shape(&seen);
         return Ok(seen.respond(shape));
     }
-    let poll = view::link(&app, &format!("/api/check-lipsync?prediction_id={id}"));
-    Ok(answer(&app, &submission, &model, |view| {
+    let poll = view::link(&call, &format!("/api/check-lipsync?prediction_id={id}"));
+    Ok(answer(&call, &submission, &model, |view| {
         view["status"] = word(submission.job.status).into();
         view["message"] = "Lip sync generation started".into();
         view["poll_url"] = poll.into();
@@ -73,9 +74,9 @@ const fn word(status: Status) -> &'static str {
 }
 
 /// Waits until the job has ended, for as long as the server's settings say; whether it has.
-async fn wait_for_end(app: &App, id: &str) -> Result<bool, Problem> {
-    let log = cursor::log(app, id).await?;
-    let mut follower = app.store.follow(&log, log.last());
+async fn wait_for_end(call: &Call, id: &str) -> Result<bool, Problem> {
+    let log = call.log(id).await?;
+    let mut follower = call.store.follow(&log, log.last());
     let ended = async {
         while !log.standing().ended {
             match follower.next().await {
@@ -86,8 +87,8 @@ async fn wait_for_end(app: &App, id: &str) -> Result<bool, Problem> {
         }
     };
     tokio::select! {
-        ended = tokio::time::timeout(app.options.lipsync_wait, ended) => Ok(ended.is_ok()),
-        () = app.draining.cancelled() => Ok(false),
+        ended = tokio::time::timeout(call.options.lipsync_wait, ended) => Ok(ended.is_ok()),
+        () = call.draining.cancelled() => Ok(false),
     }
 }
 
@@ -96,7 +97,7 @@ async fn wait_for_end(app: &App, id: &str) -> Result<bool, Problem> {
 /// # Errors
 /// [`Code::InvalidParameter`], [`Code::UnknownJob`].
 pub(super) async fn check(
-    State(app): State<App>,
+    May { call, .. }: May<Read>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let query = Query::parse(query.as_deref(), &["prediction_id"])?;
@@ -104,7 +105,7 @@ pub(super) async fn check(
         let detail = "'prediction_id' is required: the id that the submit gave";
         Problem::new(Code::InvalidParameter, detail)
     })?;
-    let seen = look(&app, id).await?;
+    let seen = look(&call, id).await?;
     let shape = shape(&seen);
     Ok(seen.respond(shape))
 }

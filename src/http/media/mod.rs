@@ -14,7 +14,6 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -29,6 +28,7 @@ use super::envelope::{self, Reader};
 use super::problem::quoted;
 use super::segment::Segment;
 use super::{App, Code, Problem, body, serve, submit};
+use crate::http::guard::{Call, May, Submit};
 
 /// The routes of this folder.
 pub(super) fn router() -> Router<App> {
@@ -48,19 +48,19 @@ pub(super) fn router() -> Router<App> {
 
 /// `POST /api/replicate/{slug}/submit`.
 async fn replicate(
-    State(app): State<App>,
+    May { call, .. }: May<Submit>,
     Segment(slug): Segment,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let model = of_provider(&app, "replicate", &slug)?;
-    let fields = fields(&app, &headers, body).await?;
-    submit_flat(&app, &headers, &model, &fields).await
+    let model = of_provider(&call, "replicate", &slug)?;
+    let fields = fields(&call, &headers, body).await?;
+    submit_flat(&call, &headers, &model, &fields).await
 }
 
 /// `POST /api/fal/{slug…}/submit`: slugs of this provider have slashes in them.
 async fn fal(
-    State(app): State<App>,
+    May { call, .. }: May<Submit>,
     Segment(path): Segment,
     headers: HeaderMap,
     body: Body,
@@ -68,9 +68,9 @@ async fn fal(
     let Some(slug) = path.strip_suffix("/submit") else {
         return Err(serve::no_route(&format!("/api/fal/{path}")));
     };
-    let model = of_provider(&app, "fal", slug)?;
-    let fields = fields(&app, &headers, body).await?;
-    submit_flat(&app, &headers, &model, &fields).await
+    let model = of_provider(&call, "fal", slug)?;
+    let fields = fields(&call, &headers, body).await?;
+    submit_flat(&call, &headers, &model, &fields).await
 }
 
 fn of_provider(app: &App, provider: &str, slug: &str) -> Result<Arc<Model>, Problem> {
@@ -200,29 +200,29 @@ fn inputs(fields: &Map<String, Value>) -> Map<String, Value> {
 
 /// A submit whose fields are the model's inputs, beside those that every submit may have.
 async fn submit_flat(
-    app: &App,
+    call: &Call,
     headers: &HeaderMap,
     model: &Arc<Model>,
     fields: &Map<String, Value>,
 ) -> Result<Response, Problem> {
     wanted(fields)?;
-    let submission = take(app, headers, model, fields).await?;
-    Ok(answer(app, &submission, model, |_| {}))
+    let submission = take(call, headers, model, fields).await?;
+    Ok(answer(call, &submission, model, |_| {}))
 }
 
 /// Puts a job into the queue.
 async fn take(
-    app: &App,
+    call: &Call,
     headers: &HeaderMap,
     model: &Arc<Model>,
     fields: &Map<String, Value>,
 ) -> Result<Submission, Problem> {
     let problem = Problem::new(Code::InvalidField, "the model cannot take this as it is");
-    let mut reader = Reader { fields, problem };
+    let mut reader = Reader { fields, problem, only: call.caller().project() };
     let project_id = reader.project();
     let (priority, allow_duplicate) = (reader.priority(), reader.flag("allow_duplicate"));
     let retry_of = reader.retry_of();
-    let checked = match check(app, &project_id, model, &Value::Object(inputs(fields)), "").await {
+    let checked = match check(call, &project_id, model, &Value::Object(inputs(fields)), "").await {
         Ok(checked) if reader.problem.errors().is_empty() => checked,
         Ok(_) => return Err(reader.problem),
         Err(problem) if problem.code() == Code::InvalidField => {
@@ -244,7 +244,7 @@ async fn take(
         silence_limit_ms: None,
         chat: None,
     };
-    Ok(app.queue.submit(task).await?)
+    Ok(call.queue.submit(task).await?)
 }
 
 /// Checks an input by the model's row. Files that stand in it are stored, and referred to.
@@ -252,7 +252,7 @@ async fn take(
 /// # Errors
 /// [`Code::InvalidField`] with everything that is wrong, below `pointer`; [`Code::ModelRetired`].
 pub(super) async fn check(
-    app: &App,
+    call: &Call,
     project: &str,
     model: &Model,
     input: &Value,
@@ -272,7 +272,7 @@ pub(super) async fn check(
             return Err(problem);
         }
     };
-    let input = files::keep_files(app, project, checked, pointer).await?;
+    let input = files::keep_files(call, project, checked, pointer).await?;
     let media = Media {
         model: model.slug.clone(),
         lane: model.lane().to_owned(),
@@ -295,12 +295,12 @@ fn refuse_retired(model: &Model) -> Result<(), Problem> {
 
 /// 202 with where to watch the job, in the words of these routes too.
 pub(super) fn answer(
-    app: &App,
+    call: &Call,
     submission: &Submission,
     model: &Model,
     add: impl FnOnce(&mut Value),
 ) -> Response {
-    submit::answer(app, submission, |view| {
+    submit::answer(call, submission, |view| {
         view["prediction_id"] = json!(submission.job.id);
         let what = match view["status"].as_str() {
             Some("running") => "is at work",
@@ -310,7 +310,7 @@ pub(super) fn answer(
         };
         view["message"] = format!("{} {what}", model.title).into();
         view["hold"] = submission.job.hold.into();
-        if app.makers.is_simulated(&model.provider) {
+        if call.makers.is_simulated(&model.provider) {
             view["simulated"] = true.into();
         }
         if let Some(notice) = model.farewell() {

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use crate::job::{Job, Status};
 use crate::reconcile;
 
-use super::super::{App, Code, Problem, cursor, view};
+use super::super::guard::Call;
+use super::super::{Code, Problem, view};
 
 /// What they see.
 pub(super) struct Seen {
@@ -43,16 +44,16 @@ impl Seen {
 ///
 /// # Errors
 /// [`Code::UnknownJob`].
-pub(super) async fn look(app: &App, id: &str) -> Result<Seen, Problem> {
-    let log = cursor::log(app, id).await?;
-    let row = reconcile::look(&app.store, &log).await?;
+pub(super) async fn look(call: &Call, id: &str) -> Result<Seen, Problem> {
+    let log = call.log(id).await?;
+    let row = reconcile::look(&call.store, &log).await?;
     let job = row.ok_or_else(|| Problem::new(Code::UnknownJob, "the job is gone"))?.job;
     let standing = log.standing();
-    let snapshot = app.store.snapshot(&log).await?;
-    let job = view::with_end(app, job, snapshot.status).await?;
+    let snapshot = call.store.snapshot(&log).await?;
+    let job = view::with_end(call, job, snapshot.status).await?;
     let progress = &snapshot.progress;
     let line = progress.message.clone().unwrap_or_else(|| format!("{} %", progress.percent));
-    let urls = snapshot.artifacts.iter().map(|artifact| view::link(app, &artifact.url)).collect();
+    let urls = snapshot.artifacts.iter().map(|artifact| view::link(call, &artifact.url)).collect();
     Ok(Seen {
         status: snapshot.status,
         percent: progress.percent,

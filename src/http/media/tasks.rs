@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{RawQuery, State};
+use axum::extract::RawQuery;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
@@ -16,17 +16,18 @@ use super::super::segment::Segment;
 use super::super::{App, Code, Problem, query::Query};
 use super::seen::{look, time};
 use super::{answer, fields, find, inputs, take, wanted, wrong_model};
+use crate::http::guard::{Call, May, Read, Submit};
 
 /// `POST /api/runway/video`: by `model`, else by what is given: a video, an image, or a text.
 ///
 /// # Errors
 /// As for a submit.
 pub(super) async fn runway_video(
-    State(app): State<App>,
+    May { call, .. }: May<Submit>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let fields = fields(&app, &headers, body).await?;
+    let fields = fields(&call, &headers, body).await?;
     let has =
         |names: &[&str]| names.iter().any(|name| fields.get(*name).is_some_and(|v| !v.is_null()));
     let mode = if has(&["videoUri", "promptVideo", "video"]) {
@@ -36,7 +37,7 @@ pub(super) async fn runway_video(
     } else {
         Mode::TextToVideo
     };
-    submit_task(&app, &headers, "runway", Some(mode), &fields).await
+    submit_task(&call, &headers, "runway", Some(mode), &fields).await
 }
 
 /// `POST /api/runway/character-performance`.
@@ -44,14 +45,14 @@ pub(super) async fn runway_video(
 /// # Errors
 /// As for a submit.
 pub(super) async fn character_performance(
-    State(app): State<App>,
+    May { call, .. }: May<Submit>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let mut fields = fields(&app, &headers, body).await?;
+    let mut fields = fields(&call, &headers, body).await?;
     unwrap(&mut fields, "character", Some("character_type"));
     unwrap(&mut fields, "reference", None);
-    submit_task(&app, &headers, "runway", Some(Mode::CharacterPerformance), &fields).await
+    submit_task(&call, &headers, "runway", Some(Mode::CharacterPerformance), &fields).await
 }
 
 /// Takes Runway's own `{type, uri}` for the address in it; what the type says goes to another input.
@@ -70,17 +71,17 @@ fn unwrap(fields: &mut Map<String, Value>, name: &str, of_type: Option<&str>) {
 /// # Errors
 /// As for a submit.
 pub(super) async fn minimax_video(
-    State(app): State<App>,
+    May { call, .. }: May<Submit>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let fields = fields(&app, &headers, body).await?;
-    submit_task(&app, &headers, "minimax", None, &fields).await
+    let fields = fields(&call, &headers, body).await?;
+    submit_task(&call, &headers, "minimax", None, &fields).await
 }
 
 /// Submits to the provider's model that is named, else to its first one of this mode that takes it.
 async fn submit_task(
-    app: &App,
+    call: &Call,
     headers: &HeaderMap,
     provider: &str,
     mode: Option<Mode>,
@@ -88,15 +89,15 @@ async fn submit_task(
 ) -> Result<Response, Problem> {
     let input = inputs(fields);
     let model = match wanted(fields)? {
-        Some(name) => find(app, name, &input)?,
-        None => usual(app, provider, mode, &input)?,
+        Some(name) => find(call, name, &input)?,
+        None => usual(call, provider, mode, &input)?,
     };
     if model.provider != provider {
         let detail = format!("is a model of '{}', not of '{provider}'", model.provider);
         return Err(wrong_model(&detail));
     }
-    let submission = take(app, headers, &model, fields).await?;
-    Ok(answer(app, &submission, &model, |view| {
+    let submission = take(call, headers, &model, fields).await?;
+    Ok(answer(call, &submission, &model, |view| {
         view["task_id"] = json!(submission.job.id);
         view["id"] = json!(submission.job.id);
     }))
@@ -126,10 +127,10 @@ fn usual(
 /// # Errors
 /// [`Code::UnknownJob`].
 pub(super) async fn runway_status(
-    State(app): State<App>,
+    May { call, .. }: May<Read>,
     Segment(id): Segment,
 ) -> Result<Response, Problem> {
-    let seen = look(&app, &id).await?;
+    let seen = look(&call, &id).await?;
     let status = match seen.status {
         Status::Pending => "PENDING",
         Status::Running => "RUNNING",
@@ -159,14 +160,14 @@ pub(super) async fn runway_status(
 /// # Errors
 /// [`Code::InvalidParameter`], [`Code::UnknownJob`].
 pub(super) async fn minimax_status(
-    State(app): State<App>,
+    May { call, .. }: May<Read>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let query = Query::parse(query.as_deref(), &["task_id"])?;
     let id = query.get("task_id").filter(|id| !id.is_empty()).ok_or_else(|| {
         Problem::new(Code::InvalidParameter, "'task_id' is required: the id that the submit gave")
     })?;
-    let seen = look(&app, id).await?;
+    let seen = look(&call, id).await?;
     let status = match seen.status {
         Status::Pending => "Queueing",
         Status::Running if seen.percent < 3 => "Preparing",

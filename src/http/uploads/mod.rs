@@ -12,7 +12,7 @@ pub use keep::store_data_url;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, RawQuery, State};
+use axum::extract::{Query, RawQuery};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -24,6 +24,7 @@ use crate::job::UploadId;
 use super::files::{About, Own, Wish};
 use super::segment::Segment;
 use super::{App, Code, Problem, query, view};
+use crate::http::guard::{Call, May, Read, Submit};
 
 /// The routes of this file.
 pub fn router() -> Router<App> {
@@ -81,16 +82,16 @@ pub fn content_path(id: &UploadId) -> String {
 /// # Errors
 /// What is wrong with the request or the file, or why it cannot be stored now.
 async fn create(
-    State(app): State<App>,
+    May { call, .. }: May<Submit>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let query = query::Query::parse(query.as_deref(), &["project_id", "name"])?;
-    let received = receive::receive(&app, &query, &headers, body).await?;
-    let upload = keep::keep(&app, received).await?;
-    let location = view::link(&app, &format!("/api/uploads/{}", upload.id));
-    let mut response = (StatusCode::CREATED, axum::Json(View::of(&app, &upload))).into_response();
+    let received = receive::receive(&call, &query, &headers, body).await?;
+    let upload = keep::keep(&call, received).await?;
+    let location = view::link(&call, &format!("/api/uploads/{}", upload.id));
+    let mut response = (StatusCode::CREATED, axum::Json(View::of(&call, &upload))).into_response();
     if let Ok(location) = HeaderValue::from_str(&location) {
         response.headers_mut().insert(header::LOCATION, location);
     }
@@ -98,21 +99,21 @@ async fn create(
 }
 
 /// What is known of an upload.
-async fn show(State(app): State<App>, Segment(id): Segment) -> Result<Response, Problem> {
-    let upload = find(&app, &id).await?;
-    Ok(axum::Json(View::of(&app, &upload)).into_response())
+async fn show(May { call, .. }: May<Read>, Segment(id): Segment) -> Result<Response, Problem> {
+    let upload = find(&call, &id).await?;
+    Ok(axum::Json(View::of(&call, &upload)).into_response())
 }
 
 /// The bytes of an upload, or the part of them that was asked for.
 async fn content(
-    State(app): State<App>,
+    May { call, .. }: May<Read>,
     Segment(id): Segment,
     query: Result<Query<Wish>, QueryRejection>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let Query(wish) = query?;
-    let upload = find(&app, &id).await?;
+    let upload = find(&call, &id).await?;
     let about = About {
         id: upload.id.as_str(),
         attempt: 0,
@@ -121,12 +122,13 @@ async fn content(
         bytes: upload.bytes,
         sha256: Some(&upload.sha256),
     };
-    let own = Own { artifacts: &app.artifacts, about };
+    let own = Own { artifacts: &call.artifacts, about };
     own.send(&upload.path, wish.is_download(), &method, &headers).await
 }
 
-async fn find(app: &App, id: &str) -> Result<Upload, Problem> {
+async fn find(call: &Call, id: &str) -> Result<Upload, Problem> {
     let unknown = || Problem::new(Code::UnknownUpload, "there is no upload of this id");
     let id: UploadId = id.parse().map_err(|_| unknown())?;
-    app.store.db().upload(&id).await?.ok_or_else(unknown)
+    let upload = call.store.db().upload(&id).await?;
+    upload.filter(|upload| call.owns(&upload.project_id)).ok_or_else(unknown)
 }

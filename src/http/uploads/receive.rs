@@ -12,6 +12,7 @@ use http_body::Body as _;
 use http_body_util::BodyExt;
 
 use crate::artifact::{ArtifactError, Artifacts, Sniffed, Staged, StreamError, sniff};
+use crate::http::guard::Call;
 use crate::http::problem::quoted;
 use crate::http::query::Query;
 use crate::http::{App, Code, Problem, project};
@@ -51,22 +52,23 @@ pub(super) struct Received {
 /// # Errors
 /// What is wrong with it; nothing of it is left then.
 pub(super) async fn receive(
-    app: &App,
+    call: &Call,
     query: &Query,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Received, Problem> {
-    let project_id = query.get("project_id").unwrap_or("default").to_owned();
+    let only = call.caller().project();
+    let project_id = query.get("project_id").or(only).unwrap_or("default").to_owned();
     project::check_name(&project_id)?;
     let wishes = Wishes { project_id, name: query.get("name").map(str::to_owned) };
     let receiving = Box::pin(async {
         match form::boundary(headers)? {
-            Some(boundary) => from_form(app, wishes, &boundary, body).await,
-            None => from_body(app, wishes, headers, body).await,
+            Some(boundary) => from_form(call, wishes, &boundary, body).await,
+            None => from_body(call, wishes, headers, body).await,
         }
     });
     let received = tokio::time::timeout(DEADLINE, receiving);
-    let received = app.draining.run_until_cancelled(received).await;
+    let received = call.draining.run_until_cancelled(received).await;
     let received = received.ok_or_else(|| {
         Problem::new(Code::Draining, "the server is going down; send the file again")
     })?;

@@ -1,6 +1,7 @@
 //! What the integration tests share: servers in this process, servers of their own, readers.
 
 pub mod database;
+pub mod keys;
 pub mod parts;
 pub mod process;
 pub mod reader;
