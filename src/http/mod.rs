@@ -165,7 +165,7 @@ pub struct App {
 
 /// Every route of the server.
 pub fn router(app: App) -> Router {
-    Router::new()
+    let router = Router::new()
         .route("/api/jobs", post(submit::submit).get(jobs::list))
         .route("/api/jobs/{id}", get(jobs::show).delete(jobs::remove))
         .route("/api/jobs/{id}/cancel", post(jobs::cancel))
@@ -194,7 +194,10 @@ pub fn router(app: App) -> Router {
         .merge(page::router())
         .fallback(serve::unknown_route)
         .method_not_allowed_fallback(serve::wrong_method)
-        .layer(from_fn_with_state(app.clone(), origin::guard))
-        .layer(cors::layer(&app.options))
-        .with_state(app)
+        .layer(from_fn_with_state(app.clone(), origin::guard));
+    let router = match cors::layer(&app.options) {
+        Some(cors) => router.layer(cors),
+        None => router,
+    };
+    router.with_state(app)
 }

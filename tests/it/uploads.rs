@@ -202,7 +202,7 @@ async fn a_file_past_the_bound_is_refused_before_it_is_sent() {
     for media_type in ["image/gif", "multipart/form-data; boundary=b"] {
         // Only the head is sent: who answers has not waited for the rest.
         let head = format!(
-            "POST /api/uploads HTTP/1.1\r\nhost: x\r\ncontent-type: {media_type}\r\n\
+            "POST /api/uploads HTTP/1.1\r\nhost: localhost\r\ncontent-type: {media_type}\r\n\
              content-length: 300000000\r\n\r\n"
         );
         let mut wire = Wire::open(&server).await;
@@ -222,7 +222,7 @@ async fn an_upload_that_stops_half_way_leaves_nothing() {
     for (media_type, begin) in [("image/gif", ""), ("multipart/form-data; boundary=b", form)] {
         let mut wire = Wire::open(&server).await;
         let head = format!(
-            "POST /api/uploads HTTP/1.1\r\nhost: x\r\ncontent-type: {media_type}\r\n\
+            "POST /api/uploads HTTP/1.1\r\nhost: localhost\r\ncontent-type: {media_type}\r\n\
              content-length: 3000000\r\n\r\n{begin}"
         );
         wire.say(head).await;
@@ -245,7 +245,7 @@ async fn an_upload_that_stops_half_way_leaves_nothing() {
 async fn a_server_that_goes_down_does_not_wait_for_the_rest_of_a_file() {
     let server = TestServer::start().await;
     let mut wire = Wire::open(&server).await;
-    let head = "POST /api/uploads HTTP/1.1\r\nhost: x\r\ncontent-type: image/gif\r\n\
+    let head = "POST /api/uploads HTTP/1.1\r\nhost: localhost\r\ncontent-type: image/gif\r\n\
                 content-length: 3000000\r\n\r\n";
     wire.say(head).await;
     wire.say(GIF).await;

@@ -114,7 +114,8 @@ impl Wire {
     /// The head of a POST of events to this job, with a chunked body.
     pub async fn push(server: &TestServer, job: &str) -> Self {
         let mut wire = Self::open(server).await;
-        let head = format!("POST /api/jobs/{job}/events HTTP/1.1\r\nhost: x\r\nconnection: close");
+        let head =
+            format!("POST /api/jobs/{job}/events HTTP/1.1\r\nhost: localhost\r\nconnection: close");
         wire.say(format!("{head}\r\ntransfer-encoding: chunked\r\n\r\n")).await;
         wire
     }

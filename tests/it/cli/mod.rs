@@ -1,5 +1,6 @@
 //! The program as people and scripts use it: the real binary against a real server process.
 
+mod keys;
 mod media;
 
 use std::process::{Output, Stdio};
@@ -410,8 +411,7 @@ async fn a_second_signal_ends_a_server_at_once() {
     let address = line.strip_prefix("listening on http://").unwrap();
     // A request that is not whole would be waited for.
     let mut half = tokio::net::TcpStream::connect(address).await.unwrap();
-    let head =
-        "POST /api/jobs HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\nexpect: 100-continue\r\n\r\n";
+    let head = "POST /api/jobs HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\nexpect: 100-continue\r\n\r\n";
     half.write_all(head.as_bytes()).await.unwrap();
     let mut answer = [0; 12];
     half.read_exact(&mut answer).await.unwrap();

@@ -34,7 +34,8 @@ impl Answer {
 async fn ask(server: &TestServer, path: &str, tag: Option<&str>) -> TcpStream {
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     let tag = tag.map(|tag| format!("if-none-match: {tag}\r\n")).unwrap_or_default();
-    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{tag}\r\n");
+    let request =
+        format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{tag}\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     stream
 }

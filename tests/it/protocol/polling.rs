@@ -51,7 +51,7 @@ async fn p21_pages_hold_the_same_events_in_the_same_order() {
 /// Sends a request on a connection of its own and does not wait for the answer.
 async fn ask(server: &TestServer, path: &str) -> TcpStream {
     let mut stream = TcpStream::connect(server.address).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     stream
 }
