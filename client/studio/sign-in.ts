@@ -11,6 +11,7 @@ export function signIn(section: HTMLElement): void {
   const button = find("button", section, HTMLButtonElement);
   const error = find(".error", section);
   section.hidden = false;
+  for (const part of ["#nav", ".standing"]) find(part).hidden = true;
   document.title = "Sign in · Tailwater";
   key.focus();
   form.addEventListener("submit", (event) => {
