@@ -59,15 +59,16 @@ async fn choose_and_submit(
 /// The model that was chosen when this request came before: which one is best may have changed, and
 /// would make it another request.
 async fn earlier(
-    app: &App,
+    call: &Call,
     headers: &HeaderMap,
     fields: &Map<String, Value>,
 ) -> Result<Option<Arc<Model>>, Problem> {
     let key = submit::idempotency_key(headers)?.filter(|_| !fields.contains_key("model"));
     let Some(key) = key else { return Ok(None) };
-    let project = fields.get("project_id").and_then(Value::as_str).unwrap_or("default");
-    let slug = app.store.db().model_of_key(project, &key).await?;
-    Ok(slug.and_then(|slug| app.makers.catalog.get(&slug).cloned()))
+    let only = call.caller().project();
+    let project = fields.get("project_id").and_then(Value::as_str).or(only).unwrap_or("default");
+    let slug = call.store.db().model_of_key(project, &key).await?;
+    Ok(slug.and_then(|slug| call.makers.catalog.get(&slug).cloned()))
 }
 
 /// The mode that a body names, which is no input of any model.
