@@ -12,6 +12,7 @@ pub mod backoff;
 pub mod descriptors;
 pub mod event;
 pub mod nearest;
+pub mod signing;
 pub mod telemetry;
 
 pub mod job;
