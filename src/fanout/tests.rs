@@ -231,6 +231,7 @@ fn row(job: &Job) -> Submit {
         account: String::new(),
         artifacts: Vec::new(),
         chat: None,
+        webhook: None,
     }
 }
 

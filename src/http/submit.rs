@@ -109,6 +109,7 @@ async fn task(app: &App, value: &Value) -> Result<Task, Problem> {
         retry_of: reader.retry_of(),
         silence_limit_ms: reader.silence(kind),
         chat: None,
+        webhook: None,
     };
     reader.refuse_unknown(&FIELDS);
     if reader.problem.errors().is_empty() { Ok(task) } else { Err(reader.problem) }

@@ -54,6 +54,7 @@ pub(super) async fn task(app: &App, body: &Map<String, Value>) -> Result<(String
         retry_of: None,
         silence_limit_ms: None,
         chat: Some(InChat { chat_id: chat_id.clone(), submit_hash }),
+        webhook: None,
     };
     Ok((chat_id, task))
 }

@@ -243,6 +243,7 @@ async fn take(
         retry_of,
         silence_limit_ms: None,
         chat: None,
+        webhook: None,
     };
     Ok(app.queue.submit(task).await?)
 }
