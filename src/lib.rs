@@ -20,6 +20,7 @@ pub mod job;
 pub mod artifact;
 pub mod catalog;
 pub mod db;
+pub mod outward;
 pub mod provider;
 
 pub mod credits;
@@ -30,6 +31,7 @@ pub mod queue;
 
 pub mod fanout;
 pub mod reconcile;
+pub mod webhook;
 pub mod worker;
 
 pub mod http;

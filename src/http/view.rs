@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::db::DbError;
+use crate::db::artifacts::ArtifactRow;
 use crate::event::now_ms;
 use crate::event::payload::{End, Progress};
 use crate::job::{Job, Status};
@@ -15,17 +16,31 @@ use super::{App, conditional};
 
 /// A path on this server as clients reach it.
 pub(super) fn link(app: &App, path: &str) -> String {
-    format!("{}{path}", app.options.public_url.as_deref().unwrap_or_default())
+    link_below(base(app), path)
+}
+
+/// What clients reach this server by; empty where that is not known.
+fn base(app: &App) -> &str {
+    app.options.public_url.as_deref().unwrap_or_default()
+}
+
+/// A path below what clients reach this server by.
+fn link_below(base: &str, path: &str) -> String {
+    format!("{base}{path}")
 }
 
 /// The links that a submit answers with.
 pub(super) fn links(app: &App, job: &Job) -> Value {
+    links_below(base(app), job)
+}
+
+fn links_below(base: &str, job: &Job) -> Value {
     let id = &job.id;
     json!({
-        "stream_url": link(app, &format!("/api/jobs/{id}/stream")),
-        "poll_url": link(app, &format!("/api/jobs/{id}")),
-        "events_url": link(app, &format!("/api/jobs/{id}/events")),
-        "cancel_url": link(app, &format!("/api/jobs/{id}/cancel")),
+        "stream_url": link_below(base, &format!("/api/jobs/{id}/stream")),
+        "poll_url": link_below(base, &format!("/api/jobs/{id}")),
+        "events_url": link_below(base, &format!("/api/jobs/{id}/events")),
+        "cancel_url": link_below(base, &format!("/api/jobs/{id}/cancel")),
     })
 }
 
@@ -95,6 +110,40 @@ fn add_end(view: &mut Value, end: Option<&End>) {
         Some(End::Canceled(canceled)) => view["reason"] = json!(canceled.reason),
         None => {}
     }
+}
+
+/// A job that has ended, by its rows alone, with links below `base`. `at` stands for the time of an
+/// end that has none: a program that only knows the database wrote it.
+pub(super) fn ended(base: &str, job: &Job, files: &[ArtifactRow], at: i64) -> Value {
+    let file = |row: &ArtifactRow| {
+        let mut view = row.stored.view.clone();
+        if view.url.starts_with('/') {
+            view.url = link_below(base, &view.url);
+        }
+        view
+    };
+    let files: Vec<_> = files.iter().filter(|row| row.ready).map(file).collect();
+    let mut view = json!({
+        "id": job.id,
+        "file_id": job.file_id,
+        "kind": job.kind,
+        "status": job.status,
+        "attempt": job.attempt,
+        "project_id": job.project_id,
+        "artifacts": files,
+        "model": job.model,
+        "hold": job.hold,
+        "cost": job.cost,
+        "retry_of": job.retry_of,
+        "created_at": job.created_at,
+        "started_at": job.started_at,
+        "ended_at": job.ended_at.unwrap_or(at),
+    });
+    add_end(&mut view, job.end.as_ref());
+    if let (Value::Object(view), Value::Object(links)) = (&mut view, links_below(base, job)) {
+        view.extend(links);
+    }
+    view
 }
 
 /// A job as a poller sees it: its row, and its events folded up to now.

@@ -2,6 +2,7 @@
 
 pub mod error;
 pub mod folder;
+mod hooks;
 mod leftover;
 mod makers;
 pub mod providers;
@@ -27,6 +28,8 @@ use crate::descriptors;
 use crate::event::{EventId, now_ms};
 use crate::fanout::{self, Engine};
 use crate::http::{self, App};
+use crate::outward::Outward;
+use crate::provider;
 use crate::queue::Queue;
 use crate::queue::claim::RecoverError;
 use crate::reconcile::Reconciler;
@@ -140,6 +143,8 @@ impl Server {
         let (store, journal, journal_stop) = open_store(settings, db.clone(), writer).await?;
         let queue = Queue::new(store.clone(), draining.clone());
         open_account(&store, settings.demo_credits).await?;
+        let outward = Arc::new(Outward::new().map_err(provider::Error::from)?);
+        let webhooks = hooks::connect(settings, &queue, &outward).await?;
         queue.recover().await?;
         queue.relane(providers.makers.lanes_of_models()).await.map_err(RecoverError::from)?;
         let banner = Banner {
@@ -147,7 +152,7 @@ impl Server {
             simulated: providers.simulated.clone(),
             voice_note: providers.voice_note(),
             data: settings.data.clone(),
-            notes: notes(settings),
+            notes: notes(settings).into_iter().chain(hooks::notes(settings, &db).await).collect(),
         };
         let engine = start_engine(settings, &store)?;
         let app = App {
@@ -157,6 +162,8 @@ impl Server {
             artifacts: artifacts.clone(),
             makers: providers.makers.clone(),
             large_bodies: Arc::new(Semaphore::new(http::LARGE_BODIES)),
+            outward: Arc::clone(&outward),
+            webhooks,
             replays: Arc::default(),
             options: Arc::new(http_options(settings)),
             draining: draining.clone(),
@@ -174,8 +181,9 @@ impl Server {
             providers.chat,
             providers.speech,
             providers.makers,
+            outward,
             options,
-        )?;
+        );
         Ok(Self { app, db, workshop, banner, draining, journal, journal_stop, simulator_stop })
     }
 
@@ -186,6 +194,9 @@ impl Server {
         let store = self.app.store.clone();
         tasks.spawn(self.workshop.run(self.draining.clone()));
         tasks.spawn(store.clone().run_retention(self.draining.clone()));
+        if let Some(webhooks) = self.app.webhooks.clone() {
+            tasks.spawn(webhooks.run(self.draining.clone()));
+        }
         tasks.spawn(Reconciler::new(store.clone()).run(self.draining.clone()));
         let stall = self.app.options.stall_timeout;
         let queue = self.app.queue.clone();
@@ -292,8 +303,14 @@ fn http_options(settings: &Settings) -> http::Options {
         keep_alive: settings.keep_alive,
         max_stream_age: settings.max_stream_age,
         stall_timeout: settings.stall_timeout,
-        public_url: settings.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned()),
+        upload_allow_private: settings.upload_allow_private,
+        public_url: public_url(settings),
     }
+}
+
+/// What clients reach this server by, without a slash at the end.
+fn public_url(settings: &Settings) -> Option<String> {
+    settings.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned())
 }
 
 fn notes(settings: &Settings) -> Vec<String> {

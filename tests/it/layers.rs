@@ -23,9 +23,9 @@ use Row::{LeftToRight, Neighbours};
 const LAYERS: &[Row] = &[
     Neighbours(&["telemetry", "backoff", "descriptors", "nearest", "signing", "event"]),
     Neighbours(&["job"]),
-    Neighbours(&["db", "artifact", "provider", "catalog"]),
+    Neighbours(&["db", "artifact", "outward", "provider", "catalog"]),
     LeftToRight(&["credits", "store", "queue"]),
-    Neighbours(&["worker", "reconcile", "fanout"]),
+    Neighbours(&["worker", "webhook", "reconcile", "fanout"]),
     Neighbours(&["http"]),
     Neighbours(&["config"]),
     Neighbours(&["server"]),

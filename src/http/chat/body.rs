@@ -23,7 +23,7 @@ pub(super) async fn task(app: &App, body: &Map<String, Value>) -> Result<(String
     let mut reader = Reader { fields: body, problem };
     let chat_id = chat_id(&mut reader);
     let is_again = is_again(&mut reader);
-    let project_id = reader.project();
+    let (project_id, webhook) = (reader.project(), reader.webhook(app));
     let conversation = messages::read(&mut reader);
     let kind = kind(&mut reader);
     let input = input(&mut reader, kind, &conversation);
@@ -54,7 +54,7 @@ pub(super) async fn task(app: &App, body: &Map<String, Value>) -> Result<(String
         retry_of: None,
         silence_limit_ms: None,
         chat: Some(InChat { chat_id: chat_id.clone(), submit_hash }),
-        webhook: None,
+        webhook,
     };
     Ok((chat_id, task))
 }

@@ -17,6 +17,7 @@ use crate::http::query::Query;
 use crate::http::{App, Code, Problem, project};
 
 use super::form::{self, Form};
+use super::remote;
 
 /// How long a client may send nothing.
 const IDLE: Duration = Duration::from_secs(30);
@@ -62,6 +63,7 @@ pub(super) async fn receive(
     let receiving = Box::pin(async {
         match form::boundary(headers)? {
             Some(boundary) => from_form(app, wishes, &boundary, body).await,
+            None if remote::is_asked(headers) => remote::fetch(app, wishes, headers, body).await,
             None => from_body(app, wishes, headers, body).await,
         }
     });
@@ -75,13 +77,17 @@ pub(super) async fn receive(
 
 /// What the client says of its file.
 #[derive(Debug)]
-struct Wishes {
-    project_id: String,
-    name: Option<String>,
+pub(super) struct Wishes {
+    pub(super) project_id: String,
+    pub(super) name: Option<String>,
 }
 
 impl Wishes {
-    fn received(self, (staged, sniffed): (Staged, Sniffed), file_name: Option<String>) -> Received {
+    pub(super) fn received(
+        self,
+        (staged, sniffed): (Staged, Sniffed),
+        file_name: Option<String>,
+    ) -> Received {
         let name = self.name.or(file_name).map(|name| plain_name(&name)).unwrap_or_default();
         let name = if name.is_empty() { sniffed.file_name() } else { name };
         Received { staged, sniffed, name, project_id: self.project_id }
@@ -213,8 +219,8 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
         return Ok(());
     }
     let detail = format!(
-        "an upload is multipart/form-data with a part 'file', or a body of a type image/…, \
-         video/…, audio/… or application/octet-stream, not {}",
+        "an upload is multipart/form-data with a part 'file', a body of a type image/…, video/…, \
+         audio/… or application/octet-stream, or application/json with 'url', not {}",
         quoted(essence)
     );
     Err(Problem::new(Code::UnsupportedMediaType, detail))
@@ -308,8 +314,7 @@ mod tests {
         for media_type in ["image/png", "Video/MP4; x=y", "audio/x", "application/octet-stream"] {
             assert_eq!(check(media_type), Ok(()), "{media_type}");
         }
-        for media_type in
-            ["text/plain", "application/json", "application/x-www-form-urlencoded", ""]
+        for media_type in ["text/plain", "application/xml", "application/x-www-form-urlencoded", ""]
         {
             assert_eq!(check(media_type), Err(Code::UnsupportedMediaType), "{media_type}");
         }

@@ -4,6 +4,7 @@ pub mod database;
 pub mod parts;
 pub mod process;
 pub mod reader;
+pub mod receiver;
 
 use std::net::SocketAddr;
 use std::time::Duration;
