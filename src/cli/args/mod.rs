@@ -2,6 +2,7 @@
 
 mod examples;
 mod load;
+mod outbox;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use crate::credits::Micro;
 use crate::job;
 
 pub(super) use load::{Limit, LoadTest, Record};
+pub(super) use outbox::{ListWebhooks, Outbox, ReplayWebhooks, Webhooks};
 
 /// Submit a slow AI job, stream everything it makes to every browser that watches, lose nothing.
 #[derive(Debug, Parser)]
@@ -61,6 +63,9 @@ pub(super) enum Command {
     /// Show the credits that pay for jobs.
     #[command(after_help = examples::CREDITS_EXAMPLES)]
     Credits(Credits),
+    /// Show who was told how jobs ended, and tell it again.
+    #[command(after_help = examples::WEBHOOKS_EXAMPLES)]
+    Webhooks(Webhooks),
     /// Load a server with jobs and readers, and check that none of them loses anything.
     #[command(name = "loadtest", after_help = examples::LOADTEST_EXAMPLES)]
     LoadTest(LoadTest),
@@ -249,6 +254,9 @@ pub(super) struct Common {
     /// Run it even when an identical task is in flight.
     #[arg(long)]
     pub(super) allow_duplicate: bool,
+    /// Who is to be told how it ends: an https address that takes webhooks.
+    #[arg(long, value_name = "URL")]
+    pub(super) webhook_url: Option<String>,
     #[command(flatten)]
     pub(super) server: Server,
 }
@@ -423,6 +431,10 @@ mod tests {
             vec!["credits", "grant"],
             vec!["credits", "grant", "-5"],
             vec!["credits", "grant", "0.0000001"],
+            vec!["webhooks"],
+            vec!["webhooks", "list", "--status", "failed"],
+            vec!["webhooks", "replay"],
+            vec!["webhooks", "replay", "--since", "90"],
         ] {
             assert_eq!(parse(&arguments).unwrap_err().exit_code(), 2, "{arguments:?}");
         }
