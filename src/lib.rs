@@ -12,6 +12,7 @@ pub mod backoff;
 pub mod descriptors;
 pub mod event;
 pub mod nearest;
+pub mod signing;
 pub mod telemetry;
 
 pub mod job;
@@ -19,6 +20,7 @@ pub mod job;
 pub mod artifact;
 pub mod catalog;
 pub mod db;
+pub mod outward;
 pub mod provider;
 
 pub mod credits;
@@ -31,6 +33,7 @@ pub mod queue;
 
 pub mod fanout;
 pub mod reconcile;
+pub mod webhook;
 pub mod worker;
 
 pub mod http;

@@ -44,6 +44,7 @@ fn task(number: usize, projects: usize) -> Task {
         retry_of: None,
         silence_limit_ms: None,
         chat: None,
+        webhook: None,
     }
 }
 

@@ -19,6 +19,7 @@ use tailwater::catalog::Catalog;
 use tailwater::event::{Draft, EventType, now_ms};
 use tailwater::http::{self, App, Info, VoiceInfo};
 use tailwater::job::Fact;
+use tailwater::outward::Outward;
 use tailwater::store::{Log, Proposal, Source};
 use tailwater::worker::makers::{Bounds, Makers};
 use tempfile::TempDir;
@@ -115,6 +116,8 @@ async fn serve(engine: &Engine, folder: &Path) -> SocketAddr {
         access,
         makers,
         large_bodies: Arc::new(tokio::sync::Semaphore::new(http::LARGE_BODIES)),
+        outward: Arc::new(Outward::new().expect("TLS")),
+        webhooks: None,
         replays: Arc::default(),
         store: engine.store.clone(),
         queue: engine.queue.clone(),

@@ -57,6 +57,7 @@ impl Engine {
             retry_of: None,
             silence_limit_ms: None,
             chat: None,
+            webhook: None,
         };
         let submission = self.queue.submit(task).await.expect("a job");
         let log = self.store.find(&submission.job.id).expect("it was made this moment");

@@ -21,6 +21,8 @@ interface SubmitCommon {
   readonly allow_duplicate?: boolean;
   /** The job that this one tries again. */
   readonly retry_of?: string;
+  /** Who is told how the job ends: an https address that takes Standard Webhooks. */
+  readonly webhook_url?: string;
 }
 
 /** What a blog post is to be about. */

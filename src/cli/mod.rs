@@ -22,6 +22,7 @@ mod serve;
 mod simulate;
 mod submit;
 mod watch;
+mod webhooks;
 
 use std::process::ExitCode;
 
@@ -64,6 +65,7 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Models(models) => models::run(models).await,
         Command::Credits(credits) => credits::run(credits).await,
         Command::Keys(keys) => keys::run(keys).await,
+        Command::Webhooks(webhooks) => webhooks::run(webhooks).await,
         Command::LoadTest(args) => loadtest::run(args).await,
         Command::Record(record) => record::run(record).await,
         Command::LoadTestReaders => loadtest::run_part(crate::loadtest::run_readers).await,

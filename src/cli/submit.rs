@@ -65,6 +65,7 @@ async fn send(job: Job<'_>, common: &Common) -> Result<u8, Failure> {
         input: job.input,
         project_id: common.project.clone(),
         allow_duplicate: common.allow_duplicate,
+        webhook_url: common.webhook_url.clone(),
         ..api::Submit::default()
     };
     let submitted = client.submit(&submit).await?;

@@ -1,4 +1,5 @@
-//! The Rust client: submit, look, cancel, watch a job to its end; models, files and credits.
+//! The Rust client: submit, look, cancel, watch a job to its end; models, files, credits
+//! and webhooks.
 //!
 //! `tailwater watch` and the load test are written on it. It knows the wire and nothing of the
 //! server's insides.
@@ -11,6 +12,7 @@ mod models;
 mod target;
 mod types;
 mod watch;
+mod webhooks;
 
 pub use credits::{Balance, Entry, LedgerPage};
 pub use error::{ClientError, FieldError};
@@ -21,6 +23,7 @@ pub use target::Target;
 pub use types::{JobFilter, JobPage, JobView, Submit, Submitted};
 pub use watch::machine;
 pub use watch::{Reconnect, StreamEvent, Watch, WatchEvent};
+pub use webhooks::{Delivery, DeliveryFilter, DeliveryPage};
 
 use std::time::Duration;
 

@@ -24,6 +24,9 @@ pub struct Submit {
     /// The job that this one tries again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_of: Option<String>,
+    /// Who is to be told how it ends: an https address that takes Standard Webhooks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhook_url: Option<String>,
     /// The same key again gets the same job; sent as a header.
     #[serde(skip)]
     pub idempotency_key: Option<String>,

@@ -10,6 +10,7 @@ mod error;
 mod file;
 mod flags;
 mod form;
+mod hook;
 mod report;
 mod resolve;
 mod settings;

@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use crate::signing::Signer;
 use crate::telemetry;
 
 use super::form::{
     Address, Decimal, Described, EngineName, File, Filter, Folder, Form, LogFormat, Numbers, OnOff,
     Origins, Secret, Text, Url, Whole,
 };
+use super::hook::{Receiver, SigningSecret};
 use super::units::{Size, Time};
 
 const KILOBYTE: usize = 1 << 10;
@@ -353,6 +355,28 @@ settings! {
     log_format: telemetry::Format {
         flag: Some("log-format"), env: "TAILWATER_LOG_FORMAT",
         default: "human", form: LogFormat,
+    }
+    /// Who is told how every job ends, besides whom a submit names: an address that takes webhooks.
+    webhook_url: Option<String> {
+        flag: Some("webhook-url"), env: "TAILWATER_WEBHOOK_URL",
+        default: "", form: Receiver,
+    }
+    /// What webhooks are signed with, `whsec_…`; two or more, with blanks between them, while one
+    /// takes another's place; never printed. Without it no webhook is sent.
+    webhook_secret: Option<Signer> {
+        flag: None, env: "TAILWATER_WEBHOOK_SECRET",
+        default: "", form: SigningSecret,
+    }
+    /// Whether webhooks go to private addresses, and without TLS, too: for development and tests.
+    webhook_allow_private: bool {
+        flag: Some("webhook-allow-private"), env: "TAILWATER_WEBHOOK_ALLOW_PRIVATE",
+        default: "off", form: OnOff,
+    }
+    /// Whether uploads are fetched from private addresses, and without TLS, too: for development and
+    /// tests.
+    upload_allow_private: bool {
+        flag: Some("upload-allow-private"), env: "TAILWATER_UPLOAD_ALLOW_PRIVATE",
+        default: "off", form: OnOff,
     }
 }
 

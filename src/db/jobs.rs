@@ -1,5 +1,6 @@
 //! Rows of jobs: submitting, finding, listing.
 
+use secrecy::SecretString;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
@@ -9,7 +10,7 @@ use crate::job::{Job, JobId, Kind, Status};
 
 use super::artifacts::{self, Reserved};
 use super::chats::InChat;
-use super::{Change, Db, DbError, credits, unsigned};
+use super::{Change, Db, DbError, credits, unsigned, webhooks};
 
 pub(super) fn decode(row: &SqliteRow) -> Result<Job, sqlx::Error> {
     fn parsed<T: std::str::FromStr>(text: &str) -> Result<T, sqlx::Error>
@@ -92,6 +93,8 @@ pub struct Submit {
     pub artifacts: Vec<Reserved>,
     /// The chat whose newest job it becomes.
     pub chat: Option<InChat>,
+    /// Who is to be told how it ends.
+    pub webhook: Option<SecretString>,
 }
 
 /// What became of a submit.
@@ -128,6 +131,9 @@ impl Change for Submit {
             return Ok(Submitted::UnknownRetry);
         }
         if let Some(earlier) = self.earlier(tx).await? {
+            if let Submitted::Duplicate(job) = &earlier {
+                self.be_told(tx, &job.id).await?;
+            }
             return Ok(earlier);
         }
         let (account, available) = self.payer(tx).await?;
@@ -147,6 +153,7 @@ impl Change for Submit {
         if let Some(chat) = &self.chat {
             chat.point_at(tx, &self.job).await?;
         }
+        self.be_told(tx, &self.job.id).await?;
         Ok(Submitted::New(self.job.clone()))
     }
 }
@@ -182,6 +189,14 @@ impl Submit {
         .fetch_optional(tx)
         .await?;
         Ok(row.as_ref().map(decode).transpose()?.map(Submitted::Duplicate))
+    }
+
+    /// Has whoever submits told of the end of the job that this became.
+    async fn be_told(&self, tx: &mut SqliteConnection, job: &JobId) -> Result<(), sqlx::Error> {
+        match &self.webhook {
+            Some(url) => webhooks::tell(tx, job, url).await,
+            None => Ok(()),
+        }
     }
 
     /// The job's turn in its lane, among jobs of its priority: the one after its project's newest

@@ -18,6 +18,7 @@ mod rig;
 pub mod segments;
 pub mod uploads;
 pub mod watched;
+pub mod webhooks;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

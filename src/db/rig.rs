@@ -3,7 +3,7 @@
 use std::fs;
 
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 use tempfile::TempDir;
 
 use super::credits::{Audit, Balance, Entry, OpenAccount};
@@ -96,6 +96,14 @@ impl Rig {
         sqlx::query_scalar(sql).fetch_one(&mut self.outside).await.unwrap()
     }
 
+    /// How the database means to answer a question.
+    pub(super) async fn plan(&mut self, sql: &str) -> String {
+        let explain = sqlx::AssertSqlSafe(format!("explain query plan {sql}"));
+        let rows = sqlx::query(explain).fetch_all(&mut self.outside).await.unwrap();
+        let steps: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+        steps.join("; ")
+    }
+
     pub(super) async fn submit(&mut self, hold: i64) -> JobId {
         match self.apply(submit(hold)).await.unwrap() {
             Submitted::New(job) => job.id,
@@ -142,5 +150,6 @@ pub(super) fn submit(hold: i64) -> Submit {
         accounts: vec![ACCOUNT.into()],
         artifacts: Vec::new(),
         chat: None,
+        webhook: None,
     }
 }

@@ -239,6 +239,7 @@ fn row(job: &Job) -> Submit {
         accounts: Vec::new(),
         artifacts: Vec::new(),
         chat: None,
+        webhook: None,
     }
 }
 

@@ -1,16 +1,18 @@
 //! The fields that every submit may have beside what is asked for.
 
+use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 use crate::job::{JobId, Kind};
 
-use super::{Code, Problem, project};
+use super::{App, Code, Problem, project};
 
 /// How long an external worker may be allowed to be silent, in milliseconds: a second to a day.
 const SILENCE: std::ops::RangeInclusive<i64> = 1_000..=86_400_000;
 
 /// Their names, for routes whose other fields are the input.
-pub(super) const NAMES: [&str; 4] = ["project_id", "priority", "allow_duplicate", "retry_of"];
+pub(super) const NAMES: [&str; 5] =
+    ["project_id", "priority", "allow_duplicate", "retry_of", "webhook_url"];
 
 /// Reads those fields and collects what is wrong with them.
 pub(super) struct Reader<'a> {
@@ -87,6 +89,21 @@ impl Reader<'_> {
             self.fail("retry_of", "must be the id of a job");
         }
         id
+    }
+
+    /// Who is to be told how the job ends.
+    pub(super) fn webhook(&mut self, app: &App) -> Option<SecretString> {
+        let text = self.get("webhook_url")?.as_str();
+        let checked = match (text, &app.webhooks) {
+            (None, _) => Err("must be a text: an https address".to_owned()),
+            (_, None) => Err("is not taken: this server has no TAILWATER_WEBHOOK_SECRET to sign \
+                 webhooks with"
+                .to_owned()),
+            (Some(text), Some(webhooks)) => {
+                webhooks.check(text).map_err(|refused| refused.to_string())
+            }
+        };
+        checked.map_err(|detail| self.fail("webhook_url", detail)).ok().map(SecretString::from)
     }
 
     pub(super) fn silence(&mut self, kind: Kind) -> Option<i64> {

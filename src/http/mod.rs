@@ -9,6 +9,7 @@ mod conditional;
 pub mod control;
 pub mod credits;
 pub mod cursor;
+pub mod deliveries;
 mod envelope;
 pub mod events;
 pub mod files;
@@ -31,6 +32,7 @@ pub mod stall;
 pub mod stream;
 pub mod streams;
 pub mod submit;
+mod time;
 mod unread;
 pub mod uploads;
 pub mod view;
@@ -53,8 +55,10 @@ use tokio_util::sync::CancellationToken;
 use crate::access::Access;
 use crate::artifact::Artifacts;
 use crate::fanout::Engine;
+use crate::outward::Outward;
 use crate::queue::Queue;
 use crate::store::Store;
+use crate::webhook::Webhooks;
 use crate::worker::Makers;
 
 use guard::{cors, keys, origin, session, tickets};
@@ -78,6 +82,8 @@ pub struct Options {
     pub max_stream_age: Duration,
     /// How long a connection may take no byte before it is closed.
     pub stall_timeout: Duration,
+    /// Whether files are fetched from private addresses, and without TLS, too.
+    pub upload_allow_private: bool,
     /// What clients reach this server by, without a slash at the end; links are relative without.
     pub public_url: Option<String>,
     /// Other sites whose pages may use this server, as in `https://app.example.com`.
@@ -95,6 +101,7 @@ impl Default for Options {
             keep_alive: Duration::from_secs(5),
             max_stream_age: Duration::from_secs(3600),
             stall_timeout: Duration::from_secs(60),
+            upload_allow_private: false,
             public_url: None,
             cors_origins: Vec::new(),
         }
@@ -151,6 +158,10 @@ pub struct App {
     pub makers: Makers,
     /// Room for bodies with files in them.
     pub large_bodies: Arc<Semaphore>,
+    /// Fetches what clients only name.
+    pub outward: Arc<Outward>,
+    /// Tells how jobs ended; nothing where there is no secret to sign with.
+    pub webhooks: Option<Webhooks>,
     /// Callbacks that came already.
     pub replays: Arc<webhooks::Replays>,
     /// Bounds and times.
@@ -181,6 +192,8 @@ pub fn router(app: App) -> Router {
         .route("/api/keys", get(keys::list).post(keys::create))
         .route("/api/keys/{id}", delete(keys::revoke))
         .route("/api/tickets", post(tickets::create))
+        .route("/api/deliveries", get(deliveries::list))
+        .route("/api/deliveries/{id}/replay", post(deliveries::replay))
         .merge(media::router())
         .merge(chat::router())
         .route("/api/credits", get(credits::show))

@@ -114,6 +114,10 @@ codes! {
     UnknownFile = "unknown_file", NOT_FOUND, "There is no such file";
     /// There is no such upload.
     UnknownUpload = "unknown_upload", NOT_FOUND, "There is no such upload";
+    /// There is no such delivery of a webhook.
+    UnknownDelivery = "unknown_delivery", NOT_FOUND, "There is no such delivery";
+    /// The server has no secret to sign webhooks with.
+    NoWebhooks = "no_webhooks", CONFLICT, "This server sends no webhooks";
     /// Nothing was submitted in a chat of this id.
     UnknownChat = "unknown_chat", NOT_FOUND, "There is no such chat";
     /// There is no such project.
@@ -134,6 +138,8 @@ codes! {
     NotMedia = "not_media", UNSUPPORTED_MEDIA_TYPE, "The file is no image, video or sound";
     /// The file is larger than uploads may be; `limit` is the most, in bytes.
     UploadTooLarge = "upload_too_large", PAYLOAD_TOO_LARGE, "The file is too large";
+    /// The address of a file was followed, and no file came.
+    NotFetched = "not_fetched", UNPROCESSABLE_ENTITY, "The file could not be fetched";
     /// Nothing can happen to the job any more; `job_status` says how it ended.
     JobEnded = "job_ended", CONFLICT, "The job has ended";
     /// A later attempt runs the job; `current` is its number.

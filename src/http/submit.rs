@@ -13,7 +13,7 @@ use super::guard::{Call, May, Submit};
 use super::{Code, Problem, body, media, view};
 
 /// The fields of a submit.
-const FIELDS: [&str; 8] = [
+const FIELDS: [&str; 9] = [
     "kind",
     "model",
     "input",
@@ -22,6 +22,7 @@ const FIELDS: [&str; 8] = [
     "allow_duplicate",
     "retry_of",
     "silence_limit_ms",
+    "webhook_url",
 ];
 
 /// The longest idempotency key, in bytes.
@@ -113,6 +114,7 @@ async fn task(call: &Call, value: &Value) -> Result<Task, Problem> {
         retry_of: reader.retry_of(),
         silence_limit_ms: reader.silence(kind),
         chat: None,
+        webhook: reader.webhook(call),
     };
     reader.refuse_unknown(&FIELDS);
     if reader.problem.errors().is_empty() { Ok(task) } else { Err(reader.problem) }

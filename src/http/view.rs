@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::access::Subject;
 use crate::db::DbError;
+use crate::db::artifacts::ArtifactRow;
 use crate::event::now_ms;
 use crate::event::payload::{End, Progress};
 use crate::job::{Job, Status};
@@ -17,7 +18,17 @@ use super::{App, conditional};
 
 /// A path on this server as clients reach it.
 pub(super) fn link(app: &App, path: &str) -> String {
-    format!("{}{path}", app.options.public_url.as_deref().unwrap_or_default())
+    link_below(base(app), path)
+}
+
+/// What clients reach this server by; empty where that is not known.
+fn base(app: &App) -> &str {
+    app.options.public_url.as_deref().unwrap_or_default()
+}
+
+/// A path below what clients reach this server by.
+fn link_below(base: &str, path: &str) -> String {
+    format!("{base}{path}")
 }
 
 /// A path with a ticket in it, where one is needed.
@@ -25,19 +36,23 @@ pub(super) fn with_ticket(path: &str, ticket: Option<&str>) -> String {
     ticket.map_or_else(|| path.to_owned(), |ticket| format!("{path}?{}={ticket}", guard::TICKET))
 }
 
-/// The links that a submit answers with.
+/// The links that a submit answers with; the stream's has a ticket where one is needed.
 pub(super) fn links(call: &Call, job: &Job) -> Value {
+    let mut links = links_below(base(call), job);
+    if let Some((ticket, _)) = call.ticket(&Subject::Job(job.id.clone())) {
+        let path = format!("/api/jobs/{}/stream", job.id);
+        links["stream_url"] = link(call, &with_ticket(&path, Some(&ticket))).into();
+    }
+    links
+}
+
+fn links_below(base: &str, job: &Job) -> Value {
     let id = &job.id;
-    let ticket = call.ticket(&Subject::Job(id.clone()));
-    let stream = with_ticket(
-        &format!("/api/jobs/{id}/stream"),
-        ticket.as_ref().map(|(text, _)| text.as_str()),
-    );
     json!({
-        "stream_url": link(call, &stream),
-        "poll_url": link(call, &format!("/api/jobs/{id}")),
-        "events_url": link(call, &format!("/api/jobs/{id}/events")),
-        "cancel_url": link(call, &format!("/api/jobs/{id}/cancel")),
+        "stream_url": link_below(base, &format!("/api/jobs/{id}/stream")),
+        "poll_url": link_below(base, &format!("/api/jobs/{id}")),
+        "events_url": link_below(base, &format!("/api/jobs/{id}/events")),
+        "cancel_url": link_below(base, &format!("/api/jobs/{id}/cancel")),
     })
 }
 
@@ -107,6 +122,40 @@ fn add_end(view: &mut Value, end: Option<&End>) {
         Some(End::Canceled(canceled)) => view["reason"] = json!(canceled.reason),
         None => {}
     }
+}
+
+/// A job that has ended, by its rows alone, with links below `base`. `at` stands for the time of an
+/// end that has none: a program that only knows the database wrote it.
+pub(super) fn ended(base: &str, job: &Job, files: &[ArtifactRow], at: i64) -> Value {
+    let file = |row: &ArtifactRow| {
+        let mut view = row.stored.view.clone();
+        if view.url.starts_with('/') {
+            view.url = link_below(base, &view.url);
+        }
+        view
+    };
+    let files: Vec<_> = files.iter().filter(|row| row.ready).map(file).collect();
+    let mut view = json!({
+        "id": job.id,
+        "file_id": job.file_id,
+        "kind": job.kind,
+        "status": job.status,
+        "attempt": job.attempt,
+        "project_id": job.project_id,
+        "artifacts": files,
+        "model": job.model,
+        "hold": job.hold,
+        "cost": job.cost,
+        "retry_of": job.retry_of,
+        "created_at": job.created_at,
+        "started_at": job.started_at,
+        "ended_at": job.ended_at.unwrap_or(at),
+    });
+    add_end(&mut view, job.end.as_ref());
+    if let (Value::Object(view), Value::Object(links)) = (&mut view, links_below(base, job)) {
+        view.extend(links);
+    }
+    view
 }
 
 /// A job as a poller sees it: its row, and its events folded up to now.

@@ -138,7 +138,11 @@ pub struct UnknownWord {
     allowed: String,
 }
 
-fn find_word<T: Copy>(
+/// The one of these that is written like this.
+///
+/// # Errors
+/// [`UnknownWord`], which names them all.
+pub(crate) fn find_word<T: Copy>(
     word: &str,
     all: &[T],
     as_str: impl Fn(T) -> &'static str,

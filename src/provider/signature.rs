@@ -1,9 +1,10 @@
-//! Signatures of callbacks: three recipes, each compared in constant time.
+//! Signatures of callbacks by the recipes of single providers, each compared in constant time; the
+//! one that many share is in [`crate::signing`].
 
 use std::fmt::Write as _;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderMap;
 use ring::{digest, hmac, signature};
 use serde_json::Value;
@@ -42,26 +43,6 @@ pub(super) fn timely(timestamp: &str, name: &'static str, now: i64) -> Result<()
     } else {
         Err(Unverified::Stale(off))
     }
-}
-
-/// Whether one of the header's signatures is over the message, by the recipe of Standard Webhooks.
-/// `secret` is `whsec_` and the key in base64.
-/// <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>
-pub(super) fn standard(
-    secret: &str,
-    id: &str,
-    timestamp: &str,
-    body: &[u8],
-    signatures: &str,
-) -> bool {
-    let key = STANDARD.decode(secret.strip_prefix("whsec_").unwrap_or(secret).trim());
-    let Some(key) = key.ok().filter(|key| !key.is_empty()) else { return false };
-    let key = hmac::Key::new(hmac::HMAC_SHA256, &key);
-    let message = [id.as_bytes(), b".", timestamp.as_bytes(), b".", body].concat();
-    let listed = signatures.split(' ').filter_map(|entry| entry.strip_prefix("v1,"));
-    listed
-        .filter_map(|signature| STANDARD.decode(signature).ok())
-        .any(|signature| hmac::verify(&key, &message, &signature).is_ok())
 }
 
 /// Whether one of the public keys signed the message with Ed25519; the signature is in hex.
@@ -119,31 +100,6 @@ fn nibble(digit: char) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Svix's own vector for Standard Webhooks.
-    const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-    const ID: &str = "msg_p5jXN8AQM9LWM0D4loKWxJek";
-    const AT: &str = "1614265330";
-    const BODY: &[u8] = br#"{"test": 2432232314}"#;
-    const SIGNED: &str = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
-
-    #[test]
-    fn a_standard_signature_is_known_among_others() {
-        assert!(standard(SECRET, ID, AT, BODY, SIGNED));
-        assert!(standard(SECRET, ID, AT, BODY, &format!("v1a,xx v1,!! v1,AAAA {SIGNED}")));
-    }
-
-    #[test]
-    fn a_standard_signature_over_anything_else_is_forged() {
-        assert!(!standard(SECRET, "msg_other", AT, BODY, SIGNED));
-        assert!(!standard(SECRET, ID, "1614265331", BODY, SIGNED));
-        assert!(!standard(SECRET, ID, AT, br#"{"test": 2432232315}"#, SIGNED));
-        assert!(!standard("whsec_AAAA", ID, AT, BODY, SIGNED));
-        assert!(!standard(SECRET, ID, AT, BODY, &SIGNED.replace("v1,", "v2,")));
-        assert!(!standard(SECRET, ID, AT, BODY, ""));
-        assert!(!standard("whsec_", ID, AT, BODY, SIGNED), "an empty key");
-        assert!(!standard("whsec_not base64", ID, AT, BODY, SIGNED));
-    }
 
     #[test]
     fn a_timestamp_may_be_five_minutes_off_either_way() {

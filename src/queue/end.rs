@@ -96,6 +96,7 @@ impl Queue {
         match self.store().journal().change_after(log.last(), finish).await? {
             Finished::Now => {
                 self.store().announce_end(log, &end, Some(now));
+                self.shared.over.notify_one();
                 if !matches!(end, End::Completed(_)) {
                     self.shared.ended.notify_waiters();
                 }

@@ -39,6 +39,8 @@ struct Shared {
     running: Mutex<HashMap<JobId, Running>>,
     /// Notified when a job ended that its provider may not have finished.
     ended: Arc<Notify>,
+    /// Notified when any job ended.
+    over: Arc<Notify>,
     /// Ends that are being written: they are finished even when whoever asked has gone away.
     ends: TaskTracker,
     /// Set when the server goes down: no new work.
@@ -64,6 +66,7 @@ impl Queue {
                 lanes: Mutex::default(),
                 running: Mutex::default(),
                 ended: Arc::default(),
+                over: Arc::default(),
                 ends: TaskTracker::new(),
                 draining,
             }),
@@ -100,6 +103,13 @@ impl Queue {
     #[must_use]
     pub fn ended(&self) -> Arc<Notify> {
         Arc::clone(&self.shared.ended)
+    }
+
+    /// What is notified, once for whoever waits or will wait, when a job ended in whatever way:
+    /// somebody may want to be told.
+    #[must_use]
+    pub fn over(&self) -> Arc<Notify> {
+        Arc::clone(&self.shared.over)
     }
 
     /// How many jobs run in this process.

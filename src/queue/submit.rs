@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -40,6 +41,8 @@ pub struct Task {
     pub silence_limit_ms: Option<i64>,
     /// The chat that it is the newest job of, where it is one's.
     pub chat: Option<InChat>,
+    /// Who is to be told how it ends: a URL that was looked at, whose query may be a secret.
+    pub webhook: Option<SecretString>,
 }
 
 /// What a model of the catalog makes, and what that takes.
@@ -172,6 +175,9 @@ fn row(task: Task) -> Submit {
     ];
     // One key used in two chats is not one request: each has its own answer.
     request.extend(task.chat.as_ref().map(|chat| chat.chat_id.as_str().into()));
+    if let Some(webhook) = &task.webhook {
+        request.push(json!({ "webhook_url": webhook.expose_secret() }));
+    }
     let may_merge = task.kind.is_merged() && !task.allow_duplicate;
     let accounts = credits::accounts_of(&task.project_id).into();
     let hold = task.media.as_ref().map_or(0, |media| media.hold);
@@ -211,6 +217,7 @@ fn row(task: Task) -> Submit {
         accounts,
         artifacts,
         chat: task.chat,
+        webhook: task.webhook,
     }
 }
 

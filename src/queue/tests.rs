@@ -64,6 +64,7 @@ fn video(prompt: &str, hold: i64) -> Task {
         retry_of: None,
         silence_limit_ms: None,
         chat: None,
+        webhook: None,
     }
 }
 

@@ -56,8 +56,8 @@ pub enum Error {
     /// What an earlier process left could not be taken over.
     #[error("cannot take over what the last process left: {0}")]
     Recover(#[from] RecoverError),
-    /// The account for credits does not open.
-    #[error("cannot open the account for credits: {0}")]
+    /// The database does not take what stands there from the start: the account, who is told of all.
+    #[error("cannot prepare the database: {0}")]
     Account(#[from] crate::store::JournalError),
     /// A provider's client cannot be built.
     #[error("cannot set up a provider: {0}")]
@@ -80,6 +80,14 @@ pub enum Error {
         /// What it may be, to follow "not".
         allowed: &'static str,
     },
+    /// Webhooks cannot be sent as the settings want it.
+    #[error("cannot send webhooks to {url}: {reason}")]
+    Webhooks {
+        /// Where to.
+        url: String,
+        /// What is wrong, and what would be right.
+        reason: String,
+    },
     /// The simulator does not start.
     #[error("cannot start the simulator: {0}")]
     Simulator(io::Error),
@@ -97,6 +105,7 @@ impl Error {
             | Self::Artifacts(ArtifactError::Open { .. })
             | Self::Catalog { .. }
             | Self::UnknownName { .. }
+            | Self::Webhooks { .. }
             | Self::Db(DbError::Open { .. } | DbError::Newer { .. } | DbError::Older { .. }) => 2,
             Self::Db(DbError::Migrate(_) | DbError::Statement(_))
             | Self::Artifacts(_)

@@ -2,6 +2,7 @@
 
 pub mod error;
 pub mod folder;
+mod hooks;
 pub mod keys;
 mod leftover;
 mod makers;
@@ -29,6 +30,8 @@ use crate::descriptors;
 use crate::event::{EventId, now_ms};
 use crate::fanout::{self, Engine};
 use crate::http::{self, App};
+use crate::outward::Outward;
+use crate::provider;
 use crate::queue::Queue;
 use crate::queue::claim::RecoverError;
 use crate::reconcile::Reconciler;
@@ -142,6 +145,8 @@ impl Server {
         let (store, journal, journal_stop) = open_store(settings, db.clone(), writer).await?;
         let queue = Queue::new(store.clone(), draining.clone());
         open_account(&store, settings.demo_credits).await?;
+        let outward = Arc::new(Outward::new().map_err(provider::Error::from)?);
+        let webhooks = hooks::connect(settings, &queue, &outward).await?;
         queue.recover().await?;
         queue.relane(providers.makers.lanes_of_models()).await.map_err(RecoverError::from)?;
         let mut banner = Banner {
@@ -155,6 +160,7 @@ impl Server {
         let access = open_access(&store, engine.clone()).await?;
         check_is_safe(settings, address, &access)?;
         banner.notes = notes(settings, &access);
+        banner.notes.extend(hooks::notes(settings, &db).await);
         let app = App {
             access,
             engine,
@@ -163,6 +169,8 @@ impl Server {
             artifacts: artifacts.clone(),
             makers: providers.makers.clone(),
             large_bodies: Arc::new(Semaphore::new(http::LARGE_BODIES)),
+            outward: Arc::clone(&outward),
+            webhooks,
             replays: Arc::default(),
             options: Arc::new(http_options(settings)),
             draining: draining.clone(),
@@ -180,8 +188,9 @@ impl Server {
             providers.chat,
             providers.speech,
             providers.makers,
+            outward,
             options,
-        )?;
+        );
         Ok(Self { app, db, workshop, banner, draining, journal, journal_stop, simulator_stop })
     }
 
@@ -193,6 +202,9 @@ impl Server {
         tasks.spawn(self.workshop.run(self.draining.clone()));
         tasks.spawn(store.clone().run_retention(self.draining.clone()));
         tasks.spawn(self.app.access.clone().run(self.draining.clone()));
+        if let Some(webhooks) = self.app.webhooks.clone() {
+            tasks.spawn(webhooks.run(self.draining.clone()));
+        }
         tasks.spawn(Reconciler::new(store.clone()).run(self.draining.clone()));
         let stall = self.app.options.stall_timeout;
         let queue = self.app.queue.clone();
@@ -318,9 +330,15 @@ fn http_options(settings: &Settings) -> http::Options {
         keep_alive: settings.keep_alive,
         max_stream_age: settings.max_stream_age,
         stall_timeout: settings.stall_timeout,
-        public_url: settings.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned()),
+        upload_allow_private: settings.upload_allow_private,
+        public_url: public_url(settings),
         cors_origins: settings.cors_origins.clone(),
     }
+}
+
+/// What clients reach this server by, without a slash at the end.
+fn public_url(settings: &Settings) -> Option<String> {
+    settings.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned())
 }
 
 fn notes(settings: &Settings, access: &Access) -> Vec<String> {

@@ -49,6 +49,7 @@ impl Rig {
             accounts: Vec::new(),
             artifacts: Vec::new(),
             chat: None,
+            webhook: None,
         };
         let (writer, _) = self.journal.as_mut().expect("the journal does not run yet");
         let mut tx = writer.begin().await.unwrap();

@@ -1,29 +1,27 @@
 //! Fetches what a provider made, before the address that it gave expires.
 //!
-//! The address comes from outside, so it is followed with care: only to public hosts, as literals
-//! and after they are resolved, never by a redirect, never with a key of ours, and never for longer
-//! or more bytes than was allowed. What comes is media by its bytes, or it is not kept.
+//! The address comes from outside, so it is followed with care ([`crate::outward`]): never by a
+//! redirect, and never for longer or more bytes than was allowed. What comes is media by its bytes,
+//! or it is not kept.
 
-use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use futures_util::{Stream, stream};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use futures_util::{Stream, TryStreamExt, stream};
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
-use reqwest::{Client, ClientBuilder, Response, StatusCode, Url, redirect};
+use reqwest::{Response, StatusCode};
 use tokio::time::timeout;
 
 use crate::artifact::{
     ArtifactError, Artifacts, Folder, Probe, Sniffed, Stored, StreamError, data_url, sniff,
 };
 use crate::backoff;
+use crate::outward::{self, Cut, NoAnswer, Outward, Target, Trust};
 use crate::provider::{Error, Sent};
 
 use super::Halt;
-use super::address::is_public;
 
 /// Bounds of a download.
 #[derive(Clone, Debug)]
@@ -49,10 +47,7 @@ impl Default for Options {
 /// Fetches files; make one per process.
 #[derive(Debug)]
 pub(super) struct Downloader {
-    /// Reaches public hosts only.
-    public: Client,
-    /// Reaches every host: for the one that a caller trusts.
-    trusting: Client,
+    outward: Arc<Outward>,
     options: Options,
 }
 
@@ -119,14 +114,9 @@ impl From<FetchError> for Halt {
 }
 
 impl Downloader {
-    /// A downloader with clients of its own, so that no key can be in them. They go through no
-    /// proxy: it would resolve names by itself, and reach what only it may reach.
-    ///
-    /// # Errors
-    /// As [`crate::provider::client`].
-    pub(super) fn new(options: Options) -> Result<Self, Error> {
-        let public = Client::builder().dns_resolver(Arc::new(PublicOnly));
-        Ok(Self { public: build(public)?, trusting: build(Client::builder())?, options })
+    /// A downloader that goes out by these clients.
+    pub(super) fn new(outward: Arc<Outward>, options: Options) -> Self {
+        Self { outward, options }
     }
 
     /// Fetches a file to artifact storage.
@@ -160,39 +150,22 @@ impl Downloader {
         }
         let response = self.open(wanted).await?;
         let media_type = media_type(&response);
-        self.keep(artifacts, wanted, &media_type, chunks(response, self.options.idle_limit)).await
+        let chunks = outward::chunks(response, self.options.idle_limit).map_err(Error::from);
+        self.keep(artifacts, wanted, &media_type, chunks).await
     }
 
     /// Asks for the file; its bytes are still to come.
     async fn open(&self, wanted: Wanted<'_>) -> Result<Response, Error> {
-        let (client, url) = self.route(wanted)?;
+        let trust = wanted.trusted.map_or(Trust::Nobody, Trust::Host);
+        let target = Target::parse(wanted.url, trust).map_err(NoAnswer::Refused)?;
         let waited = self.options.idle_limit;
-        let response = timeout(waited, client.get(url).send()).await;
-        let response = response.map_err(|_| Error::Timeout { waited })?.map_err(unsent)?;
+        let response = timeout(waited, self.outward.get(target, trust, 0)).await;
+        let response = response.map_err(|_| Error::Timeout { waited })??;
         check_status(&response)?;
         if response.content_length().is_some_and(|length| length > self.options.limit) {
             return Err(self.too_large());
         }
         Ok(response)
-    }
-
-    /// Which client follows the address, if any does.
-    fn route(&self, wanted: Wanted<'_>) -> Result<(&Client, Url), Error> {
-        let url = Url::parse(wanted.url)
-            .map_err(|error| protocol(format!("the file's address is none: {error}")))?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(protocol(format!("the file's address begins with {}:", url.scheme())));
-        }
-        let plain = |host: &str| host.trim_matches(['[', ']']).to_ascii_lowercase();
-        let host = plain(url.host_str().unwrap_or_default());
-        if wanted.trusted.is_some_and(|trusted| plain(trusted) == host) {
-            return Ok((&self.trusting, url));
-        }
-        // A literal address is not resolved, so nobody else looks at it.
-        if host.parse::<IpAddr>().is_ok_and(|address| !is_public(address)) {
-            return Err(protocol(format!("{host}: {NotPublic}")));
-        }
-        Ok((&self.public, url))
     }
 
     async fn keep<S>(
@@ -227,40 +200,6 @@ impl Downloader {
         protocol(format!("the file is larger than {} bytes", self.options.limit))
     }
 }
-
-fn build(builder: ClientBuilder) -> Result<Client, Error> {
-    builder
-        .user_agent(concat!("tailwater/", env!("CARGO_PKG_VERSION")))
-        .no_proxy()
-        .redirect(redirect::Policy::none())
-        .connect_timeout(Duration::from_secs(10))
-        .build()
-        .map_err(unsent)
-}
-
-/// Resolves names, and passes over addresses that are not public. The client connects to what it is
-/// given here and asks for no name twice, so a host cannot change its address in between.
-#[derive(Debug)]
-struct PublicOnly;
-
-impl Resolve for PublicOnly {
-    fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            let found: Vec<_> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let public: Vec<_> =
-                found.into_iter().filter(|address| is_public(address.ip())).collect();
-            if public.is_empty() {
-                return Err(NotPublic.into());
-            }
-            Ok(Box::new(public.into_iter()) as Addrs)
-        })
-    }
-}
-
-/// A host has no public address.
-#[derive(Debug, thiserror::Error)]
-#[error("the file's address is not on the internet, and is not followed")]
-struct NotPublic;
 
 fn check_status(response: &Response) -> Result<(), Error> {
     let status = response.status();
@@ -307,39 +246,26 @@ fn not_media(head: &[u8], media_type: &str) -> Error {
     protocol(format!("{what} came instead of an image, a video or a sound"))
 }
 
-/// The bytes of an answer; a host that sends none for too long is given up.
-fn chunks(response: Response, waited: Duration) -> impl Stream<Item = Result<Bytes, Error>> {
-    stream::try_unfold(response, move |mut response| async move {
-        let chunk = timeout(waited, response.chunk()).await;
-        let chunk = chunk.map_err(|_| Error::Timeout { waited })?;
-        let chunk = chunk.map_err(|error| Error::Truncated { message: words(error) })?;
-        Ok(chunk.map(|chunk| (chunk, response)))
-    })
-}
-
-/// Sorts a failure before the answer's headers.
-fn unsent(error: reqwest::Error) -> Error {
-    let mut cause = std::error::Error::source(&error);
-    while let Some(next) = cause {
-        if next.is::<NotPublic>() {
-            return protocol(NotPublic.to_string());
+impl From<NoAnswer> for Error {
+    fn from(error: NoAnswer) -> Self {
+        match error {
+            NoAnswer::Refused(refused) => protocol(format!("the file's address {refused}")),
+            NoAnswer::Elsewhere(_) => protocol(error.to_string()),
+            NoAnswer::Transport { words, is_unsent } => {
+                let sent = if is_unsent { Sent::No } else { Sent::Maybe };
+                Self::Transport { message: words, sent }
+            }
         }
-        cause = next.source();
     }
-    let sent = if error.is_connect() { Sent::No } else { Sent::Maybe };
-    Error::Transport { message: words(error), sent }
 }
 
-/// The error and its causes in one line, without the URL, which is as good as the file.
-fn words(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut words = error.to_string();
-    let mut cause = std::error::Error::source(&error);
-    while let Some(next) = cause {
-        words = format!("{words}: {next}");
-        cause = next.source();
+impl From<Cut> for Error {
+    fn from(cut: Cut) -> Self {
+        match cut {
+            Cut::Silent { waited } => Self::Timeout { waited },
+            Cut::Broken(message) => Self::Truncated { message },
+        }
     }
-    words.chars().filter(|letter| !letter.is_control()).take(300).collect()
 }
 
 fn protocol(message: impl Into<String>) -> Error {
@@ -382,7 +308,8 @@ mod tests {
             change(&mut options);
             let storage = tempfile::tempdir().unwrap();
             let artifacts = Artifacts::open(storage.path()).unwrap();
-            let downloader = Downloader::new(options).unwrap();
+            let outward = Arc::new(Outward::new().unwrap());
+            let downloader = Downloader::new(outward, options);
             let folder = Folder::Job(JobId::generate(), 1);
             Self { storage, artifacts, folder, downloader, base }
         }
@@ -469,29 +396,16 @@ mod tests {
             GIF
         })
         .await;
-        let port = Url::parse(&fixture.base).unwrap().port().unwrap();
-        for host in [
-            "127.0.0.1",
-            "2130706433",
-            "0x7f.1",
-            "0177.0.0.1",
-            "127.1",
-            "0",
-            "[::1]",
-            "[::ffff:127.0.0.1]",
-            "[::ffff:7f00:1]",
-            "user:password@127.0.0.1",
-            "localhost",
-            "LOCALHOST",
-            "10.0.0.1",
-            "169.254.169.254",
-        ] {
-            let url = format!("http://{host}:{port}/file");
+        let port = fixture.base.rsplit(':').next().unwrap();
+        for address in ["http://127.0.0.1", "https://2130706433", "https://localhost"] {
+            let url = format!("{address}:{port}/file");
             let error = fixture.get(&url, 0, Some("provider.example")).await.unwrap_err();
             let shown = error.to_string();
-            assert!(shown.contains("is not on the internet"), "{host}: {shown}");
-            assert!(!shown.contains("password"), "{shown}");
+            assert!(shown.contains("is not on the internet"), "{address}: {shown}");
         }
+        let url = format!("http://user:password@127.0.0.1:{port}/file");
+        let shown = fixture.get(&url, 0, Some("127.0.0.1")).await.unwrap_err().to_string();
+        assert!(shown.contains("a user name") && !shown.contains("password@"), "{shown}");
         assert_eq!(ASKED.load(Ordering::SeqCst), 0);
         let url = format!("http://LocalHost:{port}/file");
         fixture.get(&url, 0, Some("localhost")).await.unwrap();
@@ -502,7 +416,7 @@ mod tests {
     async fn other_schemes_are_not_followed() {
         let fixture = Fixture::answering(|| "").await;
         for url in
-            ["file:///etc/passwd", "ftp://a.example/b", "javascript:1", "/api/x", "", "http:"]
+            ["file:///etc/passwd", "http://a.example/b", "javascript:1", "/api/x", "", "http:"]
         {
             let error = fixture.get(url, 0, None).await.unwrap_err();
             assert!(

@@ -3,7 +3,6 @@
 //! A worker appends what happens to the job's log, where readers see it at once, and ends the job
 //! through the queue. It never writes to the database and never speaks to a reader.
 
-mod address;
 pub mod blog;
 pub mod chat;
 pub mod chunks;
@@ -34,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::artifact::Artifacts;
-use crate::provider;
+use crate::outward::Outward;
 use crate::provider::chat::Chat;
 use crate::provider::speech::Speech;
 use crate::queue::Queue;
@@ -90,21 +89,20 @@ pub struct Workshop {
 }
 
 impl Workshop {
-    /// A workshop over these services.
-    ///
-    /// # Errors
-    /// As [`provider::client`].
+    /// A workshop over these services; files are fetched by `outward`.
+    #[must_use]
     pub fn new(
         queue: Queue,
         artifacts: Artifacts,
         chat: Chat,
         speech: Speech,
         makers: Makers,
+        outward: Arc<Outward>,
         options: Options,
-    ) -> Result<Self, provider::Error> {
+    ) -> Self {
         let permits = || Arc::new(Semaphore::new(options.permits.min(Semaphore::MAX_PERMITS)));
         let bounds = download::Options { limit: options.output_limit, ..Default::default() };
-        Ok(Self {
+        Self {
             chat_permits: permits(),
             speech_permits: permits(),
             queue,
@@ -112,9 +110,9 @@ impl Workshop {
             chat,
             speech,
             makers,
-            downloader: Arc::new(Downloader::new(bounds)?),
+            downloader: Arc::new(Downloader::new(outward, bounds)),
             options,
-        })
+        }
     }
 
     /// Runs jobs until `draining` is set, then waits until the running ones are handed back.

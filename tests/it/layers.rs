@@ -21,11 +21,11 @@ use Row::{LeftToRight, Neighbours};
 
 /// The layers from the top of the list down.
 const LAYERS: &[Row] = &[
-    Neighbours(&["telemetry", "backoff", "descriptors", "nearest", "event"]),
+    Neighbours(&["telemetry", "backoff", "descriptors", "nearest", "signing", "event"]),
     Neighbours(&["job"]),
-    Neighbours(&["db", "artifact", "provider", "catalog"]),
+    Neighbours(&["db", "artifact", "outward", "provider", "catalog"]),
     LeftToRight(&["credits", "store", "access", "queue"]),
-    Neighbours(&["worker", "reconcile", "fanout"]),
+    Neighbours(&["worker", "webhook", "reconcile", "fanout"]),
     Neighbours(&["http"]),
     Neighbours(&["config"]),
     Neighbours(&["server"]),

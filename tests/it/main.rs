@@ -23,3 +23,4 @@ mod reconcile;
 mod smoke;
 mod uploads;
 mod vectors;
+mod webhooks;

@@ -31,6 +31,78 @@ async fn upload(server: &TestServer, path: &str, media_type: &str, bytes: Vec<u8
     send(request.body(bytes)).await
 }
 
+/// A host of files on this machine; gives its address.
+async fn host() -> String {
+    use axum::Router;
+    use axum::http::StatusCode;
+    use axum::routing::get;
+    let to = |place: &'static str| {
+        get(move || async move { (StatusCode::FOUND, [("location", place)]) })
+    };
+    let router = Router::new()
+        .route("/kite.gif", get(|| async { GIF }))
+        .route("/once", to("/kite.gif"))
+        .route("/ever", to("/ever"))
+        .route("/page", get(|| async { "<!doctype html>" }))
+        .route("/large", get(|| async { [GIF, &[0; 2048]].concat() }));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = format!("http://{}", listener.local_addr().expect("it is bound"));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    address
+}
+
+async fn upload_from(server: &TestServer, body: serde_json::Value) -> Answer {
+    send(server.http.post(server.url("/api/uploads")).json(&body)).await
+}
+
+#[tokio::test]
+async fn a_file_that_is_named_is_an_upload_like_one_that_is_sent() {
+    let host = host().await;
+    let server = TestServer::with(|settings| settings.upload_allow_private = true).await;
+    for (path, name) in [("/kite.gif?signature=x", "kite.gif"), ("/once", "image.gif")] {
+        let body = json!({ "url": format!("{host}{path}"), "project_id": "p" });
+        let answer = upload_from(&server, body).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        let view = &answer.body;
+        assert_eq!((&view["name"], &view["project_id"]), (&json!(name), &json!("p")));
+        assert_eq!((&view["sha256"], &view["width"]), (&json!(GIF_SHA256), &json!(320)));
+        let path = format!("/api/uploads/{}", view["id"].as_str().expect("an id"));
+        assert_eq!(answer.headers["location"], path.as_str());
+        assert_eq!(server.get(&path).await, (200, view.clone()));
+    }
+    let body = json!({ "url": format!("{host}/once"), "name": "a/b.gif" });
+    assert_eq!(upload_from(&server, body).await.body["name"], "b.gif");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_file_that_does_not_come_says_why_and_leaves_nothing() {
+    let host = host().await;
+    let server = TestServer::with(|settings| {
+        (settings.upload_allow_private, settings.upload_limit) = (true, 1024);
+    })
+    .await;
+    for (path, status, code, part) in [
+        ("/nowhere", 422, "not_fetched", "its host answered HTTP 404"),
+        ("/ever", 422, "not_fetched", "leads on after 3 other addresses"),
+        ("/page", 415, "not_media", "uploads are"),
+        ("/large", 413, "upload_too_large", "1024 bytes"),
+    ] {
+        let answer = upload_from(&server, json!({ "url": format!("{host}{path}") })).await;
+        let detail = answer.problem(status, code)["detail"].as_str().expect("a detail");
+        assert!(detail.contains(part), "{path}: {detail}");
+    }
+    let nobody = "http://127.0.0.1:9/kite.gif";
+    let answer = upload_from(&server, json!({ "url": nobody })).await;
+    answer.problem(422, "not_fetched");
+    assert_eq!(answer.pointers(), ["/url"]);
+    for body in [json!({}), json!([]), json!({ "url": 7 }), json!({ "url": nobody, "file": 1 })] {
+        upload_from(&server, body).await.problem(400, "invalid_field");
+    }
+    wait_for_nothing(&server).await;
+    server.stop().await;
+}
+
 async fn upload_form(server: &TestServer, form: Form) -> Answer {
     send(server.http.post(server.url("/api/uploads")).multipart(form)).await
 }
@@ -162,8 +234,10 @@ async fn what_is_no_media_is_refused_whatever_it_is_called() {
         let answer = upload_form(&server, Form::new().part("file", part)).await;
         answer.problem(415, "not_media");
     }
-    let answer = upload(&server, "/api/uploads", "application/json", GIF.into()).await;
+    let answer = upload(&server, "/api/uploads", "application/xml", GIF.into()).await;
     answer.problem(415, "unsupported_media_type");
+    let answer = upload(&server, "/api/uploads", "application/json", GIF.into()).await;
+    answer.problem(400, "invalid_json");
     wait_for_nothing(&server).await;
     assert_eq!(count(&server).await, 0);
     server.stop().await;

@@ -49,6 +49,12 @@ Examples:
   tailwater credits ledger --limit 5                 the newest movements
   tailwater credits grant 25 --note \"for the spring campaign\"";
 
+pub(super) const WEBHOOKS_EXAMPLES: &str = "\
+Examples:
+  tailwater webhooks list --status given_up
+  tailwater webhooks replay job_06b2…                what is told of this job
+  tailwater webhooks replay --failed --since 2d      what was given up in the last two days";
+
 pub(super) const SIMULATE_EXAMPLES: &str = "\
 Examples:
   tailwater simulate                                 on 127.0.0.1:9100 and the seven ports after it

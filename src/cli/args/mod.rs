@@ -3,6 +3,7 @@
 mod examples;
 mod keys;
 mod load;
+mod outbox;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ use crate::job;
 
 pub(super) use keys::{CreateKey, Keys, ListKeys, RevokeKey, WhatKeys};
 pub(super) use load::{Limit, LoadTest, Record};
+pub(super) use outbox::{ListWebhooks, Outbox, ReplayWebhooks, Webhooks};
 
 /// Submit a slow AI job, stream everything it makes to every browser that watches, lose nothing.
 #[derive(Debug, Parser)]
@@ -66,6 +68,9 @@ pub(super) enum Command {
     /// Make, list and revoke the keys of a server on this machine.
     #[command(after_help = examples::KEYS_EXAMPLES)]
     Keys(Keys),
+    /// Show who was told how jobs ended, and tell it again.
+    #[command(after_help = examples::WEBHOOKS_EXAMPLES)]
+    Webhooks(Webhooks),
     /// Load a server with jobs and readers, and check that none of them loses anything.
     #[command(name = "loadtest", after_help = examples::LOADTEST_EXAMPLES)]
     LoadTest(LoadTest),
@@ -254,6 +259,9 @@ pub(super) struct Common {
     /// Run it even when an identical task is in flight.
     #[arg(long)]
     pub(super) allow_duplicate: bool,
+    /// Who is to be told how it ends: an https address that takes webhooks.
+    #[arg(long, value_name = "URL")]
+    pub(super) webhook_url: Option<String>,
     #[command(flatten)]
     pub(super) server: Server,
 }
@@ -431,6 +439,10 @@ mod tests {
             vec!["credits", "grant"],
             vec!["credits", "grant", "-5"],
             vec!["credits", "grant", "0.0000001"],
+            vec!["webhooks"],
+            vec!["webhooks", "list", "--status", "failed"],
+            vec!["webhooks", "replay"],
+            vec!["webhooks", "replay", "--since", "90"],
         ] {
             assert_eq!(parse(&arguments).unwrap_err().exit_code(), 2, "{arguments:?}");
         }

@@ -28,7 +28,7 @@ pub(super) async fn task(
     let mut reader = Reader { fields: body, problem, only };
     let chat_id = chat_id(&mut reader);
     let is_again = is_again(&mut reader);
-    let project_id = reader.project();
+    let (project_id, webhook) = (reader.project(), reader.webhook(call));
     let conversation = messages::read(&mut reader);
     let kind = kind(&mut reader);
     let input = input(&mut reader, kind, &conversation);
@@ -59,6 +59,7 @@ pub(super) async fn task(
         retry_of: None,
         silence_limit_ms: None,
         chat: Some(InChat { chat_id: chat_id.clone(), submit_hash }),
+        webhook,
     };
     Ok((chat_id, task))
 }

@@ -13,8 +13,9 @@ use crate::job::{Kind, Status};
 use crate::store::Next;
 
 use super::super::query::Query;
+use super::super::time::rfc3339;
 use super::super::{Code, Problem, view};
-use super::seen::{Seen, look, time};
+use super::seen::{Seen, look};
 use super::{answer, fields, find, inputs, of_kind, take, wanted};
 use crate::http::guard::{Call, May, Read, Submit};
 
@@ -115,14 +116,14 @@ fn shape(seen: &Seen) -> Value {
     let (id, status) = (&seen.job.id, word(seen.status));
     match (seen.status, &seen.job.end) {
         (Status::Pending, _) => json!({
-            "id": id, "status": status, "output": null, "created_at": time(seen.job.created_at),
+            "id": id, "status": status, "output": null, "created_at": rfc3339(seen.job.created_at),
         }),
         (Status::Running, _) => json!({
             "id": id, "status": status, "output": null, "logs": seen.line,
         }),
         (Status::Completed, _) => json!({
             "id": id, "status": status, "output": seen.urls.first(),
-            "completed_at": seen.job.ended_at.map(time),
+            "completed_at": seen.job.ended_at.map(rfc3339),
         }),
         (Status::Canceled, end) => {
             let reason = match end {
@@ -131,7 +132,7 @@ fn shape(seen: &Seen) -> Value {
             };
             json!({
                 "id": id, "status": status, "error": reason,
-                "canceled_at": seen.job.ended_at.map(time),
+                "canceled_at": seen.job.ended_at.map(rfc3339),
             })
         }
         (Status::Failed, end) => {
@@ -141,7 +142,7 @@ fn shape(seen: &Seen) -> Value {
             };
             json!({
                 "id": id, "status": status, "error": message, "code": code,
-                "failed_at": seen.job.ended_at.map(time),
+                "failed_at": seen.job.ended_at.map(rfc3339),
             })
         }
     }

@@ -221,7 +221,7 @@ async fn take(
     let mut reader = Reader { fields, problem, only: call.caller().project() };
     let project_id = reader.project();
     let (priority, allow_duplicate) = (reader.priority(), reader.flag("allow_duplicate"));
-    let retry_of = reader.retry_of();
+    let (retry_of, webhook) = (reader.retry_of(), reader.webhook(call));
     let checked = match check(call, &project_id, model, &Value::Object(inputs(fields)), "").await {
         Ok(checked) if reader.problem.errors().is_empty() => checked,
         Ok(_) => return Err(reader.problem),
@@ -243,6 +243,7 @@ async fn take(
         retry_of,
         silence_limit_ms: None,
         chat: None,
+        webhook,
     };
     Ok(call.queue.submit(task).await?)
 }

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use chrono::{DateTime, SecondsFormat};
 use serde_json::{Value, json};
 
 use crate::job::{Job, Status};
@@ -62,11 +61,4 @@ pub(super) async fn look(call: &Call, id: &str) -> Result<Seen, Problem> {
         poll_after: view::poll_after(&standing, false),
         job,
     })
-}
-
-/// A time as these pages read it: ISO 8601, UTC, with milliseconds.
-pub(super) fn time(ms: i64) -> String {
-    DateTime::from_timestamp_millis(ms)
-        .unwrap_or_default()
-        .to_rfc3339_opts(SecondsFormat::Millis, true)
 }

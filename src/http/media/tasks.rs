@@ -13,8 +13,9 @@ use crate::event::payload::End;
 use crate::job::Status;
 
 use super::super::segment::Segment;
+use super::super::time::rfc3339;
 use super::super::{App, Code, Problem, query::Query};
-use super::seen::{look, time};
+use super::seen::look;
 use super::{answer, fields, find, inputs, take, wanted, wrong_model};
 use crate::http::guard::{Call, May, Read, Submit};
 
@@ -141,7 +142,7 @@ pub(super) async fn runway_status(
     let mut view = json!({
         "id": seen.job.id,
         "status": status,
-        "createdAt": time(seen.job.created_at),
+        "createdAt": rfc3339(seen.job.created_at),
     });
     match (&seen.job.end, seen.status) {
         (_, Status::Running) => view["progress"] = (f64::from(seen.percent) / 100.0).into(),

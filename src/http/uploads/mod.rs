@@ -6,6 +6,7 @@
 mod form;
 mod keep;
 mod receive;
+mod remote;
 
 pub use keep::store_data_url;
 
@@ -77,7 +78,7 @@ pub fn content_path(id: &UploadId) -> String {
     format!("/api/uploads/{id}/content")
 }
 
-/// Takes a file: the part `file` of a form, or a body that is nothing else.
+/// Takes a file: the part `file` of a form, a body that is nothing else, or the address of one in JSON.
 ///
 /// # Errors
 /// What is wrong with the request or the file, or why it cannot be stored now.

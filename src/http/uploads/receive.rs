@@ -18,6 +18,7 @@ use crate::http::query::Query;
 use crate::http::{App, Code, Problem, project};
 
 use super::form::{self, Form};
+use super::remote;
 
 /// How long a client may send nothing.
 const IDLE: Duration = Duration::from_secs(30);
@@ -60,10 +61,12 @@ pub(super) async fn receive(
     let only = call.caller().project();
     let project_id = query.get("project_id").or(only).unwrap_or("default").to_owned();
     project::check_name(&project_id)?;
+    call.caller().project_of(Some(&project_id))?;
     let wishes = Wishes { project_id, name: query.get("name").map(str::to_owned) };
     let receiving = Box::pin(async {
         match form::boundary(headers)? {
             Some(boundary) => from_form(call, wishes, &boundary, body).await,
+            None if remote::is_asked(headers) => remote::fetch(call, wishes, headers, body).await,
             None => from_body(call, wishes, headers, body).await,
         }
     });
@@ -72,18 +75,25 @@ pub(super) async fn receive(
     let received = received.ok_or_else(|| {
         Problem::new(Code::Draining, "the server is going down; send the file again")
     })?;
-    received.map_err(|_| too_slow(DEADLINE))?
+    let received = received.map_err(|_| too_slow(DEADLINE))??;
+    // A part of a form may name the project, behind the file too.
+    call.caller().project_of(Some(&received.project_id))?;
+    Ok(received)
 }
 
 /// What the client says of its file.
 #[derive(Debug)]
-struct Wishes {
-    project_id: String,
-    name: Option<String>,
+pub(super) struct Wishes {
+    pub(super) project_id: String,
+    pub(super) name: Option<String>,
 }
 
 impl Wishes {
-    fn received(self, (staged, sniffed): (Staged, Sniffed), file_name: Option<String>) -> Received {
+    pub(super) fn received(
+        self,
+        (staged, sniffed): (Staged, Sniffed),
+        file_name: Option<String>,
+    ) -> Received {
         let name = self.name.or(file_name).map(|name| plain_name(&name)).unwrap_or_default();
         let name = if name.is_empty() { sniffed.file_name() } else { name };
         Received { staged, sniffed, name, project_id: self.project_id }
@@ -215,8 +225,8 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
         return Ok(());
     }
     let detail = format!(
-        "an upload is multipart/form-data with a part 'file', or a body of a type image/…, \
-         video/…, audio/… or application/octet-stream, not {}",
+        "an upload is multipart/form-data with a part 'file', a body of a type image/…, video/…, \
+         audio/… or application/octet-stream, or application/json with 'url', not {}",
         quoted(essence)
     );
     Err(Problem::new(Code::UnsupportedMediaType, detail))
@@ -310,8 +320,7 @@ mod tests {
         for media_type in ["image/png", "Video/MP4; x=y", "audio/x", "application/octet-stream"] {
             assert_eq!(check(media_type), Ok(()), "{media_type}");
         }
-        for media_type in
-            ["text/plain", "application/json", "application/x-www-form-urlencoded", ""]
+        for media_type in ["text/plain", "application/xml", "application/x-www-form-urlencoded", ""]
         {
             assert_eq!(check(media_type), Err(Code::UnsupportedMediaType), "{media_type}");
         }

@@ -17,6 +17,8 @@ use reqwest::{Body, Client};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
+use crate::signing;
+
 use super::api::{self, Answer, Api, CANCEL, POLL, Scheme, UPLOAD};
 use super::error::{Error, Sent};
 use super::fetched::Fetched;
@@ -146,8 +148,8 @@ impl Replicate {
         let signatures = signature::header(callback.headers, "webhook-signature")?;
         signature::timely(timestamp, "webhook-timestamp", callback.now)?;
         let signed = |secret: &SecretString| {
-            let secret = secret.expose_secret();
-            signature::standard(secret, id, timestamp, callback.body, signatures)
+            let key = signing::Key::parse(secret.expose_secret());
+            key.is_some_and(|key| key.verify(id, timestamp, callback.body, signatures))
         };
         let real = match &self.secret {
             Some(secret) => signed(secret),

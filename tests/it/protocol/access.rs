@@ -192,6 +192,7 @@ async fn p65_a_project_is_walled_off() {
         "/api/project/theirs",
         "/api/jobs?project_id=theirs",
         "/api/credits?project_id=theirs",
+        "/api/deliveries?project_id=theirs",
         "/api/credits/ledger?project_id=theirs",
         "/api/chat/talk/stream?project_id=theirs",
     ] {
@@ -221,6 +222,19 @@ async fn p65_a_project_is_walled_off() {
     ] {
         let answer = locked.post(&mine, "/api/jobs", &body).await;
         assert_eq!(answer.status(), 400, "{body}: {}", answer.text().await.unwrap());
+    }
+    let part = "--b\r\ncontent-disposition: form-data; name=";
+    let form = format!(
+        "{part}\"file\"; filename=\"a.gif\"\r\n\r\nGIF89a\x01\0\x01\0\0\0\0;\r\n{part}\"project_id\"\r\n\r\n\
+         theirs\r\n--b--\r\n"
+    );
+    for (path, kind, body) in [
+        ("/api/uploads?project_id=theirs", "image/gif", "GIF89a"),
+        ("/api/uploads", "multipart/form-data; boundary=b", &form),
+    ] {
+        let upload = locked.ask(&mine, Method::POST, path).header("content-type", kind);
+        let answer = upload.body(body.to_owned()).send().await.unwrap();
+        assert_eq!(code(answer).await, (403, "forbidden".into()), "{path} {kind}");
     }
     let own = locked.submit(&mine, &json!({ "kind": "external" })).await;
     let announce = event("artifact_ready", &json!({ "artifact": { "id": upload } }));

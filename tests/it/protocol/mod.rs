@@ -29,6 +29,7 @@ mod tasks;
 mod uploads;
 mod upstream;
 mod waiting;
+mod webhooks;
 
 use std::path::Path;
 

@@ -1,9 +1,8 @@
-//! Which addresses a file may be fetched from: those of the open internet and no others.
+//! Which addresses are those of the open internet.
 //!
-//! An address in a provider's answer is a stranger's word. Followed blindly it would let that
-//! stranger ask this machine's own services, its neighbours, or a cloud's metadata service for
-//! something. What is special is listed in IANA's "Special-Purpose Address Registry" for each of
-//! the two families.
+//! An address that a stranger names, followed blindly, would let that stranger ask this machine's own
+//! services, its neighbours, or a cloud's metadata service for something. What is special is listed in
+//! IANA's "Special-Purpose Address Registry" for each of the two families.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
