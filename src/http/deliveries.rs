@@ -72,14 +72,14 @@ pub(super) async fn replay(
 ) -> Result<Response, Problem> {
     let unknown = || Problem::new(Code::UnknownDelivery, "there is no delivery of this id");
     let id: i64 = id.parse().map_err(|_| unknown())?;
-    let known = call.store.db().webhook(id).await?.ok_or_else(unknown)?;
-    if !call.sees(&known.job).await? {
-        return Err(unknown());
-    }
     let webhooks = call.webhooks.as_ref().ok_or_else(|| {
         let detail = "this server has no TAILWATER_WEBHOOK_SECRET to sign webhooks with";
         Problem::new(Code::NoWebhooks, detail)
     })?;
+    let known = call.store.db().webhook(id).await?.ok_or_else(unknown)?;
+    if !call.sees(&known.job).await? {
+        return Err(unknown());
+    }
     let delivery = webhooks.replay(id).await?.ok_or_else(unknown)?;
     Ok(axum::Json(shape(&delivery)).into_response())
 }
