@@ -10,6 +10,7 @@ mod error;
 mod file;
 mod flags;
 mod form;
+mod network;
 mod report;
 mod resolve;
 mod settings;

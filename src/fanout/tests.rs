@@ -124,7 +124,14 @@ impl Rig {
         socket.set_nonblocking(true).unwrap();
         near.set_read_timeout(Some(PATIENCE)).unwrap();
         let log = Arc::clone(&self.log);
-        self.engine.adopt(Handover { socket, log, after, keep_alive_as_event: false, ends_at });
+        self.engine.adopt(Handover {
+            socket,
+            log,
+            after,
+            keep_alive_as_event: false,
+            ends_at,
+            held: None,
+        });
         Peer { socket: near, body: Vec::new() }
     }
 

@@ -16,9 +16,11 @@ pub mod handover;
 pub mod health;
 pub mod ingest;
 pub mod jobs;
+pub mod limits;
 mod media;
 pub mod models;
 pub mod page;
+pub mod peer;
 mod places;
 pub mod problem;
 pub mod project;
@@ -146,6 +148,8 @@ pub struct App {
     pub options: Arc<Options>,
     /// Serves the streams of one job where HTTP/1.1 is spoken; without it hyper does.
     pub engine: Option<Arc<Engine>>,
+    /// How much anybody may have.
+    pub limits: limits::Limits,
     /// Set when the server goes down.
     pub draining: CancellationToken,
     /// What a page should tell.

@@ -25,6 +25,8 @@ use crate::job::{JobId, Status};
 use crate::store::{Follower, Gap, Next};
 
 use super::handover::{Exit, Promise};
+use super::limits::Held;
+use super::peer::Client;
 use super::query::Query;
 use super::segment::Segment;
 use super::{App, Options, Problem, control, cursor};
@@ -58,11 +60,12 @@ pub(super) async fn job(
     Segment(id): Segment,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
+    client: Client,
     exit: Option<Extension<Exit>>,
 ) -> Result<Response, Problem> {
     let query = Query::of_stream(query.as_deref());
     let exit = exit.map(|Extension(exit)| exit);
-    open(&app, &id, &query, &headers, exit).await.or_else(come_again)
+    open(&app, &id, &query, &headers, &client, exit).await.or_else(come_again)
 }
 
 async fn open(
@@ -70,6 +73,7 @@ async fn open(
     id: &str,
     query: &Query,
     headers: &HeaderMap,
+    client: &Client,
     exit: Option<Exit>,
 ) -> Result<Response, Problem> {
     let log = cursor::log(app, id).await?;
@@ -79,6 +83,7 @@ async fn open(
     if standing.ended && resumed.is_ok_and(|cursor| cursor >= standing.last) {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
+    let held = app.limits.stream(client, [&log.job])?;
     let hello = Hello {
         job: &log.job,
         status: standing.status,
@@ -103,12 +108,13 @@ async fn open(
             after,
             keep_alive_as_event: pace.keep_alive_as_event,
             ends_at: pace.ends_at,
+            held,
         };
         let opening: Vec<_> = opening.into();
         return Ok(exit.respond(opening.concat().into(), promise));
     }
     let follower = app.store.follow(&log, after);
-    Ok(respond(app, pace, opening, follower))
+    Ok(respond(app, pace, opening, follower, held))
 }
 
 /// What a stream that cannot be opened at the moment answers.
@@ -120,10 +126,19 @@ async fn open(
 /// The problem itself, where coming back would not help.
 pub(super) fn come_again(problem: Problem) -> Result<Response, Problem> {
     let entry = problem.code().entry();
+    if entry.status == StatusCode::TOO_MANY_REQUESTS {
+        return Ok(over_limit(&problem));
+    }
     if !entry.retryable {
         return Err(problem);
     }
     Ok(as_stream(Body::from(control::bye_for_longer(entry.code))))
+}
+
+/// What a stream answers that is one too many: a reader who came back soon would be it again.
+pub(super) fn over_limit(problem: &Problem) -> Response {
+    let code = problem.code().entry().code;
+    as_stream(Body::from(control::bye_over_limit(code, problem.detail())))
 }
 
 /// Where a stream's events come from.
@@ -198,17 +213,19 @@ impl Pace {
     }
 }
 
-/// The response of a stream: what it opens with, then what its reader gives.
+/// The response of a stream: what it opens with, then what its reader gives. It counts to its
+/// client's streams until it ends.
 pub(super) fn respond<R: Reader>(
     app: &App,
     pace: Pace,
     opening: VecDeque<Bytes>,
     reader: R,
+    held: Held,
 ) -> Response {
     let draining = app.draining.clone();
-    let session = Session::new(reader, opening, pace, draining);
+    let session = (Session::new(reader, opening, pace, draining), held);
     let body = Body::from_stream(stream::unfold(session, |mut session| async move {
-        let bytes = session.next().await?;
+        let bytes = session.0.next().await?;
         Some((Ok::<_, Infallible>(bytes), session))
     }));
     as_stream(body)

@@ -17,6 +17,7 @@ use crate::job::JobId;
 use crate::store::follow::GapReason;
 use crate::store::{Gap, Log, Merge, Merged};
 
+use super::peer::Client;
 use super::places;
 use super::problem::quoted;
 use super::query::Query;
@@ -61,12 +62,18 @@ pub(super) async fn jobs(
     State(app): State<App>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
+    client: Client,
 ) -> Result<Response, Problem> {
     let query = Query::of_stream(query.as_deref());
-    open_jobs(&app, &query, &headers).await.or_else(come_again)
+    open_jobs(&app, &query, &headers, &client).await.or_else(come_again)
 }
 
-async fn open_jobs(app: &App, query: &Query, headers: &HeaderMap) -> Result<Response, Problem> {
+async fn open_jobs(
+    app: &App,
+    query: &Query,
+    headers: &HeaderMap,
+    client: &Client,
+) -> Result<Response, Problem> {
     let asked = cursor::of(headers, query);
     let mut places = places::named(app, query, headers).await?;
     if places.iter().all(|place| place.is_over) {
@@ -76,6 +83,7 @@ async fn open_jobs(app: &App, query: &Query, headers: &HeaderMap) -> Result<Resp
     let mut opening = VecDeque::from([control::retry(), places::hello(app, &places, asked, head)]);
     // What is over for the reader has nothing to tell, after a gap of the others neither.
     places.retain(|place| !place.is_over);
+    let held = app.limits.stream(client, places.iter().map(|place| &place.log.job))?;
     let logs: Vec<_> = places.iter().map(|place| Arc::clone(&place.log)).collect();
     let gap = places.iter().find_map(|place| place.gap(head));
     let from = places.iter().filter_map(|place| place.resumed.ok()).min();
@@ -89,7 +97,7 @@ async fn open_jobs(app: &App, query: &Query, headers: &HeaderMap) -> Result<Resp
             merge.skip_job_to(&place.log.job, place.resumed.unwrap_or_default());
         }
     }
-    Ok(respond(app, Pace::new(&app.options, query), opening, merge))
+    Ok(respond(app, Pace::new(&app.options, query), opening, merge, held))
 }
 
 /// What a reader with a gap needs to go on from the head: a snapshot of each job, and the terminal
@@ -134,10 +142,11 @@ pub(super) async fn project(
     Segment(name): Segment,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
+    client: Client,
 ) -> Result<Response, Problem> {
     let query = Query::of_stream(query.as_deref());
     project::check_name(&name)?;
-    open_project(&app, &name, &query, &headers).await.or_else(come_again)
+    open_project(&app, &name, &query, &headers, &client).await.or_else(come_again)
 }
 
 async fn open_project(
@@ -145,8 +154,10 @@ async fn open_project(
     name: &str,
     query: &Query,
     headers: &HeaderMap,
+    client: &Client,
 ) -> Result<Response, Problem> {
     let include_text = includes_text(query)?;
+    let held = app.limits.stream(client, [])?;
     let asked = cursor::of(headers, query);
     let head = app.store.head();
     let fresh = asked == Cursor::At(EventId::ZERO);
@@ -171,7 +182,7 @@ async fn open_project(
     if fresh || resumed.is_err() {
         opening.push_back(snapshot(app, name, head).await?);
     }
-    Ok(respond(app, Pace::new(&app.options, query), opening, merge))
+    Ok(respond(app, Pace::new(&app.options, query), opening, merge, held))
 }
 
 fn includes_text(query: &Query) -> Result<bool, Problem> {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use crate::artifact::ArtifactError;
 use crate::db::DbError;
 use crate::queue::claim::RecoverError;
+use crate::tls::TlsError;
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +60,9 @@ pub enum Error {
         /// What is wrong with it.
         message: String,
     },
+    /// The certificate cannot be shown.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A setting names what is not there.
     #[error("the setting '{setting}' names '{name}', which is not {allowed}")]
     UnknownName {
@@ -84,6 +88,7 @@ impl Error {
             | Self::Locked { .. }
             | Self::Artifacts(ArtifactError::Open { .. })
             | Self::Catalog { .. }
+            | Self::Tls(_)
             | Self::UnknownName { .. }
             | Self::Db(DbError::Open { .. } | DbError::Newer { .. }) => 2,
             Self::Db(DbError::Migrate(_) | DbError::Statement(_))

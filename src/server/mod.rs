@@ -1,5 +1,6 @@
 //! The server: build, spawn, serve, drain.
 
+mod edge;
 pub mod error;
 pub mod folder;
 mod leftover;
@@ -26,11 +27,13 @@ use crate::db::{self, Db, Writer};
 use crate::descriptors;
 use crate::event::{EventId, now_ms};
 use crate::fanout::{self, Engine};
+use crate::http::serve::{self, Ends};
 use crate::http::{self, App};
 use crate::queue::Queue;
 use crate::queue::claim::RecoverError;
 use crate::reconcile::Reconciler;
 use crate::store::{self, Journal, Store};
+use crate::tls::Tls;
 use crate::worker::{self, Workshop};
 
 use folder::Folder;
@@ -62,6 +65,8 @@ pub struct Signals {
 pub struct Banner {
     /// Where it listens.
     pub address: SocketAddr,
+    /// Whether it speaks TLS there.
+    pub is_tls: bool,
     /// The providers that are simulated.
     pub simulated: Vec<String>,
     /// A sentence about the voice, where it is ours.
@@ -82,14 +87,15 @@ pub async fn run(
     announce: &mut (dyn FnMut(&Banner) + Send),
 ) -> Result<(), Error> {
     descriptors::raise_limit();
+    let tls = edge::tls(settings)?;
     // The address first: a second server fails before it touches anything.
     let failed = |source| Error::Listen { address: settings.listen, source };
-    let bind = || http::serve::bind(settings.listen).map_err(failed);
+    let bind = || serve::bind(settings.listen).map_err(failed);
     let listener = leftover::take(bind).await?;
     let address = listener.local_addr().map_err(failed)?;
     let folder = leftover::take(|| Folder::lock(&settings.data)).await?;
     let running = tokio::select! {
-        started = Server::start(settings, address) => started?,
+        started = Server::start(settings, address, tls) => started?,
         () = signals.abort.cancelled() => return Ok(()),
     };
     announce(&running.banner);
@@ -121,6 +127,7 @@ pub async fn migrate(settings: &Settings) -> Result<String, Error> {
 /// A server that is up.
 struct Server {
     app: App,
+    serving: serve::Options,
     db: Db,
     workshop: Workshop,
     banner: Banner,
@@ -131,7 +138,11 @@ struct Server {
 }
 
 impl Server {
-    async fn start(settings: &Settings, address: SocketAddr) -> Result<Self, Error> {
+    async fn start(
+        settings: &Settings,
+        address: SocketAddr,
+        tls: Option<Tls>,
+    ) -> Result<Self, Error> {
         let (db, writer, _) = db::open(&settings.data).await?;
         let artifacts = Artifacts::open(&settings.data.join("artifacts"))?;
         let simulator_stop = CancellationToken::new();
@@ -144,12 +155,15 @@ impl Server {
         queue.relane(providers.makers.lanes_of_models()).await.map_err(RecoverError::from)?;
         let banner = Banner {
             address,
+            is_tls: tls.is_some(),
             simulated: providers.simulated.clone(),
             voice_note: providers.voice_note(),
             data: settings.data.clone(),
             notes: notes(settings),
         };
         let engine = start_engine(settings, &store)?;
+        let limits = edge::limits(settings);
+        let serving = edge::serving(settings, tls, limits.clone(), engine.clone());
         let app = App {
             engine,
             store,
@@ -159,6 +173,7 @@ impl Server {
             large_bodies: Arc::new(Semaphore::new(http::LARGE_BODIES)),
             replays: Arc::default(),
             options: Arc::new(http_options(settings)),
+            limits,
             draining: draining.clone(),
             info: Arc::new(providers.info()),
         };
@@ -176,7 +191,17 @@ impl Server {
             providers.makers,
             options,
         )?;
-        Ok(Self { app, db, workshop, banner, draining, journal, journal_stop, simulator_stop })
+        Ok(Self {
+            app,
+            serving,
+            db,
+            workshop,
+            banner,
+            draining,
+            journal,
+            journal_stop,
+            simulator_stop,
+        })
     }
 
     /// Serves until `stop`, then drains.
@@ -187,13 +212,14 @@ impl Server {
         tasks.spawn(self.workshop.run(self.draining.clone()));
         tasks.spawn(store.clone().run_retention(self.draining.clone()));
         tasks.spawn(Reconciler::new(store.clone()).run(self.draining.clone()));
-        let stall = self.app.options.stall_timeout;
+        if let Some(tls) = self.serving.tls.clone() {
+            tasks.spawn(edge::keep_fresh(tls, self.draining.clone()));
+        }
         let queue = self.app.queue.clone();
         let engine = self.app.engine.clone();
         let router = http::router(self.app);
-        let served =
-            http::serve::serve(listener, router, stall, self.draining.clone(), deadline.clone());
-        let served = tokio::spawn(served);
+        let ends = Ends { draining: self.draining.clone(), deadline: deadline.clone() };
+        let served = tokio::spawn(serve::serve(listener, router, self.serving, ends));
         stop.cancelled().await;
         tracing::info!("going down: no new work, jobs are handed back, streams say goodbye");
         self.draining.cancel();

@@ -21,6 +21,7 @@ use crate::db::chats::Chat;
 use crate::job::Status;
 use crate::queue::Ended;
 
+use super::peer::Client;
 use super::problem::quoted;
 use super::query::Query;
 use super::segment::Segment;
@@ -42,13 +43,18 @@ pub(super) fn router() -> Router<App> {
 ///
 /// # Errors
 /// Everything that is wrong with the body at once, or why no job can be taken now.
-async fn send(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
+async fn send(
+    State(app): State<App>,
+    headers: HeaderMap,
+    client: Client,
+    body: Body,
+) -> Result<Response, Problem> {
     let given = media::fields(&app, &headers, body).await?;
     let (chat_id, mut task) = body::task(&app, &given).await?;
     task.idempotency_key = submit::idempotency_key(&headers)?;
     let job = app.queue.submit(task).await?.job.id;
     let log = cursor::log(&app, job.as_str()).await?;
-    stream::open(&app, &chat_id, &log).await
+    stream::open(&app, &client, &chat_id, &log).await
 }
 
 /// `GET /api/chat/{id}/stream`: the chat's newest answer from its beginning, then live; 204 when
@@ -60,6 +66,7 @@ async fn resume(
     State(app): State<App>,
     Segment(id): Segment,
     RawQuery(query): RawQuery,
+    client: Client,
 ) -> Result<Response, Problem> {
     let query = Query::of_stream(query.as_deref());
     let Some(chat) = find(&app, &id, &query).await? else {
@@ -69,7 +76,7 @@ async fn resume(
     if chat.is_told && log.standing().ended {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    stream::open(&app, &id, &log).await
+    stream::open(&app, &client, &id, &log).await
 }
 
 /// `POST /api/chat/{id}/stop`: cancels the chat's newest job, if it still goes; says how it stands.

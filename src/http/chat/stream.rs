@@ -14,6 +14,7 @@ use crate::event::now_ms;
 use crate::job::JobId;
 use crate::store::{Follower, Journal, Log, Next};
 
+use super::super::peer::Client;
 use super::super::query::Query;
 use super::super::stream::{self, Pace};
 use super::super::{App, Problem};
@@ -32,8 +33,14 @@ const LINGER: Duration = Duration::from_millis(100);
 /// Streams a job from its beginning: what it has made so far in one piece, then live.
 ///
 /// # Errors
-/// [`super::Code::Unavailable`] when its text is in a database that does not answer.
-pub(super) async fn open(app: &App, chat_id: &str, log: &Arc<Log>) -> Result<Response, Problem> {
+/// [`super::Code::TooManyStreams`]; [`super::Code::Unavailable`] when its text is in a database that does not answer.
+pub(super) async fn open(
+    app: &App,
+    client: &Client,
+    chat_id: &str,
+    log: &Arc<Log>,
+) -> Result<Response, Problem> {
+    let held = app.limits.stream(client, [&log.job])?;
     let snapshot = app.store.snapshot(log).await?;
     let mut parts = Parts::new(&log.job, app.options.public_url.as_deref().unwrap_or_default());
     let opening = VecDeque::from([parts.open(&snapshot)]);
@@ -45,7 +52,7 @@ pub(super) async fn open(app: &App, chat_id: &str, log: &Arc<Log>) -> Result<Res
         job: log.job.clone(),
     };
     let pace = Pace::new(&app.options, &Query::default());
-    let mut response = stream::respond(app, pace, opening, reader);
+    let mut response = stream::respond(app, pace, opening, reader, held);
     let headers = response.headers_mut();
     headers.insert(PROTOCOL, HeaderValue::from_static("v1"));
     if let Ok(job) = HeaderValue::from_str(log.job.as_str()) {

@@ -1,0 +1,76 @@
+//! Where the server meets the network: what it shows, whom it believes, how much anybody may have.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Settings;
+use crate::descriptors;
+use crate::fanout::Engine;
+use crate::http::limits::{self, Limits};
+use crate::http::peer::Proxies;
+use crate::http::serve;
+use crate::tls::{Tls, TlsError};
+
+use super::Error;
+
+/// Descriptors that are no connections: the database, files on their way, requests to providers, and
+/// connections that are being refused.
+const OTHERS: usize = 256 + serve::REFUSALS;
+
+/// What is shown to clients, where they are to speak TLS.
+///
+/// # Errors
+/// What is wrong with the files, or that one is missing.
+pub(super) fn tls(settings: &Settings) -> Result<Option<Tls>, Error> {
+    let half = |given, missing| Err(Error::Tls(TlsError::Half { given, missing }));
+    match (&settings.tls_cert, &settings.tls_key) {
+        (None, None) => Ok(None),
+        (Some(certificate), Some(key)) => Ok(Some(Tls::open(certificate, key)?)),
+        (Some(_), None) => half("tls_cert", "tls_key"),
+        (None, Some(_)) => half("tls_key", "tls_cert"),
+    }
+}
+
+/// Reads the certificate again whenever it changes, until the server ends.
+pub(super) async fn keep_fresh(tls: Tls, stop: CancellationToken) {
+    if let Err(error) = tls.keep_fresh(stop).await {
+        tracing::error!(%error, "the certificate is not read again");
+    }
+}
+
+/// How much anybody may have.
+pub(super) fn limits(settings: &Settings) -> Limits {
+    let descriptors = descriptors::raise_limit();
+    let connections = match settings.max_connections {
+        0 => descriptors.saturating_sub(OTHERS).max(descriptors / 2),
+        most => most as usize,
+    };
+    Limits::new(limits::Options {
+        connections,
+        connections_per_address: settings.connections_per_address,
+        requests_per_second: settings.requests_per_address,
+        streams_per_address: settings.streams_per_address,
+        streams_per_job: settings.streams_per_job,
+        loopback: settings.limit_loopback,
+    })
+}
+
+/// How connections are served.
+pub(super) fn serving(
+    settings: &Settings,
+    tls: Option<Tls>,
+    limits: Limits,
+    engine: Option<Arc<Engine>>,
+) -> serve::Options {
+    serve::Options {
+        stall: settings.stall_timeout,
+        head: settings.header_timeout,
+        idle: settings.idle_timeout,
+        head_limit: settings.header_limit,
+        tls,
+        limits,
+        proxies: Proxies::new(settings.trusted_proxies.clone()),
+        engine,
+    }
+}
