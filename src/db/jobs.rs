@@ -9,6 +9,7 @@ use crate::job::{Job, JobId, Kind, Status};
 
 use super::artifacts::{self, Reserved};
 use super::chats::InChat;
+use super::projects::{Full, Room};
 use super::{Change, Db, DbError, credits, unsigned};
 
 pub(super) fn decode(row: &SqliteRow) -> Result<Job, sqlx::Error> {
@@ -92,6 +93,8 @@ pub struct Submit {
     pub artifacts: Vec<Reserved>,
     /// The chat whose newest job it becomes.
     pub chat: Option<InChat>,
+    /// How much its project may have.
+    pub room: Room,
 }
 
 /// What became of a submit.
@@ -107,6 +110,8 @@ pub enum Submitted {
     KeyReused,
     /// The job that it wants to try again is not there.
     UnknownRetry,
+    /// The project has all that it may have.
+    Full(Full),
     /// The account has less than the job may cost.
     Short {
         /// What new jobs may hold, in micro-credits.
@@ -127,6 +132,9 @@ impl Change for Submit {
         }
         if let Some(earlier) = self.earlier(tx).await? {
             return Ok(earlier);
+        }
+        if let Some(full) = self.room.for_job(tx, &self.job.project_id).await? {
+            return Ok(Submitted::Full(full));
         }
         if let Some(short) = self.short(tx).await? {
             return Ok(short);

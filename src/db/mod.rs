@@ -12,6 +12,7 @@ pub mod ends;
 pub mod epochs;
 pub mod jobs;
 pub mod operations;
+pub mod projects;
 #[cfg(test)]
 mod rig;
 pub mod segments;

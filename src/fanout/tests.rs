@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Engine, Handover, Options, Words};
-use crate::db::{self, Change, jobs::Submit};
+use crate::db::{self, Change, jobs::Submit, projects::Room};
 use crate::event::payload::{Canceled, Content, End};
 use crate::event::{Draft, EventId, EventType, now_ms};
 use crate::job::{Fact, Job};
@@ -238,6 +238,7 @@ fn row(job: &Job) -> Submit {
         account: String::new(),
         artifacts: Vec::new(),
         chat: None,
+        room: Room::default(),
     }
 }
 

@@ -12,6 +12,7 @@ pub mod cursor;
 mod envelope;
 pub mod events;
 pub mod files;
+mod guard;
 pub mod handover;
 pub mod health;
 pub mod ingest;
@@ -44,6 +45,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::middleware::map_response;
 use axum::routing::{get, post};
 use serde::Serialize;
 use tokio::sync::Semaphore;
@@ -183,5 +185,6 @@ pub fn router(app: App) -> Router {
         .merge(page::router())
         .fallback(serve::unknown_route)
         .method_not_allowed_fallback(serve::wrong_method)
+        .layer(map_response(guard::guard))
         .with_state(app)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Settings;
+use crate::db::projects::Room;
 use crate::descriptors;
 use crate::fanout::Engine;
 use crate::http::limits::{self, Limits};
@@ -54,6 +55,14 @@ pub(super) fn limits(settings: &Settings) -> Limits {
         streams_per_job: settings.streams_per_job,
         loopback: settings.limit_loopback,
     })
+}
+
+/// How much one project may have.
+pub(super) fn room(settings: &Settings) -> Room {
+    Room {
+        jobs: Some(settings.jobs_per_project).filter(|limit| *limit > 0),
+        bytes: Some(settings.files_per_project as u64).filter(|limit| *limit > 0),
+    }
 }
 
 /// How connections are served.

@@ -149,7 +149,7 @@ impl Server {
         let providers = Providers::connect(settings, address, simulator_stop.clone()).await?;
         let draining = CancellationToken::new();
         let (store, journal, journal_stop) = open_store(settings, db.clone(), writer).await?;
-        let queue = Queue::new(store.clone(), draining.clone());
+        let queue = Queue::new(store.clone(), edge::room(settings), draining.clone());
         open_account(&store, settings.demo_credits).await?;
         queue.recover().await?;
         queue.relane(providers.makers.lanes_of_models()).await.map_err(RecoverError::from)?;

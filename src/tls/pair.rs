@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret, SecretSlice};
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file cannot be read.
-    #[error("the file {} of the setting '{setting}' cannot be read: {source}", path.display())]
+    #[error("the file {} of the setting '{setting}' cannot be read: {}", path.display(), reason(source))]
     Read {
         /// The setting that names it.
         setting: &'static str,
@@ -97,6 +97,17 @@ impl Pair {
 
 fn read(setting: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {
     fs::read(path).map_err(|source| TlsError::Read { setting, path: path.into(), source })
+}
+
+/// The system's words without its error number.
+fn reason(error: &io::Error) -> String {
+    let words = match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file",
+        io::ErrorKind::PermissionDenied => "permission denied",
+        io::ErrorKind::IsADirectory => "it is a folder",
+        _ => return error.to_string(),
+    };
+    words.into()
 }
 
 fn bad_certificate(path: &Path, found: String) -> TlsError {
@@ -185,6 +196,11 @@ pub(super) mod tests {
     fn a_file_that_is_not_there_is_named() {
         let (certificate, key) = ("/none/cert.pem".into(), "/none/key.pem".into());
         let said = Pair { certificate, key }.load().unwrap_err().to_string();
-        assert!(said.contains("/none/cert.pem") && said.contains("'tls_cert'"), "{said}");
+        assert!(
+            said.contains("/none/cert.pem")
+                && said.contains("'tls_cert'")
+                && !said.contains("os error"),
+            "{said}"
+        );
     }
 }

@@ -35,12 +35,14 @@ pub(super) struct Asker {
     pub(super) over_tls: bool,
     /// Whether a stream may take the connection with it.
     pub(super) may_leave: bool,
+    /// Whether the connection ends with its first answer.
+    pub(super) asks_once: bool,
 }
 
 impl Asker {
     pub(super) fn new(common: Arc<Common>, router: Router, peer: SocketAddr) -> Self {
         let routes = TowerToHyperService::new(router);
-        Self { common, routes, peer, over_tls: false, may_leave: false }
+        Self { common, routes, peer, over_tls: false, may_leave: false, asks_once: false }
     }
 
     /// Answers one request; the connection's pulse beats until the answer is sent.
@@ -67,7 +69,7 @@ impl Asker {
             Ok(()) => handle(&self.routes, request, client).await,
             Err(problem) => refusal(problem, &request),
         };
-        if is_http1 && !body.is_read() {
+        if is_http1 && (self.asks_once || !body.is_read()) {
             // The rest of the body is in the way of any further request: a client that was not told
             // would send one, and never get an answer (RFC 9112, section 9.3).
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

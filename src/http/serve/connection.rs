@@ -85,11 +85,12 @@ impl Connection {
 
     async fn speak(self) {
         let Self { common, stream, peer, place } = self;
-        let (router, held) = match place {
-            Place::Served(held) => (common.router.clone(), held),
-            Place::Refused(router, _permit) => (router, Held::default()),
+        let (router, held, refusal) = match place {
+            Place::Served(held) => (common.router.clone(), held, None),
+            Place::Refused(router, permit) => (router, Held::default(), Some(permit)),
         };
         let mut asker = Asker::new(Arc::clone(&common), router, peer);
+        asker.asks_once = refusal.is_some();
         let stream = Stall::new(stream, common.options.stall);
         let Some(tls) = &common.options.tls else {
             asker.may_leave = common.options.engine.is_some();

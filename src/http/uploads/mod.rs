@@ -6,6 +6,7 @@
 mod form;
 mod keep;
 mod receive;
+mod room;
 
 pub use keep::store_data_url;
 
