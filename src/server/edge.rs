@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use tokio_util::sync::CancellationToken;
-
 use crate::config::Settings;
 use crate::db::projects::Room;
 use crate::descriptors;
@@ -16,7 +14,7 @@ use crate::tls::{Tls, TlsError};
 use super::Error;
 
 /// Descriptors that are no connections: the database, files on their way, requests to providers, and
-/// connections that are being refused.
+/// connections that are being refused. Where there are few in all, an eighth has to do.
 const OTHERS: usize = 256 + serve::REFUSALS;
 
 /// What is shown to clients, where they are to speak TLS.
@@ -33,18 +31,11 @@ pub(super) fn tls(settings: &Settings) -> Result<Option<Tls>, Error> {
     }
 }
 
-/// Reads the certificate again whenever it changes, until the server ends.
-pub(super) async fn keep_fresh(tls: Tls, stop: CancellationToken) {
-    if let Err(error) = tls.keep_fresh(stop).await {
-        tracing::error!(%error, "the certificate is not read again");
-    }
-}
-
 /// How much anybody may have.
 pub(super) fn limits(settings: &Settings) -> Limits {
     let descriptors = descriptors::raise_limit();
     let connections = match settings.max_connections {
-        0 => descriptors.saturating_sub(OTHERS).max(descriptors / 2),
+        0 => descriptors - OTHERS.min(descriptors / 8),
         most => most as usize,
     };
     Limits::new(limits::Options {

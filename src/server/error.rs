@@ -63,6 +63,9 @@ pub enum Error {
     /// The certificate cannot be shown.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// Nobody may listen to the signal that has the certificate read again.
+    #[error("cannot listen to the hang-up signal: {}", reason(.0))]
+    Signal(io::Error),
     /// A setting names what is not there.
     #[error("the setting '{setting}' names '{name}', which is not {allowed}")]
     UnknownName {
@@ -97,6 +100,7 @@ impl Error {
             | Self::Account(_)
             | Self::Provider(_)
             | Self::Engine(_)
+            | Self::Signal(_)
             | Self::Simulator(_) => 1,
         }
     }

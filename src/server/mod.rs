@@ -33,7 +33,7 @@ use crate::queue::Queue;
 use crate::queue::claim::RecoverError;
 use crate::reconcile::Reconciler;
 use crate::store::{self, Journal, Store};
-use crate::tls::Tls;
+use crate::tls::{Renewal, Tls};
 use crate::worker::{self, Workshop};
 
 use folder::Folder;
@@ -128,6 +128,7 @@ pub async fn migrate(settings: &Settings) -> Result<String, Error> {
 struct Server {
     app: App,
     serving: serve::Options,
+    renewal: Option<Renewal>,
     db: Db,
     workshop: Workshop,
     banner: Banner,
@@ -163,6 +164,7 @@ impl Server {
         };
         let engine = start_engine(settings, &store)?;
         let limits = edge::limits(settings);
+        let renewal = tls.as_ref().map(Tls::renewal).transpose().map_err(Error::Signal)?;
         let serving = edge::serving(settings, tls, limits.clone(), engine.clone());
         let app = App {
             engine,
@@ -194,6 +196,7 @@ impl Server {
         Ok(Self {
             app,
             serving,
+            renewal,
             db,
             workshop,
             banner,
@@ -212,8 +215,8 @@ impl Server {
         tasks.spawn(self.workshop.run(self.draining.clone()));
         tasks.spawn(store.clone().run_retention(self.draining.clone()));
         tasks.spawn(Reconciler::new(store.clone()).run(self.draining.clone()));
-        if let Some(tls) = self.serving.tls.clone() {
-            tasks.spawn(edge::keep_fresh(tls, self.draining.clone()));
+        if let Some(renewal) = self.renewal {
+            tasks.spawn(renewal.run(self.draining.clone()));
         }
         let queue = self.app.queue.clone();
         let engine = self.app.engine.clone();

@@ -7,6 +7,7 @@ mod pair;
 mod renew;
 
 pub use pair::TlsError;
+pub use renew::Renewal;
 
 use std::io;
 use std::path::Path;
@@ -21,6 +22,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use pair::Pair;
+use renew::Stamp;
 
 /// What HTTP/2 is called in a handshake: RFC 9113, section 3.1.
 const H2: &[u8] = b"h2";
@@ -33,6 +35,8 @@ const HTTP_11: &[u8] = b"http/1.1";
 pub struct Tls {
     acceptor: TlsAcceptor,
     pair: Pair,
+    /// Which version of the files was read first.
+    read_at: Stamp,
     shown: Arc<Shown>,
 }
 
@@ -61,6 +65,8 @@ impl Tls {
     /// Which file is wrong, and how.
     pub fn open(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
         let pair = Pair { certificate: certificate.into(), key: key.into() };
+        // Before they are read: what is written meanwhile is read again.
+        let read_at = pair.stamp();
         let shown = Arc::new(Shown { key: RwLock::new(Arc::new(pair.load()?)) });
         let provider = Arc::new(ring::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)
@@ -69,7 +75,7 @@ impl Tls {
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(&shown) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = vec![H2.into(), HTTP_11.into()];
-        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), pair, shown })
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), pair, read_at, shown })
     }
 
     /// Agrees on TLS with a client. Waits for as long as the client takes.

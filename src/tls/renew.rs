@@ -1,5 +1,6 @@
 //! A certificate is renewed by writing its files anew: nobody restarts a server for that.
 
+use std::fs;
 use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -13,45 +14,34 @@ use super::pair::Pair;
 const LOOK: Duration = Duration::from_secs(5);
 
 /// What tells one version of the files from another: when each was written, and how long it is.
-type Stamp = [Option<(SystemTime, u64)>; 2];
+pub(super) type Stamp = [Option<(SystemTime, u64)>; 2];
 
 impl Pair {
-    async fn stamp(&self) -> Stamp {
-        [stamp(&self.certificate).await, stamp(&self.key).await]
+    pub(super) fn stamp(&self) -> Stamp {
+        [stamp(&self.certificate), stamp(&self.key)]
     }
 }
 
 /// Nothing where there is no such file at the moment.
-async fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
-    let metadata = tokio::fs::metadata(path).await.ok()?;
+fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
+    let metadata = fs::metadata(path).ok()?;
     Some((metadata.modified().ok()?, metadata.len()))
 }
 
+/// What reads a certificate again.
+#[derive(Debug)]
+pub struct Renewal {
+    tls: Tls,
+    hangup: Hangup,
+}
+
 impl Tls {
-    /// Reads the files again whenever they change, and at each hang-up signal (Unix), until `stop`.
-    ///
-    /// What cannot be shown is said in the log once, and what was shown before is shown on: a
-    /// certificate that was written before its key is made good by the key.
+    /// What reads the files again. From now on a hang-up signal does not end the process.
     ///
     /// # Errors
     /// When the system lets nobody listen to the signal.
-    pub async fn keep_fresh(self, stop: CancellationToken) -> io::Result<()> {
-        let mut hangup = Hangup::listen()?;
-        let mut seen = self.pair.stamp().await;
-        loop {
-            let asked = tokio::select! {
-                () = stop.cancelled() => return Ok(()),
-                () = hangup.next() => true,
-                () = tokio::time::sleep(LOOK) => false,
-            };
-            let now = self.pair.stamp().await;
-            if asked || now != seen {
-                seen = now;
-                let tls = self.clone();
-                // Reading files blocks.
-                drop(tokio::task::spawn_blocking(move || tls.try_reload()).await);
-            }
-        }
+    pub fn renewal(&self) -> io::Result<Renewal> {
+        Ok(Renewal { tls: self.clone(), hangup: Hangup::listen()? })
     }
 
     fn try_reload(&self) {
@@ -67,8 +57,36 @@ impl Tls {
     }
 }
 
+impl Renewal {
+    /// Reads the files again whenever they change, and at each hang-up signal (Unix), until `stop`.
+    ///
+    /// What cannot be shown is said in the log once, and what was shown before is shown on: a
+    /// certificate that was written before its key is made good by the key.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut seen = self.tls.read_at;
+        loop {
+            let asked = tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.hangup.next() => true,
+                () = tokio::time::sleep(LOOK) => false,
+            };
+            let tls = self.tls.clone();
+            // Files block.
+            let looked = tokio::task::spawn_blocking(move || {
+                let now = tls.pair.stamp();
+                if asked || now != seen {
+                    tls.try_reload();
+                }
+                now
+            });
+            seen = looked.await.unwrap_or(seen);
+        }
+    }
+}
+
 /// The signal by which services are told to read their files again.
 #[cfg(unix)]
+#[derive(Debug)]
 struct Hangup(tokio::signal::unix::Signal);
 
 #[cfg(unix)]
@@ -87,6 +105,7 @@ impl Hangup {
 
 /// There is no such signal here.
 #[cfg(not(unix))]
+#[derive(Debug)]
 struct Hangup;
 
 #[cfg(not(unix))]
@@ -102,8 +121,6 @@ impl Hangup {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::super::pair::tests::{files, made};
     use super::*;
 
@@ -120,8 +137,7 @@ mod tests {
         let tls = Tls::open(&pair.certificate, &pair.key).unwrap();
         let first = shown(&tls);
         let stop = CancellationToken::new();
-        let task = tokio::spawn(tls.clone().keep_fresh(stop.clone()));
-        tokio::task::yield_now().await;
+        let task = tokio::spawn(tls.renewal().unwrap().run(stop.clone()));
 
         let (certificate, key) = made();
         fs::write(&pair.certificate, &certificate).unwrap();
@@ -137,6 +153,6 @@ mod tests {
         tokio::time::sleep(2 * LOOK).await;
         assert_eq!(shown(&tls), second);
         stop.cancel();
-        task.await.unwrap().unwrap();
+        task.await.unwrap();
     }
 }

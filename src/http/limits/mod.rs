@@ -151,7 +151,8 @@ impl Limits {
         })
     }
 
-    /// One more stream of a client, of these jobs. All of it is held, or nothing.
+    /// One more stream of a client, of these jobs. All of it is held, or nothing. A key's or a ticket's
+    /// share is taken here as well, beside its address's, once clients have them.
     ///
     /// # Errors
     /// [`Code::TooManyStreams`].
