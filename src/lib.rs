@@ -14,6 +14,7 @@ pub mod event;
 pub mod nearest;
 pub mod signing;
 pub mod telemetry;
+pub mod tls;
 
 pub mod job;
 

@@ -124,13 +124,14 @@ async fn serve(engine: &Engine, folder: &Path) -> SocketAddr {
         artifacts: Artifacts::open(folder).expect("a folder"),
         options: Arc::default(),
         engine: None,
+        limits: Default::default(),
         draining: CancellationToken::new(),
         info: Arc::new(info),
     };
     let listener = http::serve::bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
     let address = listener.local_addr().expect("it is bound");
-    let (stall, never) = (app.options.stall_timeout, CancellationToken::new());
-    tokio::spawn(http::serve::serve(listener, http::router(app), stall, never.clone(), never));
+    let (options, ends) = (Default::default(), Default::default());
+    tokio::spawn(http::serve::serve(listener, http::router(app), options, ends));
     address
 }
 

@@ -39,7 +39,7 @@ impl Engine {
         let (journal, feed) = Journal::new(epochs.last_committed());
         let store = Store::new(readers, epochs, options, journal);
         tokio::spawn(store.clone().run_journal(writer, feed, CancellationToken::new()));
-        let queue = Queue::new(store.clone(), CancellationToken::new());
+        let queue = Queue::new(store.clone(), Default::default(), CancellationToken::new());
         Self { store, queue, _folder: folder }
     }
 

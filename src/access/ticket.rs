@@ -37,6 +37,16 @@ pub enum Subject {
     Project(String),
 }
 
+impl Subject {
+    /// Its letter in a ticket, and its name.
+    fn parts(&self) -> (&'static str, &str) {
+        match self {
+            Self::Job(id) => ("j", id.as_str()),
+            Self::Project(name) => ("p", name),
+        }
+    }
+}
+
 /// A ticket as it was read; nothing of it is to be believed before [`Ticket::is_signed_by`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct Ticket {
@@ -58,10 +68,7 @@ impl Ticket {
     /// A ticket from this key, in the form that a URL takes as it is.
     #[must_use]
     pub fn issue(key: &Key, subject: &Subject, expires_at: i64) -> String {
-        let (kind, name) = match subject {
-            Subject::Job(id) => ("j", id.as_str()),
-            Subject::Project(name) => ("p", name.as_str()),
-        };
+        let (kind, name) = subject.parts();
         let signed = format!("{}.{}.{name}", expires_at.div_euclid(1000), key.id);
         let signature = hmac::sign(&signing_key(key), message(kind, &signed).as_bytes());
         format!("{PREFIX}{kind}.{}.{signed}", URL_SAFE_NO_PAD.encode(signature))
@@ -100,14 +107,19 @@ impl Ticket {
     /// Whether this key made it, as it is; compared in constant time.
     #[must_use]
     pub fn is_signed_by(&self, key: &Key) -> bool {
-        let (kind, name) = match &self.subject {
-            Subject::Job(id) => ("j", id.as_str()),
-            Subject::Project(name) => ("p", name.as_str()),
-        };
+        let (kind, name) = self.subject.parts();
         let signed = format!("{}.{}.{name}", self.expires_at / 1000, self.key);
         let message = message(kind, &signed);
         self.key == key.id
             && hmac::verify(&signing_key(key), message.as_bytes(), &self.signature).is_ok()
+    }
+}
+
+impl fmt::Display for Ticket {
+    /// What names it, and opens nothing.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (_, name) = self.subject.parts();
+        write!(formatter, "{} {} {name}", self.key, self.expires_at)
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) async fn run(flags: &Flags) -> Result<u8, Failure> {
     let (stop, abort) = (signals.stop.clone(), signals.abort.clone());
     let mut announce = |banner: &Banner| {
         // A script waits for this line; people read what follows.
-        out::print(&format!("listening on http://{}\n", banner.address)).ok();
+        out::print(&format!("listening on {}://{}\n", scheme(banner), banner.address)).ok();
         out::note(&describe(banner));
     };
     // On the heap: it holds the whole server.
@@ -58,7 +58,7 @@ fn describe(banner: &Banner) -> String {
     let version = env!("CARGO_PKG_VERSION");
     let mut lines = vec![
         format!("Tailwater {version}"),
-        format!("  page       http://{page}/"),
+        format!("  page       {}://{page}/", scheme(banner)),
         format!("  data       {}", banner.data.display()),
     ];
     if !banner.simulated.is_empty() {
@@ -70,6 +70,10 @@ fn describe(banner: &Banner) -> String {
     lines.extend(banner.voice_note.iter().map(|note| format!("  voice      {note}")));
     lines.extend(banner.notes.iter().map(|note| format!("  note       {note}")));
     lines.join("\n")
+}
+
+const fn scheme(banner: &Banner) -> &'static str {
+    if banner.is_tls { "https" } else { "http" }
 }
 
 /// Names in a sentence: `a`, `a and b`, `a, b and c`.
@@ -130,6 +134,7 @@ mod tests {
     fn the_banner_names_the_page_and_what_is_not_real() {
         let banner = Banner {
             address: "0.0.0.0:80".parse().unwrap(),
+            is_tls: false,
             simulated: vec!["chat".to_owned(), "speech".to_owned()],
             voice_note: Some("a test tone".to_owned()),
             data: "./data".into(),

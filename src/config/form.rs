@@ -4,7 +4,6 @@
 //! means the same and fails the same wherever it stands.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
@@ -41,28 +40,6 @@ pub(super) trait Form {
     fn show(&self, value: &Self::Value) -> Option<String>;
     /// What is allowed.
     fn describe(&self) -> Described;
-}
-
-/// An address and a port; `localhost` stands for 127.0.0.1.
-pub(super) struct Address;
-
-impl Form for Address {
-    type Value = SocketAddr;
-
-    fn read(&self, text: &str) -> Option<SocketAddr> {
-        match text.strip_prefix("localhost:") {
-            Some(port) => Some(SocketAddr::from(([127, 0, 0, 1], port.parse().ok()?))),
-            None => text.parse().ok(),
-        }
-    }
-
-    fn show(&self, value: &SocketAddr) -> Option<String> {
-        Some(value.to_string())
-    }
-
-    fn describe(&self) -> Described {
-        Described::new("ADDRESS", "an IP address and a port such as 127.0.0.1:8080")
-    }
 }
 
 /// A path, relative to the working folder.
@@ -381,15 +358,6 @@ impl Form for LogFormat {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_address_has_a_port_and_may_be_localhost() {
-        assert_eq!(Address.read("localhost:0").unwrap().to_string(), "127.0.0.1:0");
-        assert_eq!(Address.read("[::1]:80").unwrap().to_string(), "[::1]:80");
-        for junk in ["", "8080", "127.0.0.1", "example.org:80", "1.2.3.4:65536", "localhost:x"] {
-            assert!(Address.read(junk).is_none(), "{junk}");
-        }
-    }
 
     #[test]
     fn a_url_is_for_the_web_and_holds_no_password() {

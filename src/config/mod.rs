@@ -11,6 +11,7 @@ mod file;
 mod flags;
 mod form;
 mod hook;
+mod network;
 mod report;
 mod resolve;
 mod settings;

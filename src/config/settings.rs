@@ -5,16 +5,18 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use secrecy::SecretString;
 
 use crate::signing::Signer;
 use crate::telemetry;
 
 use super::form::{
-    Address, Decimal, Described, EngineName, File, Filter, Folder, Form, LogFormat, Numbers, OnOff,
-    Origins, Secret, Text, Url, Whole,
+    Decimal, Described, EngineName, File, Filter, Folder, Form, LogFormat, Numbers, OnOff, Origins,
+    Secret, Text, Url, Whole,
 };
 use super::hook::{Receiver, SigningSecret};
+use super::network::{Address, Networks};
 use super::units::{Size, Time};
 
 const KILOBYTE: usize = 1 << 10;
@@ -377,6 +379,100 @@ settings! {
     upload_allow_private: bool {
         flag: Some("upload-allow-private"), env: "TAILWATER_UPLOAD_ALLOW_PRIVATE",
         default: "off", form: OnOff,
+    }
+    /// The certificate to show, a PEM file with those that lead to a root behind it: then the server
+    /// speaks TLS, and nothing else. Read again when it changes, and at SIGHUP.
+    tls_cert: Option<PathBuf> {
+        flag: Some("tls-cert"), env: "TAILWATER_TLS_CERT",
+        default: "", form: File,
+    }
+    /// The certificate's key, a PEM file without a password.
+    tls_key: Option<PathBuf> {
+        flag: Some("tls-key"), env: "TAILWATER_TLS_KEY",
+        default: "", form: File,
+    }
+    /// The proxies that are believed about the client before them (`X-Forwarded-For` and `-Proto`, or
+    /// `Forwarded`), as networks; without it, none.
+    trusted_proxies: Vec<IpNet> {
+        flag: Some("trusted-proxies"), env: "TAILWATER_TRUSTED_PROXIES",
+        default: "", form: Networks,
+    }
+    /// The largest head of a request, in bytes, 8K to 1M.
+    header_limit: usize {
+        flag: Some("header-limit"), env: "TAILWATER_HEADER_LIMIT",
+        default: "64K", form: Size(8 * KILOBYTE..=MEGABYTE),
+    }
+    /// How long a client may take to agree on TLS, and to send the head of a request, in seconds,
+    /// 1 s to 10 m.
+    header_timeout: Duration {
+        flag: Some("header-timeout"), env: "TAILWATER_HEADER_TIMEOUT",
+        default: "30s", form: Time(SECOND, SECOND..=MINUTE.saturating_mul(10)),
+    }
+    /// How long a connection is kept between requests, in seconds, 1 s to 1 h; longer than a proxy in
+    /// front keeps it, or that one will use it in the moment it ends.
+    idle_timeout: Duration {
+        flag: Some("idle-timeout"), env: "TAILWATER_IDLE_TIMEOUT",
+        default: "75s", form: Time(SECOND, SECOND..=HOUR),
+    }
+    /// How many connections there may be, those of streams too, 0 to 10000000; 0 is as many as the
+    /// process may open.
+    max_connections: u32 {
+        flag: Some("max-connections"), env: "TAILWATER_MAX_CONNECTIONS",
+        default: "0", form: Whole(0..=10_000_000),
+    }
+    /// How many connections one address may have, 0 to 10000000; 0 is no limit. Here and below an
+    /// IPv6 address counts with its /64, and one of this machine does not count.
+    connections_per_address: u32 {
+        flag: Some("connections-per-address"), env: "TAILWATER_CONNECTIONS_PER_ADDRESS",
+        default: "10000", form: Whole(0..=10_000_000),
+    }
+    /// How many requests a second are answered to one address, 0 to 1000000, and twice that at once;
+    /// 0 is no limit.
+    requests_per_address: u32 {
+        flag: Some("requests-per-address"), env: "TAILWATER_REQUESTS_PER_ADDRESS",
+        default: "1000", form: Whole(0..=1_000_000),
+    }
+    /// How many requests a second are answered to one key, 0 to 1000000, and twice that at once; 0 is
+    /// no limit. A ticket gets as many as an address.
+    requests_per_key: u32 {
+        flag: Some("requests-per-key"), env: "TAILWATER_REQUESTS_PER_KEY",
+        default: "5000", form: Whole(0..=1_000_000),
+    }
+    /// How many streams one key may have, with its sessions, 0 to 10000000; 0 is no limit.
+    streams_per_key: u32 {
+        flag: Some("streams-per-key"), env: "TAILWATER_STREAMS_PER_KEY",
+        default: "0", form: Whole(0..=10_000_000),
+    }
+    /// How many streams one ticket may have, 0 to 10000000; 0 is no limit.
+    streams_per_ticket: u32 {
+        flag: Some("streams-per-ticket"), env: "TAILWATER_STREAMS_PER_TICKET",
+        default: "1000", form: Whole(0..=10_000_000),
+    }
+    /// How many streams one address may have, 0 to 10000000; 0 is no limit.
+    streams_per_address: u32 {
+        flag: Some("streams-per-address"), env: "TAILWATER_STREAMS_PER_ADDRESS",
+        default: "10000", form: Whole(0..=10_000_000),
+    }
+    /// How many streams one job may have, 0 to 10000000; 0 is no limit.
+    streams_per_job: u32 {
+        flag: Some("streams-per-job"), env: "TAILWATER_STREAMS_PER_JOB",
+        default: "0", form: Whole(0..=10_000_000),
+    }
+    /// Whether addresses of this machine are held to the limits of an address too.
+    limit_loopback: bool {
+        flag: Some("limit-loopback"), env: "TAILWATER_LIMIT_LOOPBACK",
+        default: "off", form: OnOff,
+    }
+    /// How many jobs of one project may wait, 0 to 10000000; 0 is no limit.
+    jobs_per_project: u32 {
+        flag: Some("jobs-per-project"), env: "TAILWATER_JOBS_PER_PROJECT",
+        default: "50000", form: Whole(0..=10_000_000),
+    }
+    /// How much the files of one project may take, made and uploaded ones, in bytes, 0 to 1024T; 0 is
+    /// no limit. Past it, uploads and submits are refused.
+    files_per_project: usize {
+        flag: Some("files-per-project"), env: "TAILWATER_FILES_PER_PROJECT",
+        default: "100G", form: Size(0..=1024 * TERABYTE),
     }
 }
 

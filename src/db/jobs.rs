@@ -10,6 +10,7 @@ use crate::job::{Job, JobId, Kind, Status};
 
 use super::artifacts::{self, Reserved};
 use super::chats::InChat;
+use super::projects::{Full, Room};
 use super::{Change, Db, DbError, credits, unsigned, webhooks};
 
 pub(super) fn decode(row: &SqliteRow) -> Result<Job, sqlx::Error> {
@@ -95,6 +96,8 @@ pub struct Submit {
     pub chat: Option<InChat>,
     /// Who is to be told how it ends.
     pub webhook: Option<SecretString>,
+    /// How much its project may have.
+    pub room: Room,
 }
 
 /// What became of a submit.
@@ -110,6 +113,8 @@ pub enum Submitted {
     KeyReused,
     /// The job that it wants to try again is not there.
     UnknownRetry,
+    /// The project has all that it may have.
+    Full(Full),
     /// The account has less than the job may cost.
     Short {
         /// What new jobs may hold, in micro-credits.
@@ -135,6 +140,9 @@ impl Change for Submit {
                 self.be_told(tx, &job.id).await?;
             }
             return Ok(earlier);
+        }
+        if let Some(full) = self.room.for_job(tx, &self.job.project_id).await? {
+            return Ok(Submitted::Full(full));
         }
         let (account, available) = self.payer(tx).await?;
         let needed = self.job.hold;

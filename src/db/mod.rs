@@ -13,6 +13,7 @@ pub mod epochs;
 pub mod jobs;
 pub mod keys;
 pub mod operations;
+pub mod projects;
 #[cfg(test)]
 mod rig;
 pub mod segments;

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use super::credits::{Audit, Balance, Entry, OpenAccount};
 use super::ends::{Finish, Finished};
 use super::jobs::{Submit, Submitted};
+use super::projects::Room;
 use super::{Change, Db, FILE, Writer, open};
 use crate::event::payload::End;
 use crate::job::{Job, JobId, Kind};
@@ -151,5 +152,6 @@ pub(super) fn submit(hold: i64) -> Submit {
         artifacts: Vec::new(),
         chat: None,
         webhook: None,
+        room: Room::default(),
     }
 }

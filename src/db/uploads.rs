@@ -5,6 +5,7 @@ use sqlx::{Row, SqliteConnection};
 
 use crate::job::{IdError, UploadId};
 
+use super::projects::{Full, Room};
 use super::{Change, Db, DbError, signed, unsigned};
 
 /// A file that a client gave us.
@@ -42,18 +43,31 @@ pub struct Insert {
     /// Whether a file of the project with the same bytes stands in for it, if there is one: a file
     /// that stands in a request is then the same input each time the request is sent.
     pub may_reuse: bool,
+    /// How much its project may have.
+    pub room: Room,
+}
+
+/// What became of the row of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Inserted {
+    /// The file that is kept; the one that was there before where that stands in for it.
+    Kept(Upload),
+    /// Another file came meanwhile, and there is no room for this one.
+    Full(Full),
 }
 
 impl Change for Insert {
-    /// The file that is kept; the one that was there before where that stands in for it.
-    type Outcome = Upload;
+    type Outcome = Inserted;
 
-    async fn apply(&self, tx: &mut SqliteConnection) -> Result<Upload, sqlx::Error> {
+    async fn apply(&self, tx: &mut SqliteConnection) -> Result<Inserted, sqlx::Error> {
         let upload = &self.upload;
         if self.may_reuse
             && let Some(same) = self.same(tx).await?
         {
-            return Ok(same);
+            return Ok(Inserted::Kept(same));
+        }
+        if let Some(full) = self.room.for_file(tx, &upload.project_id, upload.bytes).await? {
+            return Ok(Inserted::Full(full));
         }
         sqlx::query(
             "insert into upload (id, project_id, name, media_type, bytes, sha256, path, \
@@ -73,7 +87,7 @@ impl Change for Insert {
         .bind(upload.created_at)
         .execute(tx)
         .await?;
-        Ok(upload.clone())
+        Ok(Inserted::Kept(upload.clone()))
     }
 }
 
@@ -152,7 +166,11 @@ mod tests {
         let (db, mut writer, _) = db::open(folder.path()).await.unwrap();
         let upload = upload();
         let mut tx = writer.begin().await.unwrap();
-        let insert = |upload: &Upload| Insert { upload: upload.clone(), may_reuse: false };
+        let insert = |upload: &Upload| Insert {
+            upload: upload.clone(),
+            may_reuse: false,
+            room: Room::default(),
+        };
         insert(&upload).apply(&mut tx).await.unwrap();
         // An id is given once.
         let mut again = tx.begin().await.unwrap();
@@ -169,12 +187,30 @@ mod tests {
         let (_, mut writer, _) = db::open(folder.path()).await.unwrap();
         let mut tx = writer.begin().await.unwrap();
         let first = upload();
-        let insert = |upload: Upload| Insert { upload, may_reuse: true };
-        assert_eq!(insert(first.clone()).apply(&mut tx).await.unwrap(), first);
+        let insert = |upload: Upload| Insert { upload, may_reuse: true, room: Room::default() };
+        let kept = |upload: &Upload| Inserted::Kept(upload.clone());
+        assert_eq!(insert(first.clone()).apply(&mut tx).await.unwrap(), kept(&first));
         let again = Upload { id: UploadId::generate(), ..first.clone() };
-        assert_eq!(insert(again.clone()).apply(&mut tx).await.unwrap(), first);
+        assert_eq!(insert(again.clone()).apply(&mut tx).await.unwrap(), kept(&first));
         let theirs = Upload { project_id: "other".into(), ..again };
-        assert_eq!(insert(theirs.clone()).apply(&mut tx).await.unwrap(), theirs);
+        assert_eq!(insert(theirs.clone()).apply(&mut tx).await.unwrap(), kept(&theirs));
+        tx.commit().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn two_files_that_fit_one_by_one_do_not_both_pass() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, mut writer, _) = db::open(folder.path()).await.unwrap();
+        let mut tx = writer.begin().await.unwrap();
+        let room = Room { bytes: Some(10), ..Room::default() };
+        let insert = |bytes: u64| {
+            let upload = Upload { id: UploadId::generate(), bytes, ..upload() };
+            Insert { upload, may_reuse: false, room }
+        };
+        assert!(matches!(insert(6).apply(&mut tx).await.unwrap(), Inserted::Kept(_)));
+        let full = Inserted::Full(Full::Bytes { limit: 10, used: 6 });
+        assert_eq!(insert(6).apply(&mut tx).await.unwrap(), full);
+        assert!(matches!(insert(4).apply(&mut tx).await.unwrap(), Inserted::Kept(_)));
         tx.commit().await.unwrap();
     }
 }

@@ -24,7 +24,7 @@
 //! long) hangs on one `wheel` a shard.
 //!
 //! A connection comes here when HTTP is through with it: `http` answers the request and
-//! hands the socket over with [`Engine::adopt`]. TLS and HTTP/2 would stay there, on followers.
+//! hands the socket over with [`Engine::adopt`]. TLS and HTTP/2 stay there, on followers.
 
 mod batch;
 mod bell;
@@ -37,6 +37,7 @@ mod wheel;
 #[cfg(test)]
 mod tests;
 
+use std::any::Any;
 use std::io;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -114,6 +115,8 @@ pub struct Handover {
     pub key: u32,
     /// Canceled when that key is revoked.
     pub revoked: CancellationToken,
+    /// What is dropped when the reader has left; mostly nothing.
+    pub held: Option<Box<dyn Any + Send>>,
 }
 
 /// The shards, and the way to them.

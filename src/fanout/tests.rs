@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Engine, Handover, Options, Words};
-use crate::db::{self, Change, jobs::Submit};
+use crate::db::{self, Change, jobs::Submit, projects::Room};
 use crate::event::payload::{Canceled, Content, End};
 use crate::event::{Draft, EventId, EventType, now_ms};
 use crate::job::{Fact, Job};
@@ -132,6 +132,7 @@ impl Rig {
             ends_at,
             key: 0,
             revoked: CancellationToken::new(),
+            held: None,
         });
         Peer { socket: near, body: Vec::new() }
     }
@@ -240,6 +241,7 @@ fn row(job: &Job) -> Submit {
         artifacts: Vec::new(),
         chat: None,
         webhook: None,
+        room: Room::default(),
     }
 }
 

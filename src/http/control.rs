@@ -17,6 +17,9 @@ const RETRY: std::ops::Range<Duration> = Duration::from_secs(1)..Duration::from_
 /// The same where the server cannot serve now: long enough for it to recover.
 const LONG_RETRY: std::ops::Range<Duration> = Duration::from_secs(5)..Duration::from_secs(15);
 
+/// The same where the reader is one too many.
+const LIMIT_RETRY: std::ops::Range<Duration> = Duration::from_secs(15)..Duration::from_secs(45);
+
 /// The comment that shows that a stream is alive.
 const KEEP_ALIVE_COMMENT: Bytes = Bytes::from_static(b": keep-alive\n\n");
 
@@ -66,6 +69,15 @@ pub(super) fn bye(reason: &str) -> Bytes {
 /// `bye` of a server that cannot serve now.
 pub(super) fn bye_for_longer(reason: &str) -> Bytes {
     goodbye(jitter(LONG_RETRY), reason)
+}
+
+/// `bye` of a server that has too many readers, or too many of this client; a comment says in words
+/// which. The words are ours, and on one line whatever they are about.
+pub(super) fn bye_over_limit(reason: &str, words: &str) -> Bytes {
+    let words: String = words.chars().filter(|c| !c.is_control()).collect();
+    let mut bytes = format!(": {words}\n\n").into_bytes();
+    bytes.extend_from_slice(&goodbye(jitter(LIMIT_RETRY), reason));
+    bytes.into()
 }
 
 /// The delay stands in the event too: a page sees no `retry:` field.

@@ -4,6 +4,7 @@
 //! flag. When the connection is pending with the flag up and everything that was given to the socket
 //! has been taken by it, hyper has nothing of ours any more: the socket is taken back from it.
 
+use std::any::Any;
 use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
@@ -25,6 +26,7 @@ use crate::event::EventId;
 use crate::fanout::{Engine, Handover, Words};
 use crate::store::{Gap, Log, Snapshot};
 
+use super::limits::Held;
 use super::{control, stream};
 
 /// A connection's way out of HTTP; its requests carry it. Only those of HTTP/1.1: a body of chunks
@@ -56,17 +58,29 @@ pub(super) struct Promise {
     pub(super) key: u32,
     /// Canceled when that key is revoked.
     pub(super) revoked: CancellationToken,
+    pub(super) held: Held,
 }
 
 impl Promise {
-    /// Gives the connection to the engine.
+    /// Gives the connection to the engine, with what is held for it until it ends.
     ///
     /// # Errors
     /// When the socket cannot be taken out of the runtime.
-    pub(super) fn keep(self, socket: TcpStream) -> io::Result<()> {
-        let Self { engine, log, after, keep_alive_as_event, ends_at, key, revoked } = self;
+    pub(super) fn keep(self, socket: TcpStream, connection: Held) -> io::Result<()> {
+        let Self { engine, log, after, keep_alive_as_event, ends_at, key, revoked, held } = self;
         let (socket, ends_at) = (socket.into_std()?, ends_at.into_std());
-        engine.adopt(Handover { socket, log, after, keep_alive_as_event, ends_at, key, revoked });
+        let held = connection.and(held);
+        let held = (!held.is_nothing()).then(|| Box::new(held) as Box<dyn Any + Send>);
+        engine.adopt(Handover {
+            socket,
+            log,
+            after,
+            keep_alive_as_event,
+            ends_at,
+            key,
+            revoked,
+            held,
+        });
         Ok(())
     }
 }

@@ -18,14 +18,17 @@ pub mod handover;
 pub mod health;
 pub mod ingest;
 pub mod jobs;
+pub mod limits;
 mod media;
 pub mod models;
 pub mod page;
+pub mod peer;
 mod places;
 pub mod problem;
 pub mod project;
 pub mod query;
 pub mod range;
+mod seal;
 pub mod segment;
 pub mod serve;
 pub mod stall;
@@ -46,7 +49,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn_with_state, map_response_with_state};
 use axum::routing::{delete, get, post};
 use serde::Serialize;
 use tokio::sync::Semaphore;
@@ -168,6 +171,8 @@ pub struct App {
     pub options: Arc<Options>,
     /// Serves the streams of one job where HTTP/1.1 is spoken; without it hyper does.
     pub engine: Option<Arc<Engine>>,
+    /// How much anybody may have.
+    pub limits: limits::Limits,
     /// Set when the server goes down.
     pub draining: CancellationToken,
     /// What a page should tell.
@@ -207,7 +212,8 @@ pub fn router(app: App) -> Router {
         .merge(page::router())
         .fallback(serve::unknown_route)
         .method_not_allowed_fallback(serve::wrong_method)
-        .layer(from_fn_with_state(app.clone(), origin::guard));
+        .layer(from_fn_with_state(app.clone(), origin::guard))
+        .layer(map_response_with_state(app.clone(), seal::seal));
     let router = match cors::layer(&app.options) {
         Some(cors) => router.layer(cors),
         None => router,

@@ -18,7 +18,7 @@ use crate::db::DbError;
 use crate::store::{JournalError, Refusal};
 
 /// RFC 9457, section 3.
-const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
+pub(super) const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
 
 /// How a key is to be sent: RFC 6750, section 3.
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"tailwater\"");
@@ -164,6 +164,20 @@ codes! {
     /// No byte of the file is within the range.
     RangeNotSatisfiable = "range_not_satisfiable", RANGE_NOT_SATISFIABLE,
         "The range is not within the file";
+    /// The client has as many connections as it may; `limit` is how many.
+    TooManyConnections = "too_many_connections", TOO_MANY_REQUESTS,
+        "There are too many connections", again after 15;
+    /// The client asks too often; `limit` is how many requests a second are answered.
+    TooManyRequests = "too_many_requests", TOO_MANY_REQUESTS, "There are too many requests",
+        again after 1;
+    /// There are as many streams as there may be; `limit` is how many.
+    TooManyStreams = "too_many_streams", TOO_MANY_REQUESTS, "There are too many streams",
+        again after 15;
+    /// As many jobs of the project wait as may; `limit` is how many.
+    TooManyJobs = "too_many_jobs", TOO_MANY_REQUESTS, "Too many jobs of the project wait",
+        again after 10;
+    /// The files of the project take all the room that they may; `limit` is how much, in bytes.
+    ProjectFull = "project_full", PAYLOAD_TOO_LARGE, "The project has no room for more files";
     /// The database does not answer.
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, "The database is not available",
         again after 5;

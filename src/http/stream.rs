@@ -27,6 +27,7 @@ use crate::store::{Follower, Gap, Next};
 use super::guard::caller::Right;
 use super::guard::{Call, May, Read};
 use super::handover::{Exit, Promise};
+use super::limits::Held;
 use super::query::Query;
 use super::segment::Segment;
 use super::{Options, Problem, control, cursor};
@@ -81,6 +82,7 @@ async fn open(
     if standing.ended && resumed.is_ok_and(|cursor| cursor >= standing.last) {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
+    let held = call.hold_stream([&log.job])?;
     let hello = Hello {
         job: &log.job,
         status: standing.status,
@@ -107,12 +109,13 @@ async fn open(
             ends_at: pace.ends_at,
             key: pace.right.key,
             revoked: pace.right.revoked,
+            held,
         };
         let opening: Vec<_> = opening.into();
         return Ok(exit.respond(opening.concat().into(), promise));
     }
     let follower = call.store.follow(&log, after);
-    Ok(respond(call, pace, opening, follower))
+    Ok(respond(call, pace, opening, follower, held))
 }
 
 /// What a stream that cannot be opened at the moment answers.
@@ -124,10 +127,19 @@ async fn open(
 /// The problem itself, where coming back would not help.
 pub(super) fn come_again(problem: Problem) -> Result<Response, Problem> {
     let entry = problem.code().entry();
+    if entry.status == StatusCode::TOO_MANY_REQUESTS {
+        return Ok(over_limit(&problem));
+    }
     if !entry.retryable {
         return Err(problem);
     }
     Ok(as_stream(Body::from(control::bye_for_longer(entry.code))))
+}
+
+/// What a stream answers that is one too many: a reader who came back soon would be it again.
+pub(super) fn over_limit(problem: &Problem) -> Response {
+    let code = problem.code().entry().code;
+    as_stream(Body::from(control::bye_over_limit(code, problem.detail())))
 }
 
 /// Where a stream's events come from.
@@ -208,17 +220,19 @@ impl Pace {
     }
 }
 
-/// The response of a stream: what it opens with, then what its reader gives.
+/// The response of a stream: what it opens with, then what its reader gives. It counts to its
+/// client's streams until it ends.
 pub(super) fn respond<R: Reader>(
     call: &Call,
     pace: Pace,
     opening: VecDeque<Bytes>,
     reader: R,
+    held: Held,
 ) -> Response {
     let draining = call.draining.clone();
-    let session = Session::new(reader, opening, pace, draining);
+    let session = (Session::new(reader, opening, pace, draining), held);
     let body = Body::from_stream(stream::unfold(session, |mut session| async move {
-        let bytes = session.next().await?;
+        let bytes = session.0.next().await?;
         Some((Ok::<_, Infallible>(bytes), session))
     }));
     as_stream(body)

@@ -77,6 +77,7 @@ async fn open_jobs(call: &Call, query: &Query, headers: &HeaderMap) -> Result<Re
     let mut opening = VecDeque::from([control::retry(), places::hello(call, &places, asked, head)]);
     // What is over for the reader has nothing to tell, after a gap of the others neither.
     places.retain(|place| !place.is_over);
+    let held = call.hold_stream(places.iter().map(|place| &place.log.job))?;
     let logs: Vec<_> = places.iter().map(|place| Arc::clone(&place.log)).collect();
     let gap = places.iter().find_map(|place| place.gap(head));
     let from = places.iter().filter_map(|place| place.resumed.ok()).min();
@@ -90,7 +91,7 @@ async fn open_jobs(call: &Call, query: &Query, headers: &HeaderMap) -> Result<Re
             merge.skip_job_to(&place.log.job, place.resumed.unwrap_or_default());
         }
     }
-    Ok(respond(call, Pace::new(&call.options, query, call.right()), opening, merge))
+    Ok(respond(call, Pace::new(&call.options, query, call.right()), opening, merge, held))
 }
 
 /// What a reader with a gap needs to go on from the head: a snapshot of each job, and the terminal
@@ -149,6 +150,7 @@ async fn open_project(
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
     let include_text = includes_text(query)?;
+    let held = call.hold_stream([])?;
     let asked = cursor::of(headers, query);
     let head = call.store.head();
     let fresh = asked == Cursor::At(EventId::ZERO);
@@ -173,7 +175,7 @@ async fn open_project(
     if fresh || resumed.is_err() {
         opening.push_back(snapshot(call, name, head).await?);
     }
-    Ok(respond(call, Pace::new(&call.options, query, call.right()), opening, merge))
+    Ok(respond(call, Pace::new(&call.options, query, call.right()), opening, merge, held))
 }
 
 fn includes_text(query: &Query) -> Result<bool, Problem> {

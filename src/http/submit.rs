@@ -185,6 +185,7 @@ impl From<SubmitError> for Problem {
                 Self::new(Code::Draining, "the server is going down; try again")
             }
             SubmitError::Journal(error) => error.into(),
+            SubmitError::ProjectFull(full) => full.into(),
             SubmitError::Short { available, needed } => {
                 Self::new(Code::InsufficientCredits, error.to_string())
                     .with("balance", available)

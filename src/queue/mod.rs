@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::db::projects::Room;
 use crate::job::JobId;
 use crate::store::Store;
 
@@ -43,6 +44,8 @@ struct Shared {
     over: Arc<Notify>,
     /// Ends that are being written: they are finished even when whoever asked has gone away.
     ends: TaskTracker,
+    /// How much each project may have.
+    room: Room,
     /// Set when the server goes down: no new work.
     draining: CancellationToken,
 }
@@ -57,9 +60,10 @@ struct Running {
 }
 
 impl Queue {
-    /// A queue over this store; no job is taken or given out once `draining` is set.
+    /// A queue over this store, in which a project has so much room; no job is taken or given out
+    /// once `draining` is set.
     #[must_use]
-    pub fn new(store: Store, draining: CancellationToken) -> Self {
+    pub fn new(store: Store, room: Room, draining: CancellationToken) -> Self {
         Self {
             shared: Arc::new(Shared {
                 store,
@@ -68,9 +72,16 @@ impl Queue {
                 ended: Arc::default(),
                 over: Arc::default(),
                 ends: TaskTracker::new(),
+                room,
                 draining,
             }),
         }
+    }
+
+    /// How much each project may have.
+    #[must_use]
+    pub fn room(&self) -> Room {
+        self.shared.room
     }
 
     /// The store behind the queue.

@@ -10,6 +10,7 @@ use crate::credits::{self, Micro};
 use crate::db::artifacts::Reserved;
 use crate::db::chats::InChat;
 use crate::db::jobs::{Submit, Submitted};
+use crate::db::projects::{Full, Room};
 use crate::event::payload::{Progress, Status as StatusPayload};
 use crate::event::{Draft, EventId, EventType, now_ms};
 use crate::job::{ArtifactId, Fact, Job, JobId, Kind, Status};
@@ -87,6 +88,9 @@ pub enum SubmitError {
     /// There is no job with the id of `retry_of`.
     #[error("there is no job {0} to try again")]
     UnknownRetry(JobId),
+    /// The project has all that it may have.
+    #[error("the project has all that it may have")]
+    ProjectFull(Full),
     /// The account has less than the job may cost, in micro-credits.
     #[error(
         "the job may cost {} credits, and {} are available",
@@ -113,7 +117,7 @@ impl Queue {
             return Err(SubmitError::Full);
         }
         let retry_of = task.retry_of.clone();
-        let outcome = self.store().journal().change(row(task)).await?;
+        let outcome = self.store().journal().change(row(task, self.room())).await?;
         let (job, repeated, deduplicated) = match outcome {
             Submitted::New(job) => {
                 self.announce(&job);
@@ -125,6 +129,7 @@ impl Queue {
             Submitted::UnknownRetry => {
                 return Err(SubmitError::UnknownRetry(retry_of.expect("it was looked for")));
             }
+            Submitted::Full(full) => return Err(SubmitError::ProjectFull(full)),
             Submitted::Short { available, needed } => {
                 return Err(SubmitError::Short { available, needed });
             }
@@ -163,7 +168,7 @@ impl Queue {
     }
 }
 
-fn row(task: Task) -> Submit {
+fn row(task: Task, room: Room) -> Submit {
     let artifacts = reserved(&task);
     let model = task.media.as_ref().map(|media| media.model.clone());
     let identity = json!([task.project_id, task.kind, model, task.input]);
@@ -218,6 +223,7 @@ fn row(task: Task) -> Submit {
         artifacts,
         chat: task.chat,
         webhook: task.webhook,
+        room,
     }
 }
 

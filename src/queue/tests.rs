@@ -8,6 +8,7 @@ use crate::credits::DEFAULT_ACCOUNT;
 use crate::db;
 use crate::db::credits::{Balance, OpenAccount};
 use crate::db::operations::Intend;
+use crate::db::projects::Room;
 use crate::event::now_ms;
 use crate::event::payload::End;
 use crate::job::{Kind, Status};
@@ -33,7 +34,7 @@ impl Rig {
         let journal = tokio::spawn(store.clone().run_journal(writer, feed, stop.clone()));
         let account = OpenAccount { account: DEFAULT_ACCOUNT.into(), demo: 100, now: 1 };
         assert!(store.journal().change(account).await.unwrap());
-        let queue = Queue::new(store, CancellationToken::new());
+        let queue = Queue::new(store, Room::default(), CancellationToken::new());
         Self { queue, stop, journal, _folder: folder }
     }
 

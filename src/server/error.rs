@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use crate::artifact::ArtifactError;
 use crate::db::DbError;
 use crate::queue::claim::RecoverError;
+use crate::tls::TlsError;
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +71,12 @@ pub enum Error {
         /// What is wrong with it.
         message: String,
     },
+    /// The certificate cannot be shown.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Nobody may listen to the signal that has the certificate read again.
+    #[error("cannot listen to the hang-up signal: {}", reason(.0))]
+    Signal(io::Error),
     /// A setting names what is not there.
     #[error("the setting '{setting}' names '{name}', which is not {allowed}")]
     UnknownName {
@@ -104,6 +111,7 @@ impl Error {
             | Self::NoKeys { .. }
             | Self::Artifacts(ArtifactError::Open { .. })
             | Self::Catalog { .. }
+            | Self::Tls(_)
             | Self::UnknownName { .. }
             | Self::Webhooks { .. }
             | Self::Db(DbError::Open { .. } | DbError::Newer { .. } | DbError::Older { .. }) => 2,
@@ -113,6 +121,7 @@ impl Error {
             | Self::Account(_)
             | Self::Provider(_)
             | Self::Engine(_)
+            | Self::Signal(_)
             | Self::Simulator(_) => 1,
         }
     }

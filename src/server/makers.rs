@@ -114,11 +114,15 @@ fn setup(
 }
 
 /// Where a provider calls back, once clients reach this server by an address that is known. The
-/// simulator is on this machine, and takes the shortest way.
+/// simulator is on this machine, and takes the shortest way; over TLS there is none, and it is polled.
 fn callback_base(settings: &Settings, simulated: bool, address: SocketAddr) -> Option<String> {
     let public = settings.public_url.as_ref()?;
     if !simulated {
         return Some(public.trim_end_matches('/').to_owned());
+    }
+    if settings.tls_cert.is_some() {
+        // The certificate is for the public name: what runs here would not believe it.
+        return None;
     }
     let ip =
         if address.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address.ip() };

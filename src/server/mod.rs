@@ -1,5 +1,6 @@
 //! The server: build, spawn, serve, drain.
 
+mod edge;
 pub mod error;
 pub mod folder;
 mod hooks;
@@ -29,6 +30,7 @@ use crate::db::{self, Db, Writer};
 use crate::descriptors;
 use crate::event::{EventId, now_ms};
 use crate::fanout::{self, Engine};
+use crate::http::serve::{self, Ends};
 use crate::http::{self, App};
 use crate::outward::Outward;
 use crate::provider;
@@ -36,6 +38,7 @@ use crate::queue::Queue;
 use crate::queue::claim::RecoverError;
 use crate::reconcile::Reconciler;
 use crate::store::{self, Journal, Store};
+use crate::tls::{Renewal, Tls};
 use crate::worker::{self, Workshop};
 
 use folder::Folder;
@@ -67,6 +70,8 @@ pub struct Signals {
 pub struct Banner {
     /// Where it listens.
     pub address: SocketAddr,
+    /// Whether it speaks TLS there.
+    pub is_tls: bool,
     /// The providers that are simulated.
     pub simulated: Vec<String>,
     /// A sentence about the voice, where it is ours.
@@ -87,14 +92,15 @@ pub async fn run(
     announce: &mut (dyn FnMut(&Banner) + Send),
 ) -> Result<(), Error> {
     descriptors::raise_limit();
+    let tls = edge::tls(settings)?;
     // The address first: a second server fails before it touches anything.
     let failed = |source| Error::Listen { address: settings.listen, source };
-    let bind = || http::serve::bind(settings.listen).map_err(failed);
+    let bind = || serve::bind(settings.listen).map_err(failed);
     let listener = leftover::take(bind).await?;
     let address = listener.local_addr().map_err(failed)?;
     let folder = leftover::take(|| Folder::lock(&settings.data)).await?;
     let running = tokio::select! {
-        started = Server::start(settings, address) => started?,
+        started = Server::start(settings, address, tls) => started?,
         () = signals.abort.cancelled() => return Ok(()),
     };
     announce(&running.banner);
@@ -126,6 +132,8 @@ pub async fn migrate(settings: &Settings) -> Result<String, Error> {
 /// A server that is up.
 struct Server {
     app: App,
+    serving: serve::Options,
+    renewal: Option<Renewal>,
     db: Db,
     workshop: Workshop,
     banner: Banner,
@@ -136,14 +144,18 @@ struct Server {
 }
 
 impl Server {
-    async fn start(settings: &Settings, address: SocketAddr) -> Result<Self, Error> {
+    async fn start(
+        settings: &Settings,
+        address: SocketAddr,
+        tls: Option<Tls>,
+    ) -> Result<Self, Error> {
         let (db, writer, _) = db::open(&settings.data).await?;
         let artifacts = Artifacts::open(&settings.data.join("artifacts"))?;
         let simulator_stop = CancellationToken::new();
         let providers = Providers::connect(settings, address, simulator_stop.clone()).await?;
         let draining = CancellationToken::new();
         let (store, journal, journal_stop) = open_store(settings, db.clone(), writer).await?;
-        let queue = Queue::new(store.clone(), draining.clone());
+        let queue = Queue::new(store.clone(), edge::room(settings), draining.clone());
         open_account(&store, settings.demo_credits).await?;
         let outward = Arc::new(Outward::new().map_err(provider::Error::from)?);
         let webhooks = hooks::connect(settings, &queue, &outward).await?;
@@ -151,6 +163,7 @@ impl Server {
         queue.relane(providers.makers.lanes_of_models()).await.map_err(RecoverError::from)?;
         let mut banner = Banner {
             address,
+            is_tls: tls.is_some(),
             simulated: providers.simulated.clone(),
             voice_note: providers.voice_note(),
             data: settings.data.clone(),
@@ -161,6 +174,9 @@ impl Server {
         check_is_safe(settings, address, &access)?;
         banner.notes = notes(settings, &access);
         banner.notes.extend(hooks::notes(settings, &db).await);
+        let limits = edge::limits(settings);
+        let renewal = tls.as_ref().map(Tls::renewal).transpose().map_err(Error::Signal)?;
+        let serving = edge::serving(settings, tls, limits.clone(), engine.clone());
         let app = App {
             access,
             engine,
@@ -173,6 +189,7 @@ impl Server {
             webhooks,
             replays: Arc::default(),
             options: Arc::new(http_options(settings)),
+            limits,
             draining: draining.clone(),
             info: Arc::new(providers.info()),
         };
@@ -191,7 +208,18 @@ impl Server {
             outward,
             options,
         );
-        Ok(Self { app, db, workshop, banner, draining, journal, journal_stop, simulator_stop })
+        Ok(Self {
+            app,
+            serving,
+            renewal,
+            db,
+            workshop,
+            banner,
+            draining,
+            journal,
+            journal_stop,
+            simulator_stop,
+        })
     }
 
     /// Serves until `stop`, then drains.
@@ -206,13 +234,14 @@ impl Server {
             tasks.spawn(webhooks.run(self.draining.clone()));
         }
         tasks.spawn(Reconciler::new(store.clone()).run(self.draining.clone()));
-        let stall = self.app.options.stall_timeout;
+        if let Some(renewal) = self.renewal {
+            tasks.spawn(renewal.run(self.draining.clone()));
+        }
         let queue = self.app.queue.clone();
         let engine = self.app.engine.clone();
         let router = http::router(self.app);
-        let served =
-            http::serve::serve(listener, router, stall, self.draining.clone(), deadline.clone());
-        let served = tokio::spawn(served);
+        let ends = Ends { draining: self.draining.clone(), deadline: deadline.clone() };
+        let served = tokio::spawn(serve::serve(listener, router, self.serving, ends));
         stop.cancelled().await;
         tracing::info!("going down: no new work, jobs are handed back, streams say goodbye");
         self.draining.cancel();

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::db::jobs::Submit;
+use crate::db::projects::Room;
 use crate::db::{self, Change, Writer};
 use crate::event::payload::Content;
 use crate::event::{Draft, EventType, now_ms};
@@ -50,6 +51,7 @@ impl Rig {
             artifacts: Vec::new(),
             chat: None,
             webhook: None,
+            room: Room::default(),
         };
         let (writer, _) = self.journal.as_mut().expect("the journal does not run yet");
         let mut tx = writer.begin().await.unwrap();

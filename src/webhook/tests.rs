@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 
 use crate::db::ends::Finish;
 use crate::db::jobs::{Submit, Submitted};
+use crate::db::projects::Room;
 use crate::db::webhooks::{Filter, Status};
 use crate::db::{self, Db};
 use crate::event::EventId;
@@ -155,6 +156,7 @@ impl Rig {
             artifacts: Vec::new(),
             chat: None,
             webhook: Some(url.into()),
+            room: Room::default(),
         };
         let journal = self.webhooks.shared.store.journal();
         let Submitted::New(job) = journal.change(submit).await.unwrap() else {

@@ -235,7 +235,9 @@ impl World {
                 assert_eq!((available, needed), (world.balance().available, hold));
                 assert!(available < needed);
             }
-            Some(other @ (Submitted::KeyReused | Submitted::UnknownRetry)) => panic!("{other:?}"),
+            Some(other @ (Submitted::KeyReused | Submitted::UnknownRetry | Submitted::Full(_))) => {
+                panic!("{other:?}")
+            }
         }
         world
     }

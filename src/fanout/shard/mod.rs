@@ -5,6 +5,8 @@ mod line;
 mod news;
 mod time;
 
+use std::any::Any;
+use std::collections::HashMap;
 use std::io;
 use std::mem;
 use std::sync::Arc;
@@ -47,6 +49,8 @@ pub(super) struct Shard {
     poll: Poll,
     bell: Arc<Bell>,
     readers: Slab<Reader>,
+    /// What is held for some readers, by their rows: most have nothing, and a row has no room for it.
+    held: HashMap<usize, Box<dyn Any + Send>>,
     lines: Lines,
     wheel: Wheel,
     /// The zero of the shard's clock.
@@ -75,6 +79,7 @@ impl Shard {
             bell,
             // Memory that nobody has written to yet costs nothing, and rows that move do.
             readers: Slab::with_capacity(options.room / options.shards.max(1)),
+            held: HashMap::new(),
             lines: Lines::default(),
             wheel: Wheel::new(options.keep_alive, start),
             start,
@@ -141,7 +146,8 @@ impl Shard {
     // ── Coming and going ──
 
     fn adopt(&mut self, handover: Handover) {
-        let Handover { socket, log, after, keep_alive_as_event, ends_at, key, revoked } = handover;
+        let Handover { socket, log, after, keep_alive_as_event, ends_at, key, revoked, held } =
+            handover;
         self.turns = self.turns.wrapping_add(1);
         let reader = Reader {
             socket: TcpStream::from_std(socket),
@@ -156,6 +162,9 @@ impl Shard {
             rest: None,
         };
         let row = self.readers.insert(reader);
+        if let Some(held) = held {
+            self.held.insert(row, held);
+        }
         let reader = &mut self.readers[row];
         // Edges only, of both kinds, registered once: a reader that falls behind costs no call.
         let interest = Interest::READABLE | Interest::WRITABLE;
@@ -185,6 +194,7 @@ impl Shard {
     fn remove(&mut self, row: usize) {
         self.stand_up(row);
         let mut reader = self.readers.remove(row);
+        self.held.remove(&row);
         // Closing would do it as well; what fails here is gone already.
         drop(self.poll.registry().deregister(&mut reader.socket));
         self.bell.forget_reader();

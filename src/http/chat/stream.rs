@@ -33,8 +33,10 @@ const LINGER: Duration = Duration::from_millis(100);
 /// Streams a job from its beginning: what it has made so far in one piece, then live.
 ///
 /// # Errors
-/// [`super::Code::Unavailable`] when its text is in a database that does not answer.
+/// [`super::Code::TooManyStreams`]; [`super::Code::Unavailable`] when its text is in a database that
+/// does not answer.
 pub(super) async fn open(call: &Call, chat_id: &str, log: &Arc<Log>) -> Result<Response, Problem> {
+    let held = call.hold_stream([&log.job])?;
     let snapshot = call.store.snapshot(log).await?;
     let mut parts = Parts::new(&log.job, call.options.public_url.as_deref().unwrap_or_default());
     let opening = VecDeque::from([parts.open(&snapshot)]);
@@ -46,7 +48,7 @@ pub(super) async fn open(call: &Call, chat_id: &str, log: &Arc<Log>) -> Result<R
         job: log.job.clone(),
     };
     let pace = Pace::new(&call.options, &Query::default(), call.right());
-    let mut response = stream::respond(call, pace, opening, reader);
+    let mut response = stream::respond(call, pace, opening, reader, held);
     let headers = response.headers_mut();
     headers.insert(PROTOCOL, HeaderValue::from_static("v1"));
     if let Ok(job) = HeaderValue::from_str(log.job.as_str()) {

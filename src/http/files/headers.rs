@@ -2,15 +2,20 @@
 
 use axum::http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
-    X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::About;
 
-/// What a file may do that a browser opens as a page: nothing but show itself.
-const SANDBOX: HeaderValue =
-    HeaderValue::from_static("sandbox; default-src 'none'; style-src 'unsafe-inline'");
+/// What a file may do that a browser opens as a page, whatever it turns out to be: nothing but show
+/// itself. A picture and a film are shown within a page of the browser's own making.
+const SANDBOX: HeaderValue = HeaderValue::from_static(
+    "sandbox; default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; \
+     frame-ancestors 'none'",
+);
+
+/// Other sites may show a file: an app and this server seldom have one origin.
+const FOR_ALL: HeaderValue = HeaderValue::from_static("cross-origin");
 
 /// A newer attempt's file may take the place of this one, so a cache asks each time.
 pub(super) const ASK_EACH_TIME: HeaderValue = HeaderValue::from_static("private, no-cache");
@@ -37,10 +42,10 @@ pub(super) fn describe(about: &About<'_>, etag: &str, download: bool) -> HeaderM
         (ETAG, ascii(etag)),
         (ACCEPT_RANGES, HeaderValue::from_static("bytes")),
         (CACHE_CONTROL, ASK_EACH_TIME),
-        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (CONTENT_SECURITY_POLICY, SANDBOX),
     ]);
-    if !is_inert(&media_type) {
-        headers.insert(CONTENT_SECURITY_POLICY, SANDBOX);
+    if is_inert(&media_type) {
+        headers.insert(RESOURCE_POLICY, FOR_ALL);
     }
     headers
 }
@@ -66,9 +71,12 @@ fn is_inert(media_type: &str) -> bool {
     }
 }
 
-/// RFC 6266, with the name in RFC 8187's encoding and in ASCII for clients that do not know it.
+/// Who may show it within a page: Fetch, section 3.7.
+const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
+/// Shown in place where a browser only shows it, else saved. RFC 6266, with the name in RFC 8187's encoding and in ASCII for clients that do not know it.
 fn disposition(about: &About<'_>, media_type: &str, download: bool) -> HeaderValue {
-    let kind = if download { "attachment" } else { "inline" };
+    let kind = if download || !is_inert(media_type) { "attachment" } else { "inline" };
     let name = file_name(about, media_type);
     let plain: String = name.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
     let encoded: String = name.bytes().map(percent).collect();
@@ -164,14 +172,15 @@ mod tests {
     }
 
     #[test]
-    fn whatever_could_run_is_in_a_sandbox() {
-        for media_type in ["text/html", "image/svg+xml", "application/xhtml+xml", "text/xml", ""] {
+    fn whatever_could_run_is_saved_and_everything_is_in_a_sandbox() {
+        let runs = ["text/html", "image/svg+xml", "application/xhtml+xml", "text/xml", ""];
+        let shows = ["audio/wav", "video/mp4", "image/png", "text/markdown", "text/plain"];
+        for media_type in runs.iter().chain(&shows) {
             let headers = describe(&about("x", media_type), "\"a\"", false);
             assert_eq!(headers[CONTENT_SECURITY_POLICY], SANDBOX, "{media_type}");
-        }
-        for media_type in ["audio/wav", "video/mp4", "image/png", "text/markdown", "text/plain"] {
-            let headers = describe(&about("x", media_type), "\"a\"", false);
-            assert!(!headers.contains_key(CONTENT_SECURITY_POLICY), "{media_type}");
+            let shown = headers[CONTENT_DISPOSITION].to_str().unwrap().starts_with("inline");
+            assert_eq!(shown, shows.contains(media_type), "{media_type}");
+            assert_eq!(headers.contains_key(RESOURCE_POLICY), shown, "{media_type}");
         }
     }
 

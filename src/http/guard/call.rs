@@ -6,9 +6,12 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
 
 use crate::access::{Scope, Subject, Ticket, ticket};
 use crate::event::now_ms;
+use crate::http::limits::{self, Held};
+use crate::http::peer::Client;
 use crate::http::problem::quoted;
 use crate::http::{App, Code, Problem};
 use crate::job::JobId;
@@ -22,6 +25,7 @@ use super::{Caller, presented};
 pub struct Call {
     app: App,
     caller: Caller,
+    client: Client,
 }
 
 /// A call of somebody who may do what `S` says.
@@ -64,21 +68,28 @@ needs! {
 }
 
 impl<S: Needs> FromRequestParts<App> for May<S> {
-    type Rejection = Problem;
+    type Rejection = Response;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let caller = presented::caller(parts, &app.access)?;
-        caller.require(S::SCOPE)?;
-        Ok(Self { call: Call { app: app.clone(), caller }, needs: PhantomData })
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
+        let call = Call::from_request_parts(parts, app).await?;
+        call.caller.require(S::SCOPE).map_err(IntoResponse::into_response)?;
+        Ok(Self { call, needs: PhantomData })
     }
 }
 
 impl FromRequestParts<App> for Call {
-    type Rejection = Problem;
+    type Rejection = Response;
 
-    /// Whoever it is, as long as it is somebody.
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        Ok(Self { app: app.clone(), caller: presented::caller(parts, &app.access)? })
+    /// Whoever it is, as long as it is somebody, who has not asked too often.
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
+        let caller = presented::caller(parts, &app.access).map_err(IntoResponse::into_response)?;
+        if let Some(who) = caller.who() {
+            let within = app.limits.request(&who);
+            within.map_err(|problem| limits::refusal(problem, &parts.method, &parts.uri))?;
+        }
+        let client = Client::from_request_parts(parts, app).await;
+        let client = client.map_err(IntoResponse::into_response)?;
+        Ok(Self { app: app.clone(), caller, client })
     }
 }
 
@@ -159,6 +170,17 @@ impl Call {
                 Some((Ticket::issue(key, subject, expires), expires / 1000 * 1000))
             }
         }
+    }
+
+    /// One more stream of the caller, of these jobs, held for as long as it lasts.
+    ///
+    /// # Errors
+    /// [`Code::TooManyStreams`].
+    pub(in crate::http) fn hold_stream<'a>(
+        &self,
+        jobs: impl IntoIterator<Item = &'a JobId>,
+    ) -> Result<Held, Problem> {
+        self.limits.stream(&self.client, self.caller.who(), jobs)
     }
 
     /// How long a stream of the caller may go on.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{Key, Scope, Subject, Ticket};
+use crate::http::limits::Who;
 use crate::http::{Code, Problem};
 use crate::job::JobId;
 
@@ -38,6 +39,17 @@ impl Caller {
             Self::Anyone => None,
             Self::Key(key) => Some(key),
             Self::Ticket(pass) => Some(&pass.signer),
+        }
+    }
+
+    /// Whose share a request counts to, beside its address's: a key's with its sessions, or a ticket's.
+    pub(super) fn who(&self) -> Option<Who> {
+        match self {
+            Self::Anyone => None,
+            Self::Key(key) => {
+                Some(Who::Key(key.parent.as_ref().unwrap_or(&key.id).to_string().into()))
+            }
+            Self::Ticket(pass) => Some(Who::Ticket(pass.ticket.to_string().into())),
         }
     }
 

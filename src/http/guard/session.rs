@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::access::{Key, Scope, Secret, Subject};
 use crate::db::keys::KeyRow;
 use crate::event::now_ms;
+use crate::http::peer::Client;
 use crate::http::{App, Code, Problem, body};
 
 use super::{Call, Caller, presented};
@@ -52,6 +53,7 @@ fn of_key(key: &Key) -> Value {
 /// [`Code::Unauthorized`] when it is no key, [`Code::Unavailable`].
 pub(in crate::http) async fn open(
     State(app): State<App>,
+    client: Client,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -75,7 +77,7 @@ pub(in crate::http) async fn open(
     let session = app.access.key(fresh.reveal(), now);
     let session = session.ok_or_else(|| Problem::new(Code::Unauthorized, "the key was revoked"))?;
     let view = view(&Caller::Key(session));
-    let cookie = cookie(&app, fresh.reveal(), LIFE / 1000);
+    let cookie = cookie(&app, client, fresh.reveal(), LIFE / 1000);
     Ok((StatusCode::CREATED, [(SET_COOKIE, cookie)], axum::Json(view)).into_response())
 }
 
@@ -85,6 +87,7 @@ pub(in crate::http) async fn open(
 /// [`Code::Unavailable`].
 pub(in crate::http) async fn close(
     State(app): State<App>,
+    client: Client,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let secret = presented::session(&headers);
@@ -92,13 +95,14 @@ pub(in crate::http) async fn close(
     if let Some(session) = session.filter(|key| key.parent.is_some()) {
         app.access.revoke(&session.id).await?;
     }
-    Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, cookie(&app, "", 0))]).into_response())
+    Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, cookie(&app, client, "", 0))]).into_response())
 }
 
 /// The session's cookie: not for scripts, not for requests that other sites' pages make, and by TLS
 /// alone where clients come by TLS.
-fn cookie(app: &App, secret: &str, seconds: i64) -> HeaderValue {
-    let is_secure = app.options.public_url.as_deref().is_some_and(|url| url.starts_with("https:"));
+fn cookie(app: &App, client: Client, secret: &str, seconds: i64) -> HeaderValue {
+    let public = app.options.public_url.as_deref();
+    let is_secure = client.secure || public.is_some_and(|url| url.starts_with("https:"));
     let [plain, of_host] = presented::COOKIES;
     let (name, secure) = if is_secure { (of_host, "; Secure") } else { (plain, "") };
     let text =

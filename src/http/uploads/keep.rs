@@ -4,13 +4,15 @@ use futures_util::stream;
 
 use crate::artifact::data_url::{self, DataUrlError};
 use crate::artifact::{Artifacts, Family, Folder, Sniffed, Staged};
-use crate::db::uploads::{Insert, Upload};
+use crate::db::projects::Room as OfProject;
+use crate::db::uploads::{Insert, Inserted, Upload};
 use crate::event::now_ms;
 use crate::http::{App, Code, Problem};
 use crate::job::UploadId;
 use crate::store::Store;
 
 use super::receive::{self, Received};
+use super::room::Room;
 
 /// Stores a file of this family that a client sent as a `data:` URL, for a project whose name is
 /// valid. Its media type is what its bytes are, whatever the URL says. The same bytes are stored
@@ -28,8 +30,9 @@ pub async fn store_data_url(
     text: &str,
     family: Family,
 ) -> Result<Upload, Problem> {
-    let (limit, project_id) = (app.options.upload_limit, project.to_owned());
-    let (staged, sniffed) = stage_data_url(&app.artifacts, limit, text, family).await?;
+    let (room, project_id) = (Room::of(app, project).await?, project.to_owned());
+    let staged = stage_data_url(&app.artifacts, room.most, text, family).await;
+    let (staged, sniffed) = staged.map_err(|problem| room.explain(problem))?;
     let received = Received { staged, sniffed, name: sniffed.file_name(), project_id };
     in_task(app, received, true).await
 }
@@ -61,9 +64,10 @@ pub(super) async fn keep(app: &App, received: Received) -> Result<Upload, Proble
 }
 
 async fn in_task(app: &App, received: Received, may_reuse: bool) -> Result<Upload, Problem> {
-    let (store, artifacts) = (app.store.clone(), app.artifacts.clone());
+    let (store, artifacts, room) =
+        (app.store.clone(), app.artifacts.clone(), Room::of_project(app));
     let keeping =
-        tokio::spawn(async move { insert(&store, &artifacts, received, may_reuse).await });
+        tokio::spawn(async move { insert(&store, &artifacts, received, may_reuse, room).await });
     keeping.await.map_err(|error| {
         tracing::error!(%error, "an upload could not be kept");
         Problem::new(Code::Internal, "the file could not be stored")
@@ -75,6 +79,7 @@ async fn insert(
     artifacts: &Artifacts,
     received: Received,
     may_reuse: bool,
+    room: OfProject,
 ) -> Result<Upload, Problem> {
     let Received { staged, sniffed, name, project_id } = received;
     let id = UploadId::generate();
@@ -95,13 +100,18 @@ async fn insert(
         created_at: now_ms(),
     };
     let path = upload.path.clone();
-    let kept = store.journal().change(Insert { upload, may_reuse }).await;
-    if !kept.as_ref().is_ok_and(|kept| kept.path == path)
+    let inserted = store.journal().change(Insert { upload, may_reuse, room }).await;
+    let kept = match inserted {
+        Ok(Inserted::Kept(kept)) => Ok(kept),
+        Ok(Inserted::Full(full)) => Err(full.into()),
+        Err(error) => Err(error.into()),
+    };
+    if !kept.as_ref().is_ok_and(|kept: &Upload| kept.path == path)
         && let Err(error) = artifacts.remove(&path).await
     {
         tracing::warn!(%error, path, "a file stays that has no row");
     }
-    Ok(kept?)
+    kept
 }
 
 #[cfg(test)]
@@ -138,7 +148,7 @@ mod tests {
             let (staged, sniffed) = staged?;
             let (name, project_id) = (sniffed.file_name(), "p".into());
             let received = Received { staged, sniffed, name, project_id };
-            insert(&self.store, &self.artifacts, received, true).await
+            insert(&self.store, &self.artifacts, received, true, OfProject::default()).await
         }
     }
 

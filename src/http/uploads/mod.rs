@@ -7,6 +7,7 @@ mod form;
 mod keep;
 mod receive;
 mod remote;
+mod room;
 
 pub use keep::store_data_url;
 

@@ -19,6 +19,7 @@ use crate::http::{App, Code, Problem, project};
 
 use super::form::{self, Form};
 use super::remote;
+use super::room::Room;
 
 /// How long a client may send nothing.
 const IDLE: Duration = Duration::from_secs(30);
@@ -107,14 +108,16 @@ async fn from_body(
     body: Body,
 ) -> Result<Received, Problem> {
     check_media_type(headers)?;
-    let limit = app.options.upload_limit;
-    check_length(&body, limit, limit)?;
+    let room = Room::of(app, &wishes.project_id).await?;
+    let limit = room.most;
+    check_length(&body, limit, limit).map_err(|problem| room.explain(problem))?;
     // Past the limit the storage complains, with the right words.
     let mut source = Source::new(body, u64::MAX);
     let chunks = stream::try_unfold(&mut source, async |source| {
         Ok(source.next().await?.map(|chunk| (chunk, source)))
     });
-    Ok(wishes.received(stage(&app.artifacts, limit, pin!(chunks)).await?, None))
+    let staged = stage(&app.artifacts, limit, pin!(chunks)).await;
+    Ok(wishes.received(staged.map_err(|problem| room.explain(problem))?, None))
 }
 
 async fn from_form(
@@ -123,6 +126,7 @@ async fn from_form(
     boundary: &str,
     body: Body,
 ) -> Result<Received, Problem> {
+    let mut room = Room::of(app, &wishes.project_id).await?;
     let limit = app.options.upload_limit;
     let most = limit.saturating_add(FORM_EXTRA);
     check_length(&body, limit, most)?;
@@ -134,11 +138,14 @@ async fn from_form(
                 let chunks = stream::try_unfold(&mut form, async |form| {
                     Ok(form.data().await?.map(|chunk| (chunk, form)))
                 });
-                file = Some((stage(&app.artifacts, limit, pin!(chunks)).await?, part.file_name));
+                let staged = stage(&app.artifacts, room.most, pin!(chunks)).await;
+                let staged = staged.map_err(|problem| room.explain(problem))?;
+                file = Some((staged, part.file_name));
             }
             "project_id" => {
                 wishes.project_id = text(&mut form, "/project_id").await?;
                 project::check_name(&wishes.project_id)?;
+                room = Room::of(app, &wishes.project_id).await?;
             }
             "name" => wishes.name = Some(text(&mut form, "/name").await?),
             "file" => return Err(bad_part("/file", "is there twice; an upload is one file")),

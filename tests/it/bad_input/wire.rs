@@ -96,7 +96,7 @@ async fn what_is_no_request_is_refused_and_costs_nobody_else_anything() {
         ("\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}\u{0}".into(), &["400"]),
         (format!("GET / HTTP/1.1\r\n{host}x: {}\r\n\r\n", "a".repeat(600_000)), &["431"]),
         (format!("GET / HTTP/1.1\r\n{host}{headers}\r\n"), &["431"]),
-        (format!("GET /{} HTTP/1.1\r\n{host}\r\n", "a".repeat(70_000)), &["414"]),
+        (format!("GET /{} HTTP/1.1\r\n{host}\r\n", "a".repeat(70_000)), &["414", "431"]),
         (format!("POST /api/jobs HTTP/1.1\r\n{host}content-length: -5\r\n\r\n"), &["400"]),
         (
             format!(

@@ -1,5 +1,6 @@
 //! What the integration tests share: servers in this process, servers of their own, readers.
 
+pub mod certificate;
 pub mod database;
 pub mod keys;
 pub mod parts;

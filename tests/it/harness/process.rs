@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
@@ -17,6 +18,7 @@ const OURS: [&str; 7] =
 pub struct Process {
     pub address: SocketAddr,
     pub child: Child,
+    said: Arc<Mutex<String>>,
     _stdout: tokio::io::Lines<BufReader<ChildStdout>>,
 }
 
@@ -55,17 +57,25 @@ impl Process {
             .spawn()
             .expect("the program runs");
         let mut stderr = child.stderr.take().expect("piped");
-        let said = tokio::spawn(async move {
-            let mut said = String::new();
-            stderr.read_to_string(&mut said).await.map(|_| said)
+        let said = Arc::new(Mutex::new(String::new()));
+        let heard = Arc::clone(&said);
+        let listening = tokio::spawn(async move {
+            let mut bytes = Vec::new();
+            while stderr.read_buf(&mut bytes).await.is_ok_and(|read| read > 0) {
+                *heard.lock().expect("no panic") = String::from_utf8_lossy(&bytes).into_owned();
+            }
         });
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
         let line = tokio::time::timeout(PATIENCE, lines.next_line()).await;
         let line = line.expect("the server starts").expect("its output can be read");
-        let Some(line) = line else { panic!("it does not start: {:?}", said.await) };
-        let address =
-            line.strip_prefix("listening on http://").expect("the line that scripts read");
-        Self { address: address.parse().expect("an address"), child, _stdout: lines }
+        let Some(line) = line else {
+            listening.await.ok();
+            panic!("it does not start: {:?}", said.lock());
+        };
+        let url = line.strip_prefix("listening on ").expect("the line that scripts read");
+        let address = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+        let address = address.expect("a URL of the web");
+        Self { address: address.parse().expect("an address"), child, said, _stdout: lines }
     }
 
     /// Kills the process as a power cut would, and waits until it is gone.
@@ -73,11 +83,21 @@ impl Process {
         self.child.kill().await.expect("it can be killed");
     }
 
+    /// What it has said on standard error so far.
+    pub fn said(&self) -> String {
+        self.said.lock().expect("no panic").clone()
+    }
+
+    /// Sends a signal.
+    pub async fn signal(&self, name: &str) {
+        let id = self.child.id().expect("it runs").to_string();
+        let sent = Command::new("kill").args([name, &id]).status().await.expect("kill runs");
+        assert!(sent.success());
+    }
+
     /// Sends SIGTERM and waits for the exit code.
     pub async fn terminate(mut self) -> Option<i32> {
-        let id = self.child.id().expect("it runs").to_string();
-        let sent = Command::new("kill").args(["-TERM", &id]).status().await.expect("kill runs");
-        assert!(sent.success());
+        self.signal("-TERM").await;
         let status = tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends");
         status.expect("it can be waited for").code()
     }

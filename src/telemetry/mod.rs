@@ -3,11 +3,15 @@
 //! Standard output belongs to what a command was asked for, so that scripts can read it; the log
 //! never goes there.
 
+mod one_line;
+
 use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt;
+
+use one_line::OneLine;
 
 /// How a log line looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,7 +67,8 @@ fn start<W>(
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    let lines =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(OneLine { writer, colour });
     match format {
         Format::Human => lines.with_ansi(colour).with_target(false).finish().try_init(),
         Format::Json => lines.json().flatten_event(true).finish().try_init(),
@@ -80,6 +85,41 @@ mod tests {
         assert!(check("debug").is_ok());
         let error = check("tailwater=loud").unwrap_err().to_string();
         assert!(error.contains("log filter"), "{error}");
+    }
+
+    /// A log that is read again.
+    #[derive(Clone, Debug, Default)]
+    struct Log(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_comes_from_outside_forges_no_line_in_either_format() {
+        let hostile = "x\n2026-11-26T00:00:00Z ERROR forged\u{1b}[2J\r\u{2028}";
+        for format in [Format::Human, Format::Json] {
+            let log = Log::default();
+            let writer = log.clone();
+            let writer = OneLine { writer: move || writer.clone(), colour: false };
+            let lines = tracing_subscriber::fmt().with_writer(writer);
+            let say = || tracing::warn!(name = %hostile, debug = ?hostile, "{hostile}");
+            match format {
+                Format::Human => {
+                    tracing::subscriber::with_default(lines.with_ansi(false).finish(), say);
+                }
+                Format::Json => tracing::subscriber::with_default(lines.json().finish(), say),
+            }
+            let written = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+            assert_eq!(written.lines().count(), 1, "{written}");
+            assert!(written.ends_with('\n') && !written.contains(['\r', '\u{1b}', '\u{2028}']));
+        }
     }
 
     #[test]

@@ -1,0 +1,66 @@
+//! How large the next file of a project may be.
+
+use crate::db::projects::{Full, Room as OfProject};
+use crate::http::{App, Code, Problem};
+
+use super::receive;
+
+/// Room for one file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    /// The most that it may have, in bytes.
+    pub(super) most: u64,
+    /// What the project would then be at, where it is not the limit of a file that counts.
+    project: Option<Full>,
+}
+
+impl Room {
+    /// Room for a file of this project, before any of it is read.
+    ///
+    /// # Errors
+    /// [`Code::ProjectFull`], where there is none; [`Code::Unavailable`].
+    pub(super) async fn of(app: &App, project: &str) -> Result<Self, Problem> {
+        let most = app.options.upload_limit;
+        let room = app.queue.room();
+        let Some(limit) = room.bytes else { return Ok(Self { most, project: None }) };
+        let has = app.store.db().project_use(project).await?;
+        if let Some(full) = room.of_files(has) {
+            return Err(full.into());
+        }
+        let left = limit - has.bytes;
+        let project = (left < most).then_some(Full::Bytes { limit, used: has.bytes });
+        Ok(Self { most: most.min(left), project })
+    }
+
+    /// What is wrong with a file that has more.
+    pub(super) fn too_large(self) -> Problem {
+        self.project.map_or_else(|| receive::too_large(self.most), Problem::from)
+    }
+
+    /// A problem with the size of a file, as what it is.
+    pub(super) fn explain(self, problem: Problem) -> Problem {
+        if problem.code() == Code::UploadTooLarge { self.too_large() } else { problem }
+    }
+
+    /// What the project may have, for the moment in which the file gets its row: another one may
+    /// have come meanwhile.
+    pub(super) fn of_project(app: &App) -> OfProject {
+        app.queue.room()
+    }
+}
+
+impl From<Full> for Problem {
+    fn from(full: Full) -> Self {
+        match full {
+            Full::Jobs { limit } => {
+                let detail = format!("{limit} jobs of the project may wait, and do");
+                Self::new(Code::TooManyJobs, detail).with("limit", limit)
+            }
+            Full::Bytes { limit, used } => {
+                let detail =
+                    format!("the project's files may take {limit} bytes, and take {used} now");
+                Self::new(Code::ProjectFull, detail).with("limit", limit).with("used", used)
+            }
+        }
+    }
+}
