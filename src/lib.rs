@@ -12,6 +12,7 @@ pub mod backoff;
 pub mod descriptors;
 pub mod event;
 pub mod nearest;
+mod sync;
 pub mod telemetry;
 
 pub mod job;

@@ -21,7 +21,7 @@ use Row::{LeftToRight, Neighbours};
 
 /// The layers from the top of the list down.
 const LAYERS: &[Row] = &[
-    Neighbours(&["telemetry", "backoff", "descriptors", "nearest", "event"]),
+    Neighbours(&["telemetry", "backoff", "descriptors", "nearest", "sync", "event"]),
     Neighbours(&["job"]),
     Neighbours(&["db", "artifact", "provider", "catalog"]),
     LeftToRight(&["credits", "store", "queue"]),
