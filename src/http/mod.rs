@@ -12,6 +12,8 @@ pub mod cursor;
 mod envelope;
 pub mod events;
 pub mod files;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod handover;
 pub mod health;
 pub mod ingest;
