@@ -13,6 +13,7 @@ pub mod descriptors;
 pub mod event;
 pub mod nearest;
 pub mod signing;
+mod sync;
 pub mod telemetry;
 pub mod tls;
 

@@ -40,9 +40,7 @@ impl Rig {
 
     async fn on(folder: TempDir) -> Self {
         let (db, mut writer, _) = open(folder.path()).await.unwrap();
-        // A crash of a process needs no disk to be told from none.
-        let fast = "pragma synchronous = off";
-        sqlx::query(fast).execute(&mut writer.connection).await.unwrap();
+        writer.leave_out_sync().await;
         let options = SqliteConnectOptions::new()
             .filename(folder.path().join(FILE))
             // As a program has it that does not ask for them.
@@ -131,6 +129,14 @@ impl Rig {
         entries.reverse();
         let short = |entry: &Entry| (entry.kind.as_str(), entry.amount, entry.available);
         entries.iter().skip(1).map(short).collect()
+    }
+}
+
+impl Writer {
+    /// Does not wait for the disk: a crash of a process needs none to be told from a commit.
+    pub(crate) async fn leave_out_sync(&mut self) {
+        let fast = "pragma synchronous = off";
+        sqlx::query(fast).execute(&mut self.connection).await.unwrap();
     }
 }
 

@@ -1,12 +1,13 @@
 //! How others reach a shard: they put something into its inbox and wake it.
 
 use std::mem;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use mio::Waker;
 
 use crate::store::{Listener, Log};
+use crate::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard};
 
 use super::Handover;
 use super::fetch::Fetched;

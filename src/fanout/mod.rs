@@ -34,6 +34,8 @@ mod reader;
 mod shard;
 mod wheel;
 
+#[cfg(all(test, feature = "shuttle"))]
+mod interleavings;
 #[cfg(test)]
 mod tests;
 

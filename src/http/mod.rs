@@ -13,6 +13,8 @@ pub mod deliveries;
 mod envelope;
 pub mod events;
 pub mod files;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod guard;
 pub mod handover;
 pub mod health;

@@ -84,7 +84,7 @@ pub(super) async fn named(
 }
 
 /// The names in the order of their text, each once; of one that comes twice the last counts.
-fn split(query: &Query) -> BTreeMap<&str, Option<Cursor>> {
+pub(super) fn split(query: &Query) -> BTreeMap<&str, Option<Cursor>> {
     let names = query.all("job").flat_map(|names| names.split(','));
     names
         .filter(|name| !name.is_empty())

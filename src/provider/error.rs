@@ -200,15 +200,16 @@ impl Error {
 /// Makes somebody else's words fit to be shown: secrets blanked, one line, no control characters
 /// and none that change the direction of text, at most 300 characters.
 pub(super) fn tame(words: &str, secrets: &[&str]) -> String {
-    // Secrets go first: shortened before, a part of one could stay at the end.
+    // Before secrets are looked for: a mark within one would hide it until it is taken out.
+    let words: String = words.chars().filter(|&character| !turns_text(character)).collect();
+    // Secrets go before the rest: shortened before, a part of one could stay at the end.
     let blank = |words: String, secret: &&str| words.replace(*secret, "[key]");
-    let words = secrets.iter().filter(|secret| !secret.is_empty()).fold(words.to_owned(), blank);
-    let one_line = words
+    let words = secrets.iter().filter(|secret| !secret.is_empty()).fold(words, blank);
+    let mut shown = words
         .split(|character: char| character.is_whitespace() || character.is_control())
         .filter(|word| !word.is_empty())
         .collect::<Vec<_>>()
         .join(" ");
-    let mut shown: String = one_line.chars().filter(|&character| !turns_text(character)).collect();
     if let Some((end, _)) = shown.char_indices().nth(LONGEST_MESSAGE) {
         let cut = shown[..end].char_indices().next_back().map_or(0, |(at, _)| at);
         shown.truncate(cut);
@@ -245,6 +246,7 @@ mod tests {
         let shown = tame(&words, &[key]);
         assert!(!shown.contains("sk-"), "{shown}");
         assert_eq!(tame("wrong key sk-1234567890.", &[key]), "wrong key [key].");
+        assert_eq!(tame("wrong key sk-12345\u{200e}67890.", &[key]), "wrong key [key].");
     }
 
     #[test]

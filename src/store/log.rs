@@ -2,17 +2,17 @@
 
 use std::collections::VecDeque;
 use std::pin::pin;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::event::payload::Progress;
 use crate::event::{Event, EventId};
 use crate::job::{ArtifactId, Job, JobId, Kind, State, Status, StoredArtifact};
+use crate::sync::{AtomicU32, AtomicU64, Mutex, MutexGuard, Notify};
 
 /// The most bytes that one page carries, unless a single event is larger.
 pub(super) const PAGE_BYTES: usize = 64 * 1024;

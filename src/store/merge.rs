@@ -90,6 +90,9 @@ impl Store {
     ) -> Result<Merge, DbError> {
         let project = self.project(project);
         project.followers.fetch_add(1, Ordering::Relaxed);
+        // An append looks for followers after this lock was its own: one that does not see this reader
+        // was before, and the reader sees its event.
+        drop(lock(&self.shared.tail));
         let mut merge = Merge {
             store: self.clone(),
             scope: Scope::Project(Arc::clone(&project)),

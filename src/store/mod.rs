@@ -22,17 +22,16 @@ pub use merge::{Merge, Merged};
 pub use snapshot::Snapshot;
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
-
-use tokio::sync::Notify;
 
 use crate::db::epochs::Epochs;
 use crate::db::{Db, DbError};
 use crate::event::{Event, EventId};
 use crate::job::state::count_producer;
 use crate::job::{Fact, Job, JobId, State};
+use crate::sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard, Notify};
 
 use accept::Verdict;
 use journal::Unwritten;
@@ -421,5 +420,7 @@ fn note(inner: &mut LogInner, fact: &Fact, producer: Option<&ProducerSeq>, at: i
     }
 }
 
+#[cfg(all(test, feature = "shuttle"))]
+pub(crate) mod interleavings;
 #[cfg(test)]
 mod tests;

@@ -111,7 +111,7 @@ impl Store {
         used
     }
 
-    async fn trim_database(&self) {
+    pub(super) async fn trim_database(&self) {
         let kept = i64::try_from(self.shared.options.database_retention.as_millis());
         let ended_before = now_ms() - kept.unwrap_or(i64::MAX / 2);
         loop {

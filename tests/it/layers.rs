@@ -21,7 +21,9 @@ use Row::{LeftToRight, Neighbours};
 
 /// The layers from the top of the list down.
 const LAYERS: &[Row] = &[
-    Neighbours(&["telemetry", "backoff", "descriptors", "nearest", "signing", "tls", "event"]),
+    Neighbours(&[
+        "telemetry", "backoff", "descriptors", "nearest", "signing", "sync", "tls", "event",
+    ]),
     Neighbours(&["job"]),
     Neighbours(&["db", "artifact", "outward", "provider", "catalog"]),
     LeftToRight(&["credits", "store", "access", "queue"]),

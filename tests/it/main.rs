@@ -10,6 +10,7 @@ mod config;
 mod crash;
 mod credits;
 mod drain;
+mod fuzz;
 mod golden;
 mod hardening;
 mod harness;

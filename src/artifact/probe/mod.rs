@@ -54,8 +54,10 @@ impl Artifacts {
     }
 }
 
-/// The facts of a file, as far as it has them and they make sense.
-fn measure<F: Read + Seek>(mut file: F, size: u64, media_type: &str) -> Probe {
+/// The facts of a file of `size` bytes, as far as it has them and they make sense. The media type
+/// is in lower case.
+#[must_use]
+pub fn measure<F: Read + Seek>(mut file: F, size: u64, media_type: &str) -> Probe {
     let of_sound = |duration_ms| Probe { duration_ms, ..Probe::default() };
     let essence = media_type.split(';').next().unwrap_or_default().trim();
     match essence {

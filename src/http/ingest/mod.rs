@@ -1,5 +1,6 @@
 //! `POST /api/jobs/{id}/events`: events from an external worker, appended as they arrive.
 
+pub(super) mod fuzzing;
 mod line;
 mod lines;
 mod plain;

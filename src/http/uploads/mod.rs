@@ -4,6 +4,7 @@
 //! stops half-way leaves nothing behind.
 
 mod form;
+pub(super) mod fuzzing;
 mod keep;
 mod receive;
 mod remote;

@@ -103,6 +103,14 @@ pub struct Feed {
     health: watch::Sender<Health>,
 }
 
+#[cfg(all(test, feature = "shuttle"))]
+impl Feed {
+    /// Says that everything up to an event is committed: for a test that has no database.
+    pub(super) fn commit(&self, through: EventId) {
+        self.durable.send_replace(through);
+    }
+}
+
 impl Journal {
     /// A journal that has committed everything up to `durable`.
     #[must_use]
@@ -228,6 +236,26 @@ impl Store {
         task.refuse_rest();
         task.writer.close().await;
     }
+
+    /// The oldest events that fit, and the id through which everything is durable once they are.
+    pub(super) fn take_unwritten(&self) -> (Vec<Unwritten>, EventId) {
+        let mut tail = lock(&self.shared.tail);
+        let mut bytes = 0;
+        let count = tail.unwritten.iter().take(GROUP).take_while(|unwritten| {
+            bytes += unwritten.event.frame.bytes().len();
+            bytes <= GROUP_BYTES
+        });
+        let count = count.count().max(1).min(tail.unwritten.len());
+        let events: Vec<_> = tail.unwritten.drain(..count).collect();
+        if tail.unwritten.is_empty() && tail.unwritten.capacity() > 8 * GROUP {
+            tail.unwritten.shrink_to(GROUP);
+        }
+        let through = match events.last() {
+            Some(last) if !tail.unwritten.is_empty() => last.event.id,
+            _ => EventId::from_u64(tail.next.get() - 1).unwrap_or_default(),
+        };
+        (events, through)
+    }
 }
 
 impl Task {
@@ -271,31 +299,11 @@ impl Task {
     /// The oldest events, as many as fit into a transaction, and the changes that may go with
     /// them: those whose barrier is durable, or will be by then.
     fn take_group(&mut self) -> Group {
-        let (events, through) = self.take_events();
+        let (events, through) = self.store.take_unwritten();
         let (changes, waiting) =
             self.waiting.drain(..).partition::<Vec<_>, _>(|change| change.barrier() <= through);
         self.waiting = waiting.into();
         Group { events, changes }
-    }
-
-    /// The oldest events that fit, and the id through which everything is durable once they are.
-    fn take_events(&self) -> (Vec<Unwritten>, EventId) {
-        let mut tail = lock(&self.store.shared.tail);
-        let mut bytes = 0;
-        let count = tail.unwritten.iter().take(GROUP).take_while(|unwritten| {
-            bytes += unwritten.event.frame.bytes().len();
-            bytes <= GROUP_BYTES
-        });
-        let count = count.count().max(1).min(tail.unwritten.len());
-        let events: Vec<_> = tail.unwritten.drain(..count).collect();
-        if tail.unwritten.is_empty() && tail.unwritten.capacity() > 8 * GROUP {
-            tail.unwritten.shrink_to(GROUP);
-        }
-        let through = match events.last() {
-            Some(last) if !tail.unwritten.is_empty() => last.event.id,
-            _ => EventId::from_u64(tail.next.get() - 1).unwrap_or_default(),
-        };
-        (events, through)
     }
 
     /// Commits a group, however often it takes; false when the server goes down first.

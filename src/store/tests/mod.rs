@@ -1,5 +1,10 @@
 //! Claims about the store with its journal over a real database.
 
+mod model;
+mod programs;
+mod readers;
+mod world;
+
 use std::time::Duration;
 
 use sqlx::SqliteConnection;
