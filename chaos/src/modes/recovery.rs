@@ -1,0 +1,8 @@
+//! Placeholder.
+use crate::failure::Failure;
+use crate::options::{self, Options};
+use super::Outcome;
+
+pub(super) async fn run(_: &Options, _: &options::Recovery) -> Result<Outcome, Failure> {
+    Err(Failure::Argument("not yet".into()))
+}
