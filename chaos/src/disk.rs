@@ -100,8 +100,7 @@ impl Drop for Disk {
 /// not possible.
 pub(crate) fn cover(folder: &Path) -> bool {
     let folder = folder.display().to_string();
-    run("mount", &["--bind", &folder, &folder])
-        && run("mount", &["-o", "remount,bind,ro", &folder])
+    run("mount", &["--bind", &folder, &folder]) && run("mount", &["-o", "remount,bind,ro", &folder])
 }
 
 /// Takes that back.

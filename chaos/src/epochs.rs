@@ -19,7 +19,8 @@ impl Epochs {
     /// When it cannot be read.
     pub(crate) async fn read(data: &Path) -> Result<Self, Failure> {
         let file = data.join(tailwater::db::FILE);
-        let mut database = SqliteConnectOptions::new().filename(file).read_only(true).connect().await?;
+        let mut database =
+            SqliteConnectOptions::new().filename(file).read_only(true).connect().await?;
         let rows: Vec<(i64, i64)> =
             sqlx::query_as("select epoch, last_id from epoch").fetch_all(&mut database).await?;
         Ok(Self::from_iter(

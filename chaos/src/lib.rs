@@ -34,3 +34,4 @@ mod world;
 pub use failure::Failure;
 pub use modes::run;
 pub use options::Options;
+pub use plan::Kind;

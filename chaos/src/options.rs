@@ -8,7 +8,12 @@ use crate::plan::Kind;
 
 /// Break a server in every way that is known, and check what its readers saw.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "chaos", bin_name = "scripts/chaos", version, args_conflicts_with_subcommands = true)]
+#[command(
+    name = "chaos",
+    bin_name = "scripts/chaos",
+    version,
+    args_conflicts_with_subcommands = true
+)]
 pub struct Options {
     /// What to do; without it, faults of every kind.
     #[command(subcommand)]

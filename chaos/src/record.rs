@@ -136,7 +136,7 @@ impl History {
         const AROUND: usize = 6;
         let (from, to) = (at.saturating_sub(AROUND), (at + AROUND).min(self.seen.len()));
         let mut lines = Vec::new();
-        let newest = self.marks.iter().filter(|(place, _)| *place < from).next_back();
+        let newest = self.marks.iter().rfind(|(place, _)| *place < from);
         lines.extend(newest.map(|(place, mark)| format!("  after {place} events: {mark:?}")));
         for place in from..=to {
             let marks = self.marks.iter().filter(|(before, _)| *before == place);
@@ -159,9 +159,7 @@ mod tests {
     fn a_fingerprint_tells_job_name_and_data_apart() {
         let same = fingerprint("job_1", "step", "{}");
         assert_eq!(same, fingerprint("job_1", "step", "{}"));
-        for other in
-            [("job_2", "step", "{}"), ("job_1", "ste", "p{}"), ("job_1", "step", "{ }")]
-        {
+        for other in [("job_2", "step", "{}"), ("job_1", "ste", "p{}"), ("job_1", "step", "{ }")] {
             assert_ne!(same, fingerprint(other.0, other.1, other.2));
         }
     }
@@ -179,7 +177,10 @@ mod tests {
             history.seen.push(Seen { id: (1 << 32) + n, content: n });
         }
         let story = history.story(10);
-        assert!(story.iter().any(|line| line.starts_with("->") && line.contains("1:11 ")), "{story:?}");
+        assert!(
+            story.iter().any(|line| line.starts_with("->") && line.contains("1:11 ")),
+            "{story:?}"
+        );
         assert!(story[0].contains("Own(0)"), "{story:?}");
     }
 }

@@ -60,7 +60,8 @@ fn frames(log: &[u8]) -> Option<(usize, usize)> {
     // A page of 65,536 bytes is written as 1 in the database's header, but as it is here.
     let frame = FRAME_HEADER + usize::try_from(number(8)?).ok()?;
     let salts = log.get(16..24)?;
-    let is_of_round = |at: &usize| log.get(at + 8..at + 16) == Some(salts) && at + frame <= log.len();
+    let is_of_round =
+        |at: &usize| log.get(at + 8..at + 16) == Some(salts) && at + frame <= log.len();
     let count = (HEADER..log.len()).step_by(frame).take_while(is_of_round).count();
     Some((frame, count))
 }
@@ -99,7 +100,8 @@ mod tests {
 
     async fn rows(folder: &TempDir) -> Vec<i64> {
         let mut connection = open(folder).await;
-        let rows = sqlx::query_scalar("select n from t order by n").fetch_all(&mut connection).await;
+        let rows =
+            sqlx::query_scalar("select n from t order by n").fetch_all(&mut connection).await;
         connection.close().await.unwrap();
         rows.unwrap()
     }

@@ -92,7 +92,7 @@ mod tests {
     }
 
     fn job(id: &str) -> Job {
-        Job { view: json!({ "id": id, "hold": 60, "cost": 50 }), ..Job::default() }
+        Job::seen_as(json!({ "id": id, "hold": 60, "cost": 50 }))
     }
 
     #[test]
@@ -103,8 +103,7 @@ mod tests {
 
     #[test]
     fn a_hold_that_is_settled_twice_or_never_is_found() {
-        let twice =
-            [entry("a", "hold", 60), entry("a", "release", 60), entry("a", "release", 60)];
+        let twice = [entry("a", "hold", 60), entry("a", "release", 60), entry("a", "release", 60)];
         assert_eq!(faults(&twice, 0, &[&job("a")]).len(), 1);
         assert_eq!(faults(&twice[..1], 0, &[&job("a")]).len(), 1);
     }

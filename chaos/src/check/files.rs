@@ -29,7 +29,8 @@ async fn check_one(world: &World, job: &Job, artifact: &Value) -> Result<(), Str
     let status = response.status();
     let tag = response.headers().get("etag").and_then(|tag| tag.to_str().ok());
     let tag = tag.unwrap_or_default().trim_matches('"').to_owned();
-    let file = response.bytes().await.map_err(|error| format!("a file that breaks off: {error}"))?;
+    let file =
+        response.bytes().await.map_err(|error| format!("a file that breaks off: {error}"))?;
     if status != 200 {
         return Err(format!("a file is answered with {status}"));
     }

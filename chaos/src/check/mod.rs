@@ -59,10 +59,8 @@ impl Evidence<'_> {
     /// # Errors
     /// When the server or the database cannot be asked.
     pub(crate) async fn check(&self) -> Result<Findings, Failure> {
-        let mut findings = Findings {
-            lives: Epochs::read(self.data).await?.count(),
-            ..Findings::default()
-        };
+        let mut findings =
+            Findings { lives: Epochs::read(self.data).await?.count(), ..Findings::default() };
         for (record, job) in self.records.iter().zip(self.jobs) {
             let Some(job) = job else {
                 findings.vanished += 1;
@@ -95,8 +93,12 @@ impl Evidence<'_> {
         let epochs = Epochs::read(self.data).await?;
         let empty = Job::default();
         let of = |job: &Option<Job>| job.clone().unwrap_or_default();
-        let by_id: HashMap<&str, Job> =
-            self.records.iter().zip(self.jobs).map(|(record, job)| (&*record.job, of(job))).collect();
+        let by_id: HashMap<&str, Job> = self
+            .records
+            .iter()
+            .zip(self.jobs)
+            .map(|(record, job)| (&*record.job, of(job)))
+            .collect();
         let mut lost = Lost::default();
         for history in histories {
             let jobs: Vec<&Job> = match &history.scope {

@@ -44,7 +44,11 @@ pub(super) async fn check(evidence: &Evidence<'_>, findings: &mut Findings) -> R
         if record.damages < world.damages() {
             findings.started_again += 1;
         } else {
-            world.violate(format!("{} ({name}) was started {} times: {ids:?}", record.job, ids.len()));
+            world.violate(format!(
+                "{} ({name}) was started {} times: {ids:?}",
+                record.job,
+                ids.len()
+            ));
         }
     }
     Ok(())

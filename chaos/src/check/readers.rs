@@ -42,6 +42,7 @@ pub(crate) struct Verdict {
 
 impl Verdict {
     /// Whether nothing was wrong.
+    #[cfg(test)]
     pub(crate) const fn is_clean(&self) -> bool {
         self.lost == 0
             && self.doubled == 0
@@ -260,7 +261,11 @@ impl Place<'_> {
             && crossed
             && self.facts.epochs.has_lost(self.cursor)
         {
-            self.find(|v| &mut v.silent, 1, format!("no gap between {} and {}", self.cursor, seen.id));
+            self.find(
+                |v| &mut v.silent,
+                1,
+                format!("no gap between {} and {}", self.cursor, seen.id),
+            );
             self.stand_at(self.cursor);
         }
         let found = self.places.binary_search_by_key(&seen.id, |place| place.0);
@@ -283,7 +288,11 @@ impl Place<'_> {
         if nth > next && !may_skip {
             let count = (nth - next) as u64;
             self.missing.extend(events[next..nth].iter().map(|event| event.id));
-            self.find(|v| &mut v.lost, count, format!("{count} events did not come before {}", seen.id));
+            self.find(
+                |v| &mut v.lost,
+                count,
+                format!("{count} events did not come before {}", seen.id),
+            );
         } else if self.missing.remove(&seen.id) {
             self.verdict.lost -= 1;
             self.find(|v| &mut v.disordered, 1, format!("{} came too late", seen.id));

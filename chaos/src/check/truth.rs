@@ -81,7 +81,8 @@ pub(crate) async fn fetch(world: &World, job: &str) -> Result<Option<Job>, Failu
     loop {
         let url = world.direct(&format!("/api/jobs/{job}/events?after={after}&limit=1000"));
         let failed = |error| Failure::Server(format!("{job}: its events: {error}"));
-        let text = world.http.get(url).send().await.map_err(failed)?.text().await.map_err(failed)?;
+        let text =
+            world.http.get(url).send().await.map_err(failed)?.text().await.map_err(failed)?;
         let page: Page<'_> = serde_json::from_str(&text)
             .map_err(|error| Failure::Server(format!("{job}: its events: {error}: {text}")))?;
         if page.gap.is_some() {
@@ -92,6 +93,19 @@ pub(crate) async fn fetch(world: &World, job: &str) -> Result<Option<Job>, Failu
             return Ok(Some(whole));
         }
         after = page.next;
+    }
+}
+
+#[cfg(test)]
+impl Job {
+    /// A job that is nothing but these events.
+    pub(super) fn of(events: Vec<Seen>) -> Self {
+        Self { events, ..Self::default() }
+    }
+
+    /// A job that is nothing but what a poller sees of it.
+    pub(super) fn seen_as(view: Value) -> Self {
+        Self { view, ..Self::default() }
     }
 }
 
@@ -217,13 +231,22 @@ mod tests {
 
     #[test]
     fn an_attempt_that_goes_back_is_found() {
-        let back = [(1, "status", r#"{"attempt":2}"#), (2, "status", r#"{"attempt":1}"#), (3, "completed", "{}")];
+        let back = [
+            (1, "status", r#"{"attempt":2}"#),
+            (2, "status", r#"{"attempt":1}"#),
+            (3, "completed", "{}"),
+        ];
         assert_eq!(faults(&back, 0).len(), 1);
     }
 
     #[test]
     fn a_narration_that_comes_apart_is_found() {
-        let events = [STATUS, (2, "artifact_ready", "{}"), (4, "tts_completed", "{}"), (5, "completed", "{}")];
+        let events = [
+            STATUS,
+            (2, "artifact_ready", "{}"),
+            (4, "tts_completed", "{}"),
+            (5, "completed", "{}"),
+        ];
         assert_eq!(faults(&events, 0).len(), 1);
     }
 
@@ -231,6 +254,9 @@ mod tests {
     fn an_end_that_nothing_is_a_reason_for_is_found() {
         let events = [STATUS, (2, "failed", r#"{"code":"unauthorised"}"#)];
         assert_eq!(faults(&events, 0).len(), 1);
-        assert_eq!(faults(&[STATUS, (2, "failed", r#"{"code":"transport"}"#)], 0), Vec::<String>::new());
+        assert_eq!(
+            faults(&[STATUS, (2, "failed", r#"{"code":"transport"}"#)], 0),
+            Vec::<String>::new()
+        );
     }
 }

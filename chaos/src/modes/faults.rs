@@ -219,9 +219,9 @@ impl Everybody {
             events: faults.events,
             project: PROJECT.to_owned(),
         };
-        let (name, scope) = ("reader of the project".to_owned(), Scope::Project(PROJECT.to_owned()));
-        let project =
-            reader::spawn(Arc::clone(world), name, scope, How::Stream, random.fork());
+        let (name, scope) =
+            ("reader of the project".to_owned(), Scope::Project(PROJECT.to_owned()));
+        let project = reader::spawn(Arc::clone(world), name, scope, How::Stream, random.fork());
         let groups = (0..GROUPS)
             .map(|_| Arc::clone(&board).read(Arc::clone(world), random.fork()))
             .collect();
@@ -230,9 +230,7 @@ impl Everybody {
     }
 
     /// Waits until every job has ended and was read; the reader of the project goes on.
-    async fn end(
-        self,
-    ) -> (Vec<Record>, Vec<History>, tokio::task::JoinHandle<History>) {
+    async fn end(self) -> (Vec<Record>, Vec<History>, tokio::task::JoinHandle<History>) {
         let (records, mut histories) = match self.slots.await {
             Ok(done) => done,
             Err(error) => {
@@ -270,7 +268,8 @@ async fn check(
         .await
         .into_iter()
         .collect::<Result<Vec<_>, _>>()?;
-    let newest = jobs.iter().flatten().filter_map(|job| job.events.last()).map(|seen| seen.id).max();
+    let newest =
+        jobs.iter().flatten().filter_map(|job| job.events.last()).map(|seen| seen.id).max();
     wait_for_project(&world, newest.unwrap_or(0)).await;
     world.over.cancel();
     histories.extend(project.await.ok());

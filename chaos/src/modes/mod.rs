@@ -24,13 +24,27 @@ pub(crate) enum Outcome {
 /// Does what the options say; 0 when nothing was wrong, 1 when something was, 2 when the run came to
 /// nothing.
 pub async fn run(options: Options) -> ExitCode {
-    match mode(&options).await {
+    let done = tokio::select! {
+        done = mode(&options) => done,
+        // Dropped in order: the server ends, and the disk is unmounted.
+        () = interrupted() => Err(Failure::Argument("interrupted".to_owned())),
+    };
+    match done {
         Ok(Outcome::Clean) => ExitCode::SUCCESS,
         Ok(Outcome::Violated) => ExitCode::from(1),
         Err(failure) => {
             say::line(&format!("the run came to nothing: {failure}"));
             ExitCode::from(2)
         }
+    }
+}
+
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut told) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    tokio::select! {
+        _ = told.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
     }
 }
 

@@ -128,20 +128,45 @@ pub(crate) enum Fault {
     Kill,
     Term,
     /// For so long; then, maybe, a `kill -9` while it still is.
-    Disk { hold: Duration, kill: bool },
-    Lock { hold: Duration, kill: bool },
+    Disk {
+        hold: Duration,
+        kill: bool,
+    },
+    Lock {
+        hold: Duration,
+        kill: bool,
+    },
     Readonly,
     Wal(Break),
-    Artifacts { trouble: ArtifactTrouble, hold: Duration, kill: bool },
-    Provider { trouble: ProviderTrouble, hold: Duration, kill: bool },
-    Clock { hours: i32 },
+    Artifacts {
+        trouble: ArtifactTrouble,
+        hold: Duration,
+        kill: bool,
+    },
+    Provider {
+        trouble: ProviderTrouble,
+        hold: Duration,
+        kill: bool,
+    },
+    Clock {
+        hours: i32,
+    },
     Network(Storm),
     /// So many kilobytes, as fast as they go, while the database is locked.
-    Memory { kilobytes: u64 },
+    Memory {
+        kilobytes: u64,
+    },
     /// A share of the readers, in percent, for so long.
-    Stall { percent: u8, hold: Duration },
-    Cursors { percent: u8 },
-    Resend { percent: u8 },
+    Stall {
+        percent: u8,
+        hold: Duration,
+    },
+    Cursors {
+        percent: u8,
+    },
+    Resend {
+        percent: u8,
+    },
 }
 
 const ARTIFACTS: [ArtifactTrouble; 3] =

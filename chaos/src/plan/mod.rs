@@ -3,8 +3,8 @@
 mod fault;
 mod moment;
 
-pub(crate) use fault::{ArtifactTrouble, Break, Fault, ProviderTrouble, Storm};
 pub use fault::Kind;
+pub(crate) use fault::{ArtifactTrouble, Break, Fault, ProviderTrouble, Storm};
 pub(crate) use moment::{Moment, Tally};
 
 /// One step of a run: a moment, then a fault.

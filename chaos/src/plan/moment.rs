@@ -38,9 +38,7 @@ impl Tally {
         match moment {
             Moment::AtOnce => Goal { name: None, count: 0 },
             Moment::After(count) => Goal { name: None, count: self.total() + count },
-            Moment::At(place, count) => {
-                Goal { name: Some(*place), count: self.of(*place) + count }
-            }
+            Moment::At(place, count) => Goal { name: Some(*place), count: self.of(*place) + count },
         }
     }
 

@@ -71,7 +71,9 @@ impl Message {
             None
         };
         match message.event.as_str() {
-            "gap" => serde_json::from_str::<GapData>(&message.data).map(Self::from).map_err(|_| bad()),
+            "gap" => {
+                serde_json::from_str::<GapData>(&message.data).map(Self::from).map_err(|_| bad())
+            }
             "snapshot" => Ok(Self::Snapshot { id }),
             name if CONTROLS.contains(&name) => match id {
                 None => Ok(Self::Control),

@@ -25,7 +25,11 @@ impl Striker {
         self.ensure_started().await
     }
 
-    pub(super) async fn lock_database(&mut self, hold: Duration, kill: bool) -> Result<(), Failure> {
+    pub(super) async fn lock_database(
+        &mut self,
+        hold: Duration,
+        kill: bool,
+    ) -> Result<(), Failure> {
         let lock = self.lock().await?;
         let held = self.hold(hold, kill).await;
         unlock(lock).await?;

@@ -1,6 +1,7 @@
 //! The places in which there is always a job.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 
@@ -11,6 +12,9 @@ use crate::world::{PATIENCE, World};
 use super::groups::Board;
 use super::producer::Producer;
 use super::{Task, submit};
+
+/// How often a worker that is done looks whether a log was damaged.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// A job that was accepted.
 #[derive(Clone, Debug)]
@@ -124,10 +128,10 @@ async fn one(
         let (project, random) = (slots.project.clone(), random.fork());
         tokio::spawn(async move { submit_again(&world, &record, &project, random).await })
     };
-    if let Task::External { events } = record.task {
-        let random = random.fork();
-        Producer { world, job: &record.job, events, padding: 0, random }.produce().await;
-    }
+    let produces = {
+        let (world, record, random) = (Arc::clone(world), record.clone(), random.fork());
+        tokio::spawn(async move { produce(&world, &record, random).await })
+    };
     let mut histories = Vec::new();
     let all = async {
         while let Some(read) = readers.join_next().await {
@@ -136,11 +140,26 @@ async fn one(
     };
     let in_time = tokio::time::timeout(PATIENCE * 2, all).await;
     submits_again.abort();
+    produces.abort();
     if in_time.is_err() {
         let name = &record.name;
         world.violate(format!("{} ({name}): readers wait for its end for ever", record.job));
     }
     histories
+}
+
+/// Sends what an external worker has to send; once more after each damage to a log, which may have
+/// taken what was durable, the end too.
+async fn produce(world: &World, record: &Record, mut random: fastrand::Rng) {
+    let Task::External { events } = record.task else { return };
+    loop {
+        let damages = world.damages();
+        let random = random.fork();
+        Producer { world, job: &record.job, events, padding: 0, random }.produce().await;
+        while world.damages() == damages {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
 }
 
 /// Submits the same again whenever the plan asks for it.

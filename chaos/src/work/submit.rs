@@ -1,7 +1,5 @@
 //! Submitting under a key until there is an answer, and again although there was one.
 
-use serde_json::Value;
-
 use crate::world::World;
 
 use super::Task;
@@ -40,7 +38,7 @@ pub(super) async fn again(world: &World, name: &str, task: &Task, project: &str,
     let (route, body) = task.submit(name, project);
     let request = world.http.post(world.url(route)).header("idempotency-key", name).json(&body);
     let Some((status, answer)) = World::once(request).await else { return };
-    let is_same = matches!(status.as_u16(), 200 | 202) && answer["job_id"] == Value::from(job);
+    let is_same = matches!(status.as_u16(), 200 | 202) && answer["job_id"] == job;
     if !is_same && status != 503 && before == 0 {
         world.violate(format!("{job} ({name}) submitted again was answered {status}: {answer}"));
     }

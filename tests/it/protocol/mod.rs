@@ -5,7 +5,7 @@
 
 mod cancel;
 mod chat;
-mod crash;
+pub mod crash;
 mod credits;
 mod database;
 mod errors;

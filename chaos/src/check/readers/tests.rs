@@ -13,7 +13,7 @@ fn seen(id: u64) -> Seen {
 
 /// A job with these events, each of which says what its id is.
 fn job(ids: &[u64]) -> Job {
-    Job { events: ids.iter().copied().map(seen).collect(), ..Job::default() }
+    Job::of(ids.iter().copied().map(seen).collect())
 }
 
 /// The events 1 to 4 of the first life, which committed five, and 1 to 3 of the second.
@@ -120,7 +120,8 @@ fn an_event_that_comes_too_late_is_found() {
     // Of two jobs, each in its own order, that are not merged by id.
     let jobs = [job(&[id(1, 1), id(1, 3)]), job(&[id(1, 2)])];
     let scope = Scope::Jobs(vec!["a".into(), "b".into()]);
-    let verdict = judge_in(scope, &jobs, &[OPEN, Gets(id(1, 1)), Gets(id(1, 3)), Gets(id(1, 2)), OVER]);
+    let verdict =
+        judge_in(scope, &jobs, &[OPEN, Gets(id(1, 1)), Gets(id(1, 3)), Gets(id(1, 2)), OVER]);
     assert_eq!(verdict.disordered, 1, "{verdict:?}");
 }
 
