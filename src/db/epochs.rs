@@ -38,6 +38,10 @@ impl Epochs {
 impl Writer {
     /// Begins the next epoch, in a transaction with what is known of the earlier ones.
     ///
+    /// It is in the database's own file when this returns, not in the write-ahead log alone: a log whose
+    /// end is damaged is read up to the damage, and a life that is forgotten so would give out its ids
+    /// again (<https://www.sqlite.org/wal.html>, section 3).
+    ///
     /// # Errors
     /// When the database is locked, full or gone; no id may be given out then.
     pub async fn begin_epoch(&mut self, now: i64) -> Result<Epochs, DbError> {
@@ -63,8 +67,25 @@ impl Writer {
             .execute(&mut *tx)
             .await?;
         tx.commit().await?;
+        self.fold_log().await?;
         let last_committed = past.values().copied().max().unwrap_or_default();
         Ok(Epochs { current, last_committed, past })
+    }
+}
+
+impl Writer {
+    /// Moves everything from the write-ahead log into the database's file.
+    async fn fold_log(&mut self) -> Result<(), DbError> {
+        let (is_held, _, _): (i64, i64, i64) = sqlx::query_as("pragma wal_checkpoint(truncate)")
+            .fetch_one(&mut self.connection)
+            .await?;
+        if is_held != 0 {
+            tracing::warn!(
+                "another program reads the database: if its log is damaged, events of this start's \
+                 may be forgotten with it"
+            );
+        }
+        Ok(())
     }
 }
 

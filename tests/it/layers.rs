@@ -22,7 +22,14 @@ use Row::{LeftToRight, Neighbours};
 /// The layers from the top of the list down.
 const LAYERS: &[Row] = &[
     Neighbours(&[
-        "telemetry", "backoff", "descriptors", "nearest", "signing", "sync", "tls", "event",
+        "telemetry",
+        "backoff",
+        "descriptors",
+        "nearest",
+        "signing",
+        "sync",
+        "tls",
+        "event",
     ]),
     Neighbours(&["job"]),
     Neighbours(&["db", "artifact", "outward", "provider", "catalog"]),

@@ -9,6 +9,7 @@ mod cli;
 mod config;
 mod crash;
 mod credits;
+mod damage;
 mod drain;
 mod fuzz;
 mod golden;

@@ -301,6 +301,7 @@ async fn counts(State(desk): State<Arc<Desk>>) -> Json<Value> {
         json!({
             "id": task.id(),
             "model": task.order.model,
+            "input": task.order.input,
             "started_at": times.created,
             "ended_at": times.over,
             "end": task.end().map(|end| word(&end)),

@@ -10,9 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::content;
 use super::model::{JobModel, Model};
-use crate::db::projects::Room;
 use crate::db::ends::{Finish, Finished};
 use crate::db::jobs::Submit;
+use crate::db::projects::Room;
 use crate::db::{self, FILE};
 use crate::event::payload::{Canceled, End};
 use crate::event::{EventId, now_ms};

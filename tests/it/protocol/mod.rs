@@ -6,7 +6,7 @@
 mod access;
 mod cancel;
 mod chat;
-mod crash;
+pub mod crash;
 mod credits;
 mod database;
 mod edge;

@@ -1,0 +1,181 @@
+//! What submitters, producers and readers share: where the server is, what was seen, what was found.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use reqwest::{Client, RequestBuilder, StatusCode};
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::plan::{Moment, Tally};
+use crate::say;
+
+/// How long anything may take that must happen at last.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
+
+/// How long a client waits before it tries again, at most.
+const PAUSE_MS: u64 = 100;
+
+/// How many violations are told; the others are counted.
+const TOLD: usize = 20;
+
+/// What the plan asks of readers, producers and submitters; each number rises with each order.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Orders {
+    /// Take nothing for so long.
+    pub(crate) stall: (u64, u8, Duration),
+    /// Leave, and return with another cursor.
+    pub(crate) cursors: (u64, u8),
+    /// Send everything again.
+    pub(crate) resend: (u64, u8),
+}
+
+/// The world.
+#[derive(Debug)]
+pub(crate) struct World {
+    /// A client that keeps no connection: one to a dead process would fail the next request.
+    pub(crate) http: Client,
+    /// Where clients go: the proxy.
+    front: SocketAddr,
+    /// Where the server itself is.
+    back: SocketAddr,
+    /// What all readers have got.
+    pub(crate) tally: Tally,
+    /// The newest id that any of them has.
+    newest: AtomicU64,
+    /// The newest id that the reader of the project has.
+    project: AtomicU64,
+    /// What is asked of clients.
+    pub(crate) orders: watch::Sender<Orders>,
+    /// Set when there was enough: no new jobs are begun.
+    pub(crate) enough: CancellationToken,
+    /// Set when everything was read: what goes on for ever ends.
+    pub(crate) over: CancellationToken,
+    /// How often a log was damaged: what was promised before may be gone then.
+    damages: AtomicUsize,
+    violations: Mutex<Vec<String>>,
+    violated: AtomicUsize,
+}
+
+impl World {
+    /// A world whose clients go to `front`, and whose server is at `back`.
+    pub(crate) fn new(front: SocketAddr, back: SocketAddr) -> Self {
+        let http = Client::builder()
+            .no_proxy()
+            .pool_max_idle_per_host(0)
+            .connect_timeout(Duration::from_secs(5))
+            .build()
+            .expect("a plain client");
+        Self {
+            http,
+            front,
+            back,
+            tally: Tally::default(),
+            newest: AtomicU64::new(0),
+            project: AtomicU64::new(0),
+            orders: watch::Sender::default(),
+            enough: CancellationToken::new(),
+            over: CancellationToken::new(),
+            damages: AtomicUsize::new(0),
+            violations: Mutex::default(),
+            violated: AtomicUsize::new(0),
+        }
+    }
+
+    /// The URL of a path, through the proxy.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.front)
+    }
+
+    /// The URL of a path, past the proxy.
+    pub(crate) fn direct(&self, path: &str) -> String {
+        format!("http://{}{path}", self.back)
+    }
+
+    /// How often a log was damaged so far.
+    pub(crate) fn damages(&self) -> usize {
+        self.damages.load(Ordering::Relaxed)
+    }
+
+    /// Counts a log that is damaged now.
+    pub(crate) fn count_damage(&self) {
+        self.damages.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes an event that a reader got.
+    pub(crate) fn note(&self, name: &str, id: u64) {
+        self.tally.count(name);
+        self.newest.fetch_max(id, Ordering::Relaxed);
+    }
+
+    /// The newest id that any reader has got.
+    pub(crate) fn newest(&self) -> u64 {
+        self.newest.load(Ordering::Relaxed)
+    }
+
+    /// Notes what the reader of the project has.
+    pub(crate) fn note_project(&self, id: u64) {
+        self.project.store(id, Ordering::Relaxed);
+    }
+
+    /// What the reader of the project has.
+    pub(crate) fn project_has(&self) -> u64 {
+        self.project.load(Ordering::Relaxed)
+    }
+
+    /// Notes something that must not happen.
+    pub(crate) fn violate(&self, what: String) {
+        let count = self.violated.fetch_add(1, Ordering::Relaxed);
+        if count < TOLD {
+            say::line(&format!("VIOLATION: {what}"));
+        }
+        self.violations.lock().unwrap_or_else(PoisonError::into_inner).push(what);
+    }
+
+    /// How many things happened that must not.
+    pub(crate) fn violated(&self) -> usize {
+        self.violated.load(Ordering::Relaxed)
+    }
+
+    /// Waits a moment before a client tries again.
+    pub(crate) async fn pause(&self, random: &mut fastrand::Rng) {
+        tokio::time::sleep(Duration::from_millis(random.u64(5..=PAUSE_MS))).await;
+    }
+
+    /// Waits for a moment, counted from now; false when it never comes.
+    pub(crate) async fn wait_for(&self, moment: &Moment) -> bool {
+        let goal = self.tally.goal(moment);
+        let here = async {
+            while !self.tally.has_reached(&goal) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, here).await.is_ok()
+    }
+
+    /// Sends a request once; status and JSON, or nothing when no whole answer came.
+    pub(crate) async fn once(request: RequestBuilder) -> Option<(StatusCode, Value)> {
+        let response = request.timeout(Duration::from_secs(40)).send().await.ok()?;
+        let status = response.status();
+        let text = response.text().await.ok()?;
+        Some((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
+    }
+
+    /// Sends a request past the proxy until it is answered with 200 or 404, for at most a while.
+    pub(crate) async fn ask(&self, path: &str) -> Option<(StatusCode, Value)> {
+        let asked = async {
+            loop {
+                match Self::once(self.http.get(self.direct(path))).await {
+                    Some((status, body)) if matches!(status.as_u16(), 200 | 404) => {
+                        return (status, body);
+                    }
+                    _ => tokio::time::sleep(Duration::from_millis(50)).await,
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, asked).await.ok()
+    }
+}
