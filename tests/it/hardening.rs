@@ -32,7 +32,7 @@ const HOSTILE: [&str; 14] = [
 /// Everything that is answered to a request whose path no client would send as it stands.
 async fn ask(server: &TestServer, path: &str) -> String {
     let mut stream = TcpStream::connect(server.address).await.unwrap();
-    let head = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    let head = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut heard = Vec::new();
     let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut heard)).await;
