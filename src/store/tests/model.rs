@@ -16,7 +16,7 @@ pub(super) struct JobModel {
     pub(super) events: Vec<Told>,
     /// Whether its final row is written; the terminal event may be lost and come again.
     pub(super) is_finished: bool,
-    /// Events up to here were given up.
+    /// Events up to here were given up: they may come from memory still, all or none of them.
     pub(super) trimmed: EventId,
 }
 

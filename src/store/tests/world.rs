@@ -143,7 +143,6 @@ impl World {
         for job in &mut self.model.jobs {
             if job.has_ended() && job.last() <= durable && job.trimmed == EventId::ZERO {
                 job.trimmed = EventId::from_u64(job.last().get() - 1).unwrap();
-                job.events.drain(..job.events.len() - 1);
             }
         }
     }
