@@ -18,6 +18,7 @@ mod range;
 mod runtime;
 mod sse;
 mod stage;
+mod ticket;
 mod webhook;
 mod whatwg;
 
@@ -25,7 +26,7 @@ mod whatwg;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target; each has a folder of this name in `corpus`, and a file in `fuzz_targets`.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     ("catalog", catalog::run),
     ("cursor", cursor::run),
     ("data_url", data_url::run),
@@ -37,6 +38,7 @@ pub const TARGETS: [Target; 12] = [
     ("provider", provider::run),
     ("range", range::run),
     ("sse", sse::run),
+    ("ticket", ticket::run),
     ("webhook", webhook::run),
 ];
 

@@ -69,5 +69,6 @@ replays![
     provider,
     range,
     sse,
+    ticket,
     webhook,
 ];

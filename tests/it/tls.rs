@@ -190,7 +190,7 @@ async fn a_hang_up_has_the_certificate_read_again() {
 #[tokio::test]
 async fn what_speaks_no_tls_gets_nothing_and_costs_nobody_else_anything() {
     let secured = Secured::start().await;
-    for said in ["GET / HTTP/1.1\r\nhost: x\r\n\r\n", "\u{16}\u{3}\u{1}junk", ""] {
+    for said in ["GET / HTTP/1.1\r\nhost: localhost\r\n\r\n", "\u{16}\u{3}\u{1}junk", ""] {
         let mut stream = TcpStream::connect(secured.server.address).await.unwrap();
         stream.write_all(said.as_bytes()).await.unwrap();
         stream.shutdown().await.unwrap();
