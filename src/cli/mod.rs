@@ -106,9 +106,14 @@ fn settings(flags: &Flags) -> Result<Loaded, Failure> {
 /// The variable with the key that client commands use.
 const KEY_VARIABLE: &str = "TAILWATER_API_KEY";
 
-fn client(server: &str) -> Result<Client, Failure> {
+/// The key of whoever uses a client command.
+fn key() -> Option<SecretString> {
     let key = std::env::var(KEY_VARIABLE).ok().filter(|key| !key.is_empty());
-    Ok(Client::new(Options { key: key.map(SecretString::from), ..Options::new(server) })?)
+    key.map(SecretString::from)
+}
+
+fn client(server: &str) -> Result<Client, Failure> {
+    Ok(Client::new(Options { key: key(), ..Options::new(server) })?)
 }
 
 impl Cli {

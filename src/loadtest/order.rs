@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use secrecy::SecretString;
+
 use super::LoadError;
 use super::adapter::Adapter;
 use super::payload::SMALLEST;
@@ -104,6 +106,8 @@ pub struct Order {
     pub server: Option<String>,
     /// Where events are published, where that is elsewhere.
     pub publish: Option<String>,
+    /// The key for a server that is there already and wants one.
+    pub key: Option<SecretString>,
     /// The processes of a server that is there already.
     pub server_pids: Vec<u32>,
     /// What the server that is started is told besides.

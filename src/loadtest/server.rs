@@ -38,7 +38,7 @@ impl Server {
     pub(super) fn of(order: &Order) -> Result<Self, LoadError> {
         match (&order.server, order.adapter) {
             (Some(url), _) => Ok(Self {
-                target: Target::parse(url)?,
+                target: Target::parse(url)?.with_key(order.key.as_ref()),
                 processes: Processes(order.server_pids.clone()),
                 started: None,
             }),

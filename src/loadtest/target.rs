@@ -2,14 +2,16 @@
 
 use std::net::{SocketAddr, ToSocketAddrs};
 
+use secrecy::{ExposeSecret, SecretString};
+
 use super::LoadError;
 
 /// A server's address, as the load test connects to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Target {
     pub(super) address: SocketAddr,
-    /// What stands in `Host`.
-    pub(super) host: String,
+    /// The lines that every request has: `Host`, and the key where one is needed.
+    pub(super) lines: String,
     /// What stands before every path, without a slash at the end; with the query if there is one.
     pub(super) base: String,
 }
@@ -36,7 +38,15 @@ impl Target {
         addresses.sort_by_key(SocketAddr::is_ipv6);
         let address = *addresses.first().ok_or_else(|| wrong("names no host that there is"))?;
         let base = path.trim_end_matches('/').to_owned();
-        Ok(Self { address, host: host.to_owned(), base })
+        Ok(Self { address, lines: format!("host: {host}\r\n"), base })
+    }
+
+    /// The same server for who has a key, if there is one.
+    pub(super) fn with_key(mut self, key: Option<&SecretString>) -> Self {
+        if let Some(key) = key {
+            self.lines += &format!("authorization: Bearer {}\r\n", key.expose_secret());
+        }
+        self
     }
 
     /// A request without a body.
@@ -52,9 +62,9 @@ impl Target {
         headers: &str,
         body: &str,
     ) -> Vec<u8> {
-        let (base, host, length) = (&self.base, &self.host, body.len());
+        let (base, lines, length) = (&self.base, &self.lines, body.len());
         format!(
-            "{method} {base}{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\
+            "{method} {base}{path} HTTP/1.1\r\n{lines}connection: close\r\n\
              content-length: {length}\r\n{headers}\r\n{body}"
         )
         .into_bytes()
@@ -74,7 +84,9 @@ mod tests {
     fn an_address_has_a_host_a_port_and_a_base() {
         let target = Target::parse("http://127.0.0.1:8080/base/").unwrap();
         assert_eq!(target.address.to_string(), "127.0.0.1:8080");
-        assert_eq!((target.host.as_str(), target.base.as_str()), ("127.0.0.1:8080", "/base"));
+        assert_eq!((&*target.lines, &*target.base), ("host: 127.0.0.1:8080\r\n", "/base"));
+        let target = target.with_key(Some(&"tw_1".to_owned().into()));
+        assert_eq!(target.lines, "host: 127.0.0.1:8080\r\nauthorization: Bearer tw_1\r\n");
         assert_eq!(Target::parse("http://127.0.0.1").unwrap().address.port(), 80);
         assert_eq!(Target::parse("http://[::1]:81").unwrap().address.to_string(), "[::1]:81");
     }

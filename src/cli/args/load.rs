@@ -102,6 +102,7 @@ impl LoadTest {
             adapter: named(&Adapter::ALL, &self.adapter),
             server: self.server.clone(),
             publish: self.publish.clone(),
+            key: super::super::key(),
             server_pids: self.server_pid.clone(),
             server_arguments: self.server_arg.clone(),
             server_core: self.server_core,

@@ -18,7 +18,7 @@ pub(super) fn prepare(wish: &Wish<'_>) -> Result<Jobs, LoadError> {
         dialect: Dialect::Plain,
         last: None,
         reading: Reading {
-            host: wish.target.host.clone(),
+            lines: wish.target.lines.clone(),
             paths: names.iter().map(|name| format!("{base}/{name}?offset=-1&live=sse")).collect(),
             cursor: Cursor::NextOffset,
             terminal: None,

@@ -101,7 +101,7 @@ fn limit(wish: &Wish<'_>) -> Jobs {
         last: None,
         names: paths.clone(),
         reading: Reading {
-            host: wish.target.host.clone(),
+            lines: wish.target.lines.clone(),
             paths,
             cursor: Cursor::LastEventId,
             terminal: None,
@@ -113,7 +113,7 @@ fn limit(wish: &Wish<'_>) -> Jobs {
 
 /// The head of a request that pushes events; the path has the base in it.
 fn head(target: &Target, path: &str, headers: &str) -> String {
-    format!("POST {path} HTTP/1.1\r\nhost: {}\r\n{headers}", target.host)
+    format!("POST {path} HTTP/1.1\r\n{}{headers}", target.lines)
 }
 
 /// Asks a server for something that it has to grant.

@@ -15,7 +15,7 @@ pub(super) fn prepare(wish: &Wish<'_>) -> Jobs {
         dialect: Dialect::Plain,
         last: None,
         reading: Reading {
-            host: wish.target.host.clone(),
+            lines: wish.target.lines.clone(),
             paths: names.iter().map(|name| format!("{base}/sub/{name}")).collect(),
             cursor: Cursor::LastEventId,
             terminal: None,

@@ -23,7 +23,7 @@ pub(super) fn prepare(wish: &Wish<'_>) -> Result<Jobs, LoadError> {
         last: None,
         names: paths.clone(),
         reading: Reading {
-            host: wish.target.host.clone(),
+            lines: wish.target.lines.clone(),
             paths,
             cursor: Cursor::LastEventId,
             terminal: None,

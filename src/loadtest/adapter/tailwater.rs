@@ -42,7 +42,7 @@ pub(super) fn prepare(wish: &Wish<'_>) -> Result<Jobs, LoadError> {
         dialect: Dialect::Line,
         last: terminal.is_none().then(|| LAST.to_owned()),
         reading: Reading {
-            host: wish.target.host.clone(),
+            lines: wish.target.lines.clone(),
             paths: names.iter().map(|name| format!("{base}/api/jobs/{name}/stream")).collect(),
             cursor: Cursor::LastEventId,
             terminal: Some(terminal.unwrap_or_else(|| "completed".to_owned())),

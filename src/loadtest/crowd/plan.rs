@@ -13,8 +13,8 @@ use crate::loadtest::verify::Ledger;
 /// How a server is read, whatever server it is.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(in crate::loadtest) struct Reading {
-    /// The server's `Host`.
-    pub(in crate::loadtest) host: String,
+    /// The lines that every request has.
+    pub(in crate::loadtest) lines: String,
     /// The path of each job's stream.
     pub(in crate::loadtest) paths: Vec<String>,
     pub(in crate::loadtest) cursor: Cursor,
@@ -54,8 +54,8 @@ impl Reading {
                 (path.clone(), String::new())
             }
         };
-        let host = &self.host;
-        format!("GET {path} HTTP/1.1\r\nhost: {host}\r\naccept: text/event-stream\r\n{header}\r\n")
+        let lines = &self.lines;
+        format!("GET {path} HTTP/1.1\r\n{lines}accept: text/event-stream\r\n{header}\r\n")
             .into_bytes()
     }
 }

@@ -252,7 +252,7 @@ mod tests {
 
     fn reading(cursor: Cursor, exact: bool) -> Reading {
         Reading {
-            host: "host".to_owned(),
+            lines: "host: host\r\n".to_owned(),
             paths: vec!["/x?offset=-1".to_owned()],
             cursor,
             terminal: Some("completed".to_owned()),

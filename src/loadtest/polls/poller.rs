@@ -93,10 +93,10 @@ impl Poller {
         if self.is_sent || self.asked.is_none() {
             return Ok(());
         }
-        let (host, tag) = (&target.host, &self.tag);
+        let (lines, tag) = (&target.lines, &self.tag);
         let condition =
             if tag.is_empty() { String::new() } else { format!("if-none-match: {tag}\r\n") };
-        let request = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\n{condition}\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\n{lines}{condition}\r\n");
         match socket.write(request.as_bytes()) {
             Ok(written) if written == request.len() => self.is_sent = true,
             Ok(_) => return Err(io::ErrorKind::WriteZero.into()),

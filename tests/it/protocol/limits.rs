@@ -112,7 +112,8 @@ async fn p78_a_connection_too_many_is_told_so_and_closed() {
         "{heard}"
     );
     assert!(heard.contains("retry-after: ") && heard.contains("\"limit\":1"), "{heard}");
-    let heard = hear(say(&server, "GET /api/stream?job=a HTTP/1.1\r\nhost: localhost\r\n\r\n").await).await;
+    let heard =
+        hear(say(&server, "GET /api/stream?job=a HTTP/1.1\r\nhost: localhost\r\n\r\n").await).await;
     assert!(heard.starts_with("HTTP/1.1 200 ") && heard.contains("\nretry: "), "{heard}");
     drop(first);
     let served = async {
@@ -221,7 +222,8 @@ async fn p81_files_that_a_project_has_no_room_for_are_refused_before_they_are_re
     let problem = is_over(upload("p", 60).await.unwrap(), 413, "project_full").await;
     assert_eq!((&problem["limit"], &problem["used"]), (&json!(100), &json!(60)));
     // Nothing of the body has come, and the answer is there.
-    let head = "POST /api/uploads?project_id=p HTTP/1.1\r\nhost: localhost\r\ncontent-type: image/gif\r\n";
+    let head =
+        "POST /api/uploads?project_id=p HTTP/1.1\r\nhost: localhost\r\ncontent-type: image/gif\r\n";
     let heard = hear(say(&server, &format!("{head}content-length: 60\r\n\r\n")).await).await;
     assert!(heard.starts_with("HTTP/1.1 413 "), "{heard}");
     assert_eq!(upload("q", 100).await.unwrap().status(), 201);
@@ -247,7 +249,8 @@ async fn p82_a_head_has_its_size_and_its_time_and_an_idle_connection_ends() {
         settings.idle_timeout = second;
     })
     .await;
-    let long = format!("GET /healthz HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "a".repeat(9_000));
+    let long =
+        format!("GET /healthz HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "a".repeat(9_000));
     assert!(hear(say(&server, &long).await).await.starts_with("HTTP/1.1 431 "));
     let slow = hear(say(&server, "GET /healthz HTTP/1.1\r\nhost:").await).await;
     assert!(slow.starts_with("HTTP/1.1 408 ") && slow.contains("request_timeout"), "{slow}");
