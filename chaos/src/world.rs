@@ -16,6 +16,9 @@ use crate::say;
 /// How long anything may take that must happen at last.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 
+/// How long a client waits for an answer before it asks again, blindly: less than some faults last.
+const ANSWER: Duration = Duration::from_secs(8);
+
 /// How long a client waits before it tries again, at most.
 const PAUSE_MS: u64 = 100;
 
@@ -158,7 +161,7 @@ impl World {
 
     /// Sends a request once; status and JSON, or nothing when no whole answer came.
     pub(crate) async fn once(request: RequestBuilder) -> Option<(StatusCode, Value)> {
-        let response = request.timeout(Duration::from_secs(40)).send().await.ok()?;
+        let response = request.timeout(ANSWER).send().await.ok()?;
         let status = response.status();
         let text = response.text().await.ok()?;
         Some((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))

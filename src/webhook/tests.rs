@@ -30,6 +30,7 @@ const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Delays that nobody waits for.
+const MANY: [Duration; 60] = [Duration::from_millis(1); 60];
 const SHORT: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(2)];
 
 /// A request as a receiver got it.
@@ -317,7 +318,7 @@ async fn who_does_not_answer_holds_up_nobody_else() {
 async fn an_endpoint_in_trouble_is_left_alone_and_costs_no_tries() {
     let mut receiver = Receiver::start([Answer::Status(500)]).await;
     // So many tries that none is given up before the circuit opens, however slowly the jobs come.
-    let rig = Rig::start(|options| options.delays = &[Duration::from_millis(1); 60]).await;
+    let rig = Rig::start(|options| options.delays = &MANY).await;
     let jobs = 20;
     for _ in 0..jobs {
         rig.ended_job(&receiver.url).await;

@@ -7,7 +7,6 @@ mod bad_input;
 mod chat;
 mod cli;
 mod config;
-mod crash;
 mod credits;
 mod damage;
 mod drain;

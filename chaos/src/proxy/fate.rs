@@ -40,7 +40,7 @@ impl Fate {
             4 => Self::CutRequest(bytes_up),
             5 => Self::Half(bytes_down),
             6 => Self::Hole(bytes_down),
-            7 => Self::Drip(random.usize(64..=4096)),
+            7 => Self::Drip(random.usize(512..=16_384)),
             _ => Self::Pass,
         }
     }
