@@ -28,6 +28,9 @@ const SAMPLE: Duration = Duration::from_millis(500);
 /// Which part of the samples is left out at the beginning, while caches fill: a fifth.
 const WARM_UP: usize = 5;
 
+/// How many samples a verdict needs at least: half a minute's, after which a young process has warmed up.
+const LEAST: usize = 60;
+
 /// By how much a process may seem to grow over a whole run, in bytes: an allocator's own breath.
 const BREATH: f64 = 16.0 * 1024.0 * 1024.0;
 
@@ -171,6 +174,10 @@ fn tell(
         ("data folder at the end", format!("{} MB", disk >> 20)),
     ] {
         say::plain(&format!("| {what} | {value} |"));
+    }
+    if samples.len() < LEAST {
+        say::line("too short to say whether the memory is flat: more hours or streams");
+        return Outcome::Violated;
     }
     say::line(if is_flat { "the memory is flat" } else { "the memory grows" });
     if is_flat { Outcome::Clean } else { Outcome::Violated }
