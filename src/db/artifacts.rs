@@ -7,7 +7,7 @@ use crate::event::EventId;
 use crate::event::payload::Artifact;
 use crate::job::{ArtifactId, JobId, StoredArtifact};
 
-use super::{Db, DbError, signed, unsigned};
+use super::{Db, DbError, readable, signed, unsigned, whole};
 
 /// Everything of a file's row, in the order in which [`decode`] reads it.
 pub(super) const COLUMNS: &str = "id, job_id, attempt, kind, media_type, name, path, url, bytes, \
@@ -40,19 +40,18 @@ pub(super) fn decode(row: &SqliteRow) -> Result<ArtifactRow, sqlx::Error> {
     let id: ArtifactId = row.try_get::<String, _>("id")?.parse().map_err(text)?;
     let path: Option<String> = row.try_get("path")?;
     let url: Option<String> = row.try_get("url")?;
-    let duration_ms: Option<i64> = row.try_get("duration_ms")?;
+    let duration_ms = whole(row, "duration_ms")?;
     let url = match (&path, url) {
         (None, Some(url)) => url,
         _ => content_url(&id),
     };
-    let pixels =
-        |name: &str| Ok::<_, sqlx::Error>(row.try_get::<Option<i64>, _>(name)?.map(unsigned));
+    let pixels = |name: &str| Ok::<_, sqlx::Error>(whole(row, name)?.map(unsigned));
     let view = Artifact {
         id: id.to_string(),
         kind: row.try_get("kind")?,
         media_type: row.try_get("media_type")?,
         url,
-        bytes: unsigned(row.try_get("bytes")?),
+        bytes: unsigned(whole(row, "bytes")?.unwrap_or(0)),
         duration_ms: duration_ms.map(unsigned),
         width: pixels("width")?,
         height: pixels("height")?,
@@ -187,6 +186,6 @@ impl Db {
         .bind(job.as_str())
         .fetch_all(&self.pool)
         .await?;
-        Ok(rows.iter().map(decode).collect::<Result<_, _>>()?)
+        Ok(readable(&rows, decode).collect())
     }
 }

@@ -6,7 +6,7 @@ use sqlx::{Row, SqliteConnection};
 
 use crate::job::{Job, JobId};
 
-use super::{Change, Db, DbError, jobs, unsigned};
+use super::{Change, Db, DbError, jobs, readable, unsigned, whole};
 
 /// Takes the next job of a lane: priority, then turn, then age.
 #[derive(Debug)]
@@ -36,7 +36,8 @@ impl Change for Claim {
         .fetch_optional(&mut *tx)
         .await?;
         let Some(row) = row else { return Ok(None) };
-        self.serve_turn(tx, row.try_get("priority")?, row.try_get("turn")?).await?;
+        let (priority, turn) = (whole(&row, "priority")?, whole(&row, "turn")?);
+        self.serve_turn(tx, priority.unwrap_or(0), turn.unwrap_or(0)).await?;
         match jobs::decode(&row) {
             Ok(job) => Ok(Some(job)),
             Err(error) => {
@@ -161,7 +162,7 @@ impl Change for TakeOver {
         )
         .execute(tx)
         .await?;
-        Ok(rows.iter().filter_map(|row| jobs::decode(row).ok()).collect())
+        Ok(readable(&rows, jobs::decode).collect())
     }
 }
 
@@ -237,7 +238,7 @@ async fn waiting_for(tx: &mut SqliteConnection, model: &str) -> Result<Vec<Job>,
     .bind(model)
     .fetch_all(tx)
     .await?;
-    Ok(rows.iter().filter_map(|row| jobs::decode(row).ok()).collect())
+    Ok(readable(&rows, jobs::decode).collect())
 }
 
 impl Db {
@@ -279,7 +280,7 @@ impl Db {
         .bind(i64::from(most))
         .fetch_all(&self.pool)
         .await?;
-        Ok(rows.iter().map(jobs::decode).collect::<Result<_, _>>()?)
+        Ok(readable(&rows, jobs::decode).collect())
     }
 
     /// The place of each of these jobs in its lane, from 1; jobs that do not wait are left out. One

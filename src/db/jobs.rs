@@ -11,7 +11,7 @@ use crate::job::{Job, JobId, Kind, Status};
 use super::artifacts::{self, Reserved};
 use super::chats::InChat;
 use super::projects::{Full, Room};
-use super::{Change, Db, DbError, credits, unsigned, webhooks};
+use super::{Change, Db, DbError, credits, readable, unsigned, webhooks, whole};
 
 pub(super) fn decode(row: &SqliteRow) -> Result<Job, sqlx::Error> {
     fn parsed<T: std::str::FromStr>(text: &str) -> Result<T, sqlx::Error>
@@ -39,10 +39,10 @@ pub(super) fn decode(row: &SqliteRow) -> Result<Job, sqlx::Error> {
         model: row.try_get("model")?,
         lane: row.try_get("lane")?,
         hold: row.try_get("hold")?,
-        cost: row.try_get("cost")?,
+        cost: whole(row, "cost")?,
         input: json(row.try_get("input")?).unwrap_or_default(),
         progress: Progress {
-            percent: unsigned(row.try_get("progress")?),
+            percent: unsigned(whole(row, "progress")?.unwrap_or(0)),
             stage: row.try_get("stage")?,
             message: row.try_get("message")?,
             ..Progress::default()
@@ -330,7 +330,7 @@ impl Db {
         }
         query.push(" order by id desc limit ").push_bind(i64::from(filter.limit));
         let rows = query.build().fetch_all(&self.pool).await?;
-        Ok(rows.iter().map(decode).collect::<Result<_, _>>()?)
+        Ok(readable(&rows, decode).collect())
     }
 
     /// Jobs of a project with events after `after`, each with its newest, in the order of these.

@@ -27,9 +27,9 @@ use std::time::Duration;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
+    SqliteRow, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{ConnectOptions, Connection, Row};
 
 pub use changes::Change;
 
@@ -240,6 +240,23 @@ impl Writer {
 /// A stored whole number that was never negative when it was written; a damaged one reads as 0.
 pub(crate) fn unsigned<T: TryFrom<i64> + Default>(number: i64) -> T {
     T::try_from(number).unwrap_or_default()
+}
+
+/// The rows that can be read. Other programs write rows too, and one that cannot be read hides no other.
+pub(crate) fn readable<'a, T>(
+    rows: &'a [SqliteRow],
+    decode: impl Fn(&SqliteRow) -> Result<T, sqlx::Error> + 'a,
+) -> impl Iterator<Item = T> + 'a {
+    rows.iter().filter_map(move |row| {
+        decode(row).inspect_err(|error| tracing::debug!(%error, "a row is damaged")).ok()
+    })
+}
+
+/// A whole number that other programs write too: of a fraction its whole part, and 0 of what is no
+/// number. A column of whole numbers keeps a fraction that it is given (type affinity,
+/// <https://www.sqlite.org/datatype3.html>, section 3), and one must not make its row unreadable.
+pub(crate) fn whole(row: &SqliteRow, name: &str) -> Result<Option<i64>, sqlx::Error> {
+    row.try_get_unchecked(name)
 }
 
 /// The bytes as the signed integer that SQL has.

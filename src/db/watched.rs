@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::job::{Job, JobId};
 
 use super::artifacts::{self, ArtifactRow};
-use super::{Db, DbError, jobs};
+use super::{Db, DbError, jobs, readable};
 
 /// A watched job with its files, as one snapshot of the database shows them.
 #[derive(Debug)]
@@ -39,17 +39,71 @@ impl Db {
             .await?;
         tx.commit().await?;
         let mut by_job: HashMap<JobId, Vec<ArtifactRow>> = HashMap::new();
-        for row in artifacts.iter().filter_map(|row| artifacts::decode(row).ok()) {
+        for row in readable(&artifacts, artifacts::decode) {
             by_job.entry(row.job.clone()).or_default().push(row);
         }
-        // Other programs write these rows too: one that cannot be read hides no other.
-        let readable = rows.iter().map(jobs::decode).filter_map(|job| {
-            job.inspect_err(|error| tracing::debug!(%error, "a job's row is damaged")).ok()
-        });
-        let watched = readable.map(|job| {
+        let watched = readable(&rows, jobs::decode).map(|job| {
             let artifacts = by_job.remove(&job.id).unwrap_or_default();
             Watched { job, artifacts }
         });
         Ok(watched.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::claims::Claim;
+    use super::super::jobs::Filter;
+    use super::super::rig::Rig;
+
+    #[tokio::test]
+    async fn of_a_fraction_the_whole_part_is_read() {
+        let mut rig = Rig::with(10).await;
+        let job = rig.submit(5).await;
+        for sql in [
+            format!("update job set progress = 100.0 * 3 / 7, cost = 2.5 where id = '{job}'"),
+            format!(
+                "insert into artifact (id, job_id, url, bytes, duration_ms, width) \
+                 values ('file_v', '{job}', 'https://cdn.test/v.wav', 9.5, 1500.25, 640.5)"
+            ),
+            format!("update job set status = 'completed' where id = '{job}'"),
+        ] {
+            rig.outside(&sql).await.unwrap();
+        }
+        let watched = rig.db.watched(std::slice::from_ref(&job)).await.unwrap().remove(0);
+        assert_eq!((watched.job.progress.percent, watched.job.cost), (42, Some(2)));
+        let file = &watched.artifacts[0].stored.view;
+        assert_eq!((file.bytes, file.duration_ms, file.width), (9, Some(1500), Some(640)));
+    }
+
+    #[tokio::test]
+    async fn a_row_that_cannot_be_read_hides_no_other() {
+        let mut rig = Rig::with(10).await;
+        let job = rig.submit(0).await;
+        for sql in [
+            // Who gives no id gives null, which a primary key of texts takes.
+            format!("insert into artifact (job_id, url) values ('{job}', 'https://cdn.test/1')"),
+            format!("insert into artifact (id, job_id, url) values ('file_1', '{job}', 'x')"),
+            "insert into job (id, kind, updated_at) values ('mine-1', 'external', 1)".into(),
+            format!("insert into job (id, kind, updated_at) select '{job}x', 'external', 2"),
+        ] {
+            rig.outside(&sql).await.unwrap();
+        }
+        assert_eq!(rig.db.artifacts_of(&job).await.unwrap().len(), 1);
+        let filter = Filter { limit: 10, ..Filter::default() };
+        assert_eq!(rig.db.jobs(&filter).await.unwrap().len(), 2);
+        assert_eq!(rig.db.silent_jobs(1_000, 0, 10, 10).await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_job_that_cannot_be_read_leaves_its_lane_to_the_next() {
+        let mut rig = Rig::with(10).await;
+        let job = rig.submit(0).await;
+        let odd = "insert into job (id, kind, lane, priority, turn) \
+                   values ('mine-1', 'video', 'fal', 'high', 'now')";
+        rig.outside(odd).await.unwrap();
+        let claim = || Claim { lane: "fal".into(), epoch: 1, now: 2 };
+        assert!(rig.apply(claim()).await.unwrap().is_none());
+        assert_eq!(rig.apply(claim()).await.unwrap().unwrap().id, job);
     }
 }

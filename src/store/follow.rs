@@ -152,7 +152,9 @@ impl Follower {
         }
         let snapshot = self.store.snapshot(&self.log).await?;
         let from = Some(self.cursor);
-        let to = snapshot.id.max(through);
+        // A terminal event is not in its job's snapshot, and comes after it. Where the snapshot leads
+        // nowhere, the events are not there at all, and nobody waits for them.
+        let to = if snapshot.id > self.cursor { snapshot.id } else { through };
         self.cursor = to;
         Ok(Next::Gap(Gap { from, to, reason: GapReason::Trimmed }, Box::new(snapshot)))
     }

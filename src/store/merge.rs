@@ -143,7 +143,8 @@ impl Merge {
         }
     }
 
-    /// The next events, as soon as there are any; nothing when all jobs have ended.
+    /// The next events, as soon as there are any; nothing when all jobs have ended, or when retention
+    /// has given up events that the reader has not had: of those it is told when it comes back.
     ///
     /// # Errors
     /// When events are in the database and that does not answer; the position stays.
@@ -170,7 +171,7 @@ impl Merge {
             // The head before the jobs: an event up to it is then in a job that is taken in.
             let head = store.head();
             self.refresh().await?;
-            let (events, horizon) = self.gather(head).await?;
+            let Some((events, horizon)) = self.gather(head).await? else { return Ok(None) };
             self.cursor = self.cursor.max(horizon);
             if !events.is_empty() {
                 return Ok(Some(events));
@@ -232,8 +233,8 @@ impl Merge {
     }
 
     /// The events up to the head, in the order of their ids, as far as every job's are complete;
-    /// with how far that is.
-    async fn gather(&self, head: EventId) -> Result<(Vec<Merged>, EventId), DbError> {
+    /// with how far that is. Nothing when some of them are gone.
+    async fn gather(&self, head: EventId) -> Result<Option<(Vec<Merged>, EventId)>, DbError> {
         let mut events = Vec::new();
         let mut horizon = head;
         for (job, member) in &self.members {
@@ -242,6 +243,10 @@ impl Merge {
                 continue;
             }
             let page = self.store.read(&member.log, after, head, STEP).await?;
+            // Asked after the look: events that were given up meanwhile are not passed over.
+            if after < member.log.trimmed_through() {
+                return Ok(None);
+            }
             if page.len() == STEP
                 && let Some(last) = page.last()
             {
@@ -256,7 +261,7 @@ impl Merge {
         }
         events.retain(|merged| merged.event.id <= horizon && self.wants(&merged.event));
         events.sort_unstable_by_key(|merged| merged.event.id);
-        Ok((events, horizon))
+        Ok(Some((events, horizon)))
     }
 
     fn wants(&self, event: &Event) -> bool {

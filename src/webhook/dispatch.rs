@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::db::webhooks::{Delivery, Forget, GiveUp, Next, Note};
+use crate::db::webhooks::{Delivery, Due, Forget, GiveUp, Next, Note};
 use crate::event::{EventId, now_ms};
 use crate::store::JournalError;
 
@@ -79,12 +79,31 @@ impl Webhooks {
                 Ok(due) => due,
                 Err(error) => return tracing::warn!(%error, "cannot look which webhooks are due"),
             };
-            let is_all = due.len() < PAGE as usize;
-            let begun = self.begin(due, room, attempts);
-            if begun == 0 || is_all {
+            let Due { deliveries, unreadable } = due;
+            let is_all = deliveries.len() + unreadable.len() < PAGE as usize;
+            let given_up = self.give_up(unreadable).await;
+            let begun = self.begin(deliveries, room, attempts);
+            if begun + given_up == 0 || is_all {
                 return;
             }
         }
+    }
+
+    /// Gives up deliveries whose rows cannot be read; gives how many.
+    async fn give_up(&self, ids: Vec<i64>) -> usize {
+        let mut given_up = 0;
+        for id in ids {
+            let error = Some("its job cannot be read".to_owned());
+            let note = Note { id, status: None, error, next: Next::GivenUp, now: now_ms() };
+            match self.shared.store.journal().change(note).await {
+                Ok(()) => {
+                    tracing::warn!(id, "a webhook is given up, since its job cannot be read");
+                    given_up += 1;
+                }
+                Err(error) => tracing::debug!(id, %error, "a webhook is not given up yet"),
+            }
+        }
+        given_up
     }
 
     /// Begins some; gives how many.

@@ -213,6 +213,42 @@ async fn an_end_is_told_once_and_signed() {
     assert!(receiver.got.try_recv().is_err());
 }
 
+/// What another program writes.
+struct Statements(&'static [&'static str]);
+
+impl db::Change for Statements {
+    type Outcome = ();
+
+    async fn apply(&self, tx: &mut sqlx::SqliteConnection) -> Result<(), sqlx::Error> {
+        for sql in self.0 {
+            sqlx::query(sqlx::AssertSqlSafe(*sql)).execute(&mut *tx).await?;
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_cannot_be_read_holds_up_nobody_elses_webhook() {
+    let mut receiver = Receiver::start([Answer::Status(204)]).await;
+    let rig = Rig::start(|_| {}).await;
+    let odd = Statements(&[
+        "insert into job (id, kind) values ('mine-1', 'external')",
+        "insert into webhook_target (job_id, url) values ('mine-1', 'https://a.example/')",
+        "update job set status = 'failed', ended_at = 1 where id = 'mine-1'",
+    ]);
+    let journal = rig.webhooks.shared.store.journal().clone();
+    journal.change(odd).await.unwrap();
+    rig.ended_job(&receiver.url).await;
+    receiver.next().await;
+    assert_eq!(rig.until_over().await.status, Status::Delivered);
+    let over = async {
+        while rig.db.pending_webhooks().await.unwrap() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, over).await.expect("the odd one is given up");
+}
+
 #[tokio::test]
 async fn what_is_not_heard_is_told_again_under_the_same_id() {
     let mut receiver =

@@ -13,7 +13,7 @@ use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use crate::job::{IdError, JobId, UnknownWord};
 
-use super::{Change, Db, DbError, unsigned};
+use super::{Change, Db, DbError, readable, unsigned};
 
 /// How it stands with a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +80,16 @@ pub struct Delivery {
     pub created_at: i64,
     /// When it was heard or given up.
     pub ended_at: Option<i64>,
+}
+
+/// What is due.
+#[derive(Debug, Default)]
+pub struct Due {
+    /// What can be sent.
+    pub deliveries: Vec<Delivery>,
+    /// The ids of rows that cannot be read: another program made their jobs, with ids that are none of
+    /// ours. Left alone they would be the longest due for ever.
+    pub unreadable: Vec<i64>,
 }
 
 fn decode(row: &SqliteRow) -> Result<Delivery, sqlx::Error> {
@@ -307,15 +317,16 @@ impl Db {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn due_webhooks(
-        &self,
-        now: i64,
-        but: &[String],
-        most: u32,
-    ) -> Result<Vec<Delivery>, DbError> {
+    pub async fn due_webhooks(&self, now: i64, but: &[String], most: u32) -> Result<Due, DbError> {
         let due = sqlx::query(DUE).bind(now).bind(sqlx::types::Json(but)).bind(most);
-        let rows = due.fetch_all(&self.pool).await?;
-        Ok(rows.iter().map(decode).collect::<Result<_, _>>()?)
+        let mut due_now = Due::default();
+        for row in due.fetch_all(&self.pool).await? {
+            match decode(&row) {
+                Ok(delivery) => due_now.deliveries.push(delivery),
+                Err(_) => due_now.unreadable.push(row.try_get("id")?),
+            }
+        }
+        Ok(due_now)
     }
 
     /// One delivery.
@@ -352,7 +363,7 @@ impl Db {
         }
         query.push(" order by id desc limit ").push_bind(i64::from(filter.limit));
         let rows = query.build().fetch_all(&self.pool).await?;
-        Ok(rows.iter().map(decode).collect::<Result<_, _>>()?)
+        Ok(readable(&rows, decode).collect())
     }
 
     /// How many deliveries are still to be heard.

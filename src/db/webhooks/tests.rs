@@ -28,7 +28,7 @@ async fn all(rig: &Rig) -> Vec<Delivery> {
 async fn due(rig: &Rig, now: i64, but: &[&str]) -> Vec<i64> {
     let but: Vec<_> = but.iter().map(|&endpoint| endpoint.to_owned()).collect();
     let due = rig.db.due_webhooks(now, &but, 10).await.unwrap();
-    due.into_iter().map(|delivery| delivery.id).collect()
+    due.deliveries.into_iter().map(|delivery| delivery.id).collect()
 }
 
 fn ends() -> [End; 3] {

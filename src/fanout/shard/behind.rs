@@ -179,9 +179,10 @@ impl Shard {
         let Some(row) = self.row(key) else { return };
         let reader = &mut self.readers[row];
         reader.state.is_fetching = false;
-        reader.position = position;
-        if !bytes.is_empty() {
-            reader.rest = Some(Rest::begun(bytes, 0));
+        // One that was told to leave meanwhile has perhaps begun its last bytes.
+        if reader.rest.is_none() {
+            reader.position = position;
+            reader.rest = (!bytes.is_empty()).then(|| Rest::begun(bytes, 0));
         }
         self.push_on(row);
     }

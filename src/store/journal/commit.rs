@@ -146,7 +146,8 @@ fn is_outage(error: &sqlx::Error) -> bool {
             // Constraint, mismatch, range, too big, generic error.
             !matches!(code.map(|code| code & 0xff), Some(1 | 18 | 19 | 20 | 25))
         }
-        sqlx::Error::Decode(_)
+        sqlx::Error::RowNotFound
+        | sqlx::Error::Decode(_)
         | sqlx::Error::ColumnDecode { .. }
         | sqlx::Error::ColumnNotFound(_)
         | sqlx::Error::TypeNotFound { .. } => false,

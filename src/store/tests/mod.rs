@@ -13,10 +13,12 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::db::ends::Finish;
 use crate::db::jobs::Submit;
 use crate::db::projects::Room;
+use crate::db::segments::Trim;
 use crate::db::{self, Change, Writer};
-use crate::event::payload::Content;
+use crate::event::payload::{Content, End};
 use crate::event::{Draft, EventType, now_ms};
 
 /// How long a test waits for what must come: it says "never", not "late".
@@ -296,7 +298,7 @@ async fn files_that_another_program_left_are_told_before_its_end() {
 async fn a_row_that_cannot_be_read_blinds_nobody_to_the_others() {
     let mut rig = Rig::new().await;
     let damaged = rig.submit().await.job.clone();
-    rig.execute(&["update job set progress = 40.5"]).await;
+    rig.execute(&["update job set kind = 'poem'"]).await;
     let sound = rig.submit().await.job.clone();
     let watched = rig.store.db().watched(&[damaged, sound.clone()]).await.unwrap();
     assert_eq!(watched.iter().map(|row| &row.job.id).collect::<Vec<_>>(), [&sound]);
@@ -311,4 +313,28 @@ async fn while_the_server_is_down_no_producer_is_silent() {
     assert!(silent.is_empty(), "the server has listened for one second");
     let silent = db.silent_jobs(101_001, 99_000, 1_000, 10).await.unwrap();
     assert_eq!(silent.iter().map(|row| &row.id).collect::<Vec<_>>(), [&job]);
+}
+
+#[tokio::test]
+async fn whoever_reads_while_events_are_given_up_still_gets_the_end() {
+    let mut rig = Rig::new().await;
+    let log = rig.submit().await;
+    rig.store.append(&log, [content("x")]).unwrap();
+    rig.start();
+    let (job, end) = (log.job.clone(), End::failed("timeout", "too long", true));
+    let finish = Finish { job, attempt: None, end: end.clone(), cost: None, now: 2 };
+    rig.store.journal().change_after(log.last(), finish).await.unwrap();
+    rig.store.announce_end(&log, &end, None);
+    rig.store.journal().wait_durable(log.last()).await.unwrap();
+    log.lock().trim(log.last(), usize::MAX);
+    let mut follower = rig.store.follow(&log, EventId::ZERO);
+    let through = EventId::from_u64(log.last().get() - 1).unwrap();
+    log.set_trimmed_through(through);
+    let trim = Trim { jobs: vec![(log.job.clone(), through)] };
+    rig.store.journal().change(trim).await.unwrap();
+    let Next::Gap(gap, _) = follower.next().await.unwrap() else { panic!("events are gone") };
+    assert_eq!(gap.to, through);
+    let Next::Page(page) = follower.next().await.unwrap() else { panic!("the end is missing") };
+    assert_eq!((page.count, page.last), (1, log.last()));
+    assert!(matches!(follower.next().await.unwrap(), Next::Ended));
 }

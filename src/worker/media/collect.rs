@@ -1,12 +1,13 @@
 //! Fetching what a provider made, before its addresses expire.
 
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
 use crate::artifact::Folder;
 use crate::backoff::no_sooner_than;
 use crate::db::artifacts::content_url;
 use crate::event::payload::Artifact;
-use crate::job::{ArtifactId, StoredArtifact};
+use crate::job::{ArtifactId, JobId, StoredArtifact};
 use crate::provider::Error;
 
 use super::super::download::{FetchError, Fetched, Wanted};
@@ -75,7 +76,10 @@ impl Work<'_> {
     async fn artifact(&self, index: usize, fetched: Fetched) -> Result<StoredArtifact, Halt> {
         let kind = self.model.kind().file_kind();
         // The first is the one whose id was handed out at submit.
-        let id = if index == 0 { self.run.reserved(kind).await? } else { ArtifactId::generate() };
+        let id = match index {
+            0 => self.run.reserved(kind).await?,
+            _ => file_id(&self.run.claimed.job.id, index),
+        };
         let view = Artifact {
             id: id.to_string(),
             kind: kind.into(),
@@ -98,10 +102,32 @@ impl Work<'_> {
     }
 }
 
+/// The id of a job's further file: the same whenever it is fetched, by this run or the next, so that
+/// readers get one file of two that are the same. Of one job they stand in the order of its files.
+fn file_id(job: &JobId, index: usize) -> ArtifactId {
+    let hash = Sha256::digest(job.as_str());
+    let number = u128::from_be_bytes(*hash.first_chunk().expect("SHA-256 has 32 bytes")) >> 8;
+    format!("file_{number:030x}{index:02x}").parse().expect("it is hexadecimal digits")
+}
+
 fn kept(answer: &Value) -> Map<String, Value> {
     let field = |name: &&str| {
         let value = answer.get(*name).or_else(|| answer.get("result")?.get(*name))?;
         (value.is_string() || value.is_number()).then(|| ((*name).to_owned(), value.clone()))
     };
     KEPT.iter().filter_map(field).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_fetched_again_is_the_same_and_files_keep_their_order() {
+        let (job, other) = (JobId::generate(), JobId::generate());
+        let ids: Vec<_> = (1..MOST_FILES).map(|index| file_id(&job, index).to_string()).collect();
+        assert!(ids.is_sorted_by(|one, next| one < next), "{ids:?}");
+        assert_eq!(file_id(&job, 1).to_string(), ids[0]);
+        assert_ne!(file_id(&other, 1).to_string(), ids[0]);
+    }
 }

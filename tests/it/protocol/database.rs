@@ -81,6 +81,27 @@ async fn p31_a_failure_in_the_database_is_told_to_readers_and_pollers() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p31_a_fraction_and_a_file_without_an_id_hold_up_nothing() {
+    let server = TestServer::start().await;
+    let job = server.submit_external().await;
+    let mut database = Database::open(&server.database()).await;
+    let mut reader = server.follow(&job).await;
+    reader.until("status").await;
+    let nameless = "insert into artifact (job_id, url) values (?, 'https://cdn.test/v.wav')";
+    database.run(nameless, &[&job]).await;
+    let begin = "update job set status = 'running', progress = 100.0 * 3 / 7 where id = ?";
+    database.run(begin, &[&job]).await;
+    assert_eq!(reader.until("progress").await.data["percent"], 42);
+    let end = "update job set status = 'completed', progress = 99.5, cost = 0.5 where id = ?";
+    database.run(end, &[&job]).await;
+    assert_eq!(names(&reader.read_to_end().await), ["completed"]);
+    // The next process reads the rows when it is asked for the job.
+    let server = server.restart().await;
+    let (status, view) = server.get(&format!("/api/jobs/{job}")).await;
+    assert_eq!((status, &view["status"]), (200, &json!("completed")), "{view}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p33_streams_go_on_while_the_database_takes_no_writes() {
     let server = TestServer::start().await;
     let job = server.submit_external().await;
