@@ -5,6 +5,7 @@ pub mod keys;
 pub mod parts;
 pub mod process;
 pub mod reader;
+pub mod routes;
 
 use std::net::SocketAddr;
 use std::time::Duration;
