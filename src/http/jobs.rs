@@ -105,8 +105,8 @@ pub(super) async fn list(
     params(("id" = String, Path, description = "The job")),
     request_body = Option<openapi::bodies::Cancel>,
     responses(
-        (status = 200, description = "It is canceled", body = openapi::answers::Canceled),
-        (status = 202, description = "It will be", body = openapi::answers::Canceled),
+        (status = 200, description = "It is canceled", body = openapi::answers::CancelAnswer),
+        (status = 202, description = "It will be", body = openapi::answers::CancelAnswer),
     ),
     extensions(("x-problems" = json!([
         Code::InvalidJson, Code::UnsupportedMediaType, Code::InvalidField, Code::UnknownJob,
@@ -133,8 +133,8 @@ pub(super) async fn cancel(
     security(("key" = ["submit"])),
     params(("id" = String, Path, description = "The job")),
     responses(
-        (status = 200, description = "It is canceled", body = openapi::answers::Canceled),
-        (status = 202, description = "It will be", body = openapi::answers::Canceled),
+        (status = 200, description = "It is canceled", body = openapi::answers::CancelAnswer),
+        (status = 202, description = "It will be", body = openapi::answers::CancelAnswer),
     ),
     extensions(("x-problems" = json!([
         Code::UnknownJob, Code::JobEnded, Code::Unavailable, Code::Draining,

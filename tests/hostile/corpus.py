@@ -130,24 +130,35 @@ def json_bodies(c):
 
 
 def fields(c):
-    """JSON in order, with values that are not."""
+    """JSON in order, at the route that reads it, with values that are not."""
     r = c.random
     text = garbage_text(r, r.choice([10, 200, 4000]))
     number = r.choice([-1, 0, 10**15, 10**18, 2**63, 2**64, 1e308, 0.1, -(2**63)])
     odd = r.choice([text, number, None, True, [], {}, [text], {text[:50]: number}])
-    body = r.choice([
-        {"kind": "blog", "input": {"topic": text, "words": 50}}, {"kind": "blog", "input": {"topic": "x", "words": odd}},
-        {"kind": "voiceover", "input": {"text": text[:300]}}, {"kind": "external", "input": {text[:60]: odd}},
-        {"kind": odd, "input": odd}, {"kind": "external", "project_id": odd, "priority": odd, "retry_of": odd},
-        {"kind": "video", "model": odd, "input": {"prompt": text}}, {"kind": "chat", "input": {"messages": odd}},
-        {"kind": "image", "model": "bfl/flux-2-klein-4b", "input": {"prompt": text[:500], "seed": odd, "width": odd}},
-        {"id": text[:50], "messages": [{"role": "user", "content": text}]}, {"id": "x", "messages": odd, "trigger": odd},
-        {"scopes": ["read"], "name": odd, "expires_in_days": odd}, {"scopes": odd}, {"job_id": odd}, {"project_id": odd},
-        {"key": odd}, {"amount": odd, "note": odd}, {"model": odd, "prompt": odd, "image_url": odd, "mode": odd},
-        {"imageUrl": odd, "audioUrl": odd, "pollForCompletion": odd}, {"prompt": text, "image": "data:image/png;base64," + text},
+    path, body = r.choice([
+        ("/api/jobs", {"kind": "blog", "input": {"topic": text[:2000], "words": 50}}),
+        ("/api/jobs", {"kind": "blog", "input": {"topic": "x", "words": odd, "tone": text[:80]}}),
+        ("/api/jobs", {"kind": "voiceover", "input": {"text": text[:100]}}),
+        ("/api/jobs", {"kind": "external", "input": {text[:60]: odd}}),
+        ("/api/jobs", {"kind": odd, "input": odd}),
+        ("/api/jobs", {"kind": "external", "project_id": odd, "priority": odd, "retry_of": odd}),
+        ("/api/jobs", {"kind": "video", "model": odd, "input": {"prompt": text}}),
+        ("/api/jobs", {"kind": "chat", "input": {"messages": odd}}),
+        ("/api/jobs", {"kind": "image", "model": "bfl/flux-2-klein-4b", "input": {"prompt": text[:500], "seed": odd}}),
+        ("/api/chat", {"id": "talk", "messages": [{"role": "user", "content": text[:500]}]}),
+        ("/api/chat", {"id": text[:50], "messages": odd, "trigger": odd, "kind": odd}),
+        ("/api/keys", {"scopes": ["read"], "name": odd, "expires_in_days": odd}), ("/api/keys", {"scopes": odd}),
+        ("/api/tickets", {"job_id": odd}), ("/api/tickets", {"project_id": odd}), ("/api/session", {"key": odd}),
+        ("/api/credits/grant", {"amount": odd, "note": odd, "project_id": odd}),
+        ("/api/images/generate", {"model": odd, "prompt": odd, "mode": odd}),
+        ("/api/generate-lipsync", {"imageUrl": odd, "audioUrl": odd, "pollForCompletion": odd}),
+        ("/api/replicate/kling-i2v/submit", {"prompt": text[:500], "image": "data:image/png;base64," + text}),
+        (f"/api/jobs/{c.targets.job}/cancel?x", {"reason": odd}), ("/api/chat/talk/stop", {"x": odd}),
     ])  # fmt: skip
+    if r.random() < 0.2:
+        path = r.choice(POSTS)
     text = json.dumps(body, ensure_ascii=r.random() < 0.5).encode("utf-8", "surrogatepass")
-    return Shot("fields", [c.post(r.choice(POSTS), text)])
+    return Shot("fields", [c.post(path, text)])
 
 
 def media_types(c):
@@ -193,6 +204,7 @@ def credentials(c):
                      "authorization: Bearer " + c.targets.key + "\r\nauthorization: Bearer x"])  # fmt: skip
     ticket = r.choice(["", "?ticket=", "?ticket=tkt_x", "?ticket=" + "a" * 3000, "?ticket=tkt_v1.AAAA.BBBB", "?ticket=%00%ff"])
     path = c.path().split("?")[0] + ticket
+    path = r.choice([path, path, "/api/keys/" + r.choice(["key_x", "%00", "..", "key_" + "a" * 64])])
     method = r.choice(["GET", "GET", "POST", "DELETE"])
     if method != "GET":
         line += "\r\ncontent-length: 0"

@@ -1,5 +1,6 @@
 """The server under fire: started, keyed, watched, stopped."""
 
+import atexit
 import http.client
 import json
 import os
@@ -35,6 +36,7 @@ class Server:
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=self.log, text=True, env=environment
         )
+        atexit.register(self.process.kill)
         line = self.process.stdout.readline().strip()
         if not line.startswith("listening on http://"):
             raise SystemExit(f"the server does not start: {line}\n{self.log_path.read_text()}")
@@ -75,19 +77,20 @@ class Server:
         return self.process.poll() is None
 
     def settle(self, seconds):
-        """Waits until no job waits or runs, at most so long."""
-        until = time.monotonic() + seconds
-        while time.monotonic() < until and self.lives():
-            state = self.ask("GET", "/readyz")
-            waiting = self.ask("GET", "/api/jobs?status=pending&limit=1")["jobs"]
-            if not waiting and state["running_jobs"] == 0:
-                return
+        """Waits until no job runs, nor the next one, at most so long."""
+        until, quiet = time.monotonic() + seconds, 0
+        while quiet < 6 and time.monotonic() < until and self.lives():
+            quiet = quiet + 1 if self.ask("GET", "/readyz")["running_jobs"] == 0 else 0
             time.sleep(0.5)
 
     def panics(self):
         self.log.flush()
         with open(self.log_path, errors="replace") as log:
             return [line.strip() for line in log if PANIC.search(line)]
+
+    def last_words(self):
+        self.log.flush()
+        return self.log_path.read_text(errors="replace")[-2000:]
 
     def stop(self):
         """Asks the server to end; its exit code."""
@@ -97,6 +100,6 @@ class Server:
             code = self.process.wait(30)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            code = "killed: it did not end within 30 s"
+            code = "nothing: it did not end within 30 s"
         self.log.close()
         return code

@@ -57,7 +57,7 @@ pub(super) struct Routes;
     responses(
         (
             status = 200, description = "A UI message stream",
-            body = String, content_type = "text/event-stream",
+            body = openapi::events::UiPart, content_type = "text/event-stream",
         ),
     ),
     extensions(("x-problems" = json!(openapi::problems::SUBMIT))),
@@ -87,7 +87,7 @@ async fn send(
     responses(
         (
             status = 200, description = "A UI message stream",
-            body = String, content_type = "text/event-stream",
+            body = openapi::events::UiPart, content_type = "text/event-stream",
         ),
         (status = 204, description = "There is nothing to tell"),
     ),
@@ -118,8 +118,8 @@ async fn resume(
     security(("key" = ["submit"])),
     params(("id" = String, Path, description = "The chat"), openapi::parameters::Project),
     responses(
-        (status = 200, description = "How its job stands", body = openapi::answers::Canceled),
-        (status = 202, description = "It will be canceled", body = openapi::answers::Canceled),
+        (status = 200, description = "How its job stands", body = openapi::answers::CancelAnswer),
+        (status = 202, description = "It will be canceled", body = openapi::answers::CancelAnswer),
     ),
     extensions(("x-problems" = json!([Code::UnknownChat, Code::Unavailable, Code::Draining]))),
 )]

@@ -64,8 +64,8 @@ struct Progress {
     ),
     extensions(("x-problems" = json!([
         Code::InvalidJson, Code::InvalidEvent, Code::EventTooLarge, Code::LineTooLong,
-        Code::UnknownJob, Code::NotExternal, Code::JobEnded, Code::SequenceGap, Code::Unavailable,
-        Code::Overloaded, Code::Draining,
+        Code::UnknownJob, Code::NotExternal, Code::JobEnded, Code::SequenceGap, Code::Fenced,
+        Code::Unavailable, Code::Overloaded, Code::Draining,
     ]))),
 )]
 pub(super) async fn push(

@@ -201,7 +201,7 @@ pub struct Project {
 
 /// What became of a cancel.
 #[derive(Debug, ToSchema)]
-pub struct Canceled {
+pub struct CancelAnswer {
     /// The job.
     pub job_id: String,
     /// `canceling` where the end takes longer than the answer; of a chat that is stopped, how its job

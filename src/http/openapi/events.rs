@@ -1,9 +1,11 @@
 //! What streams send: each event by its name.
 //!
 //! `OpenAPI` 3.1 has no words for a stream of events; what is given as the schema of a
-//! `text/event-stream` is that of one event, and `type` is its `event:` field.
+//! `text/event-stream` is that of one event, in the form that 3.2 has for it: its fields as they stand in
+//! the stream (<https://spec.openapis.org/oas/v3.2.0.html#special-considerations-for-server-sent-events>),
+//! `data` a text of JSON.
 
-use utoipa::openapi::schema::{AnyOfBuilder, OneOfBuilder, Schema, SchemaType};
+use utoipa::openapi::schema::{AnyOfBuilder, OneOfBuilder, Schema};
 use utoipa::openapi::{ObjectBuilder, Ref, RefOr, Type};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -122,6 +124,13 @@ pub struct JobEvent;
 #[derive(Debug)]
 pub struct ManyEvent;
 
+/// A part of a UI message of the AI SDK; the last one is `[DONE]`.
+#[derive(Debug, ToSchema)]
+pub struct UiPart {
+    /// JSON with the part's `type`, or `[DONE]`.
+    pub data: String,
+}
+
 /// The events that are about a job, and whether they have an id.
 fn of_a_job() -> Vec<(&'static str, RefOr<Schema>, bool)> {
     vec![
@@ -145,6 +154,7 @@ impl PartialSchema for JobEvent {
             ("snapshot", of::<Snapshot>(), true),
             ("gap", of::<Gap>(), false),
             ("bye", of::<Bye>(), false),
+            ("keep-alive", ObjectBuilder::new().into(), false),
         ]);
         let ours = ours.map(|(name, data, has_id)| event(name, data, has_id));
         any(ours, "An event of one job. Our own have `at`, in milliseconds, in their data too.")
@@ -190,6 +200,7 @@ impl PartialSchema for ManyEvent {
             ("snapshot", of::<SnapshotOfProject>()),
             ("gap", of::<Gap>()),
             ("bye", of::<Bye>()),
+            ("keep-alive", ObjectBuilder::new().into()),
         ]);
         // Which of them have an id depends on what comes behind them.
         let ours = ours.map(|(name, data)| event(name, data, true));
@@ -218,26 +229,30 @@ fn add<T: ToSchema>(schemas: &mut Schemas) {
 
 fn event(name: &str, data: RefOr<Schema>, has_id: bool) -> ObjectBuilder {
     let only = ObjectBuilder::new().schema_type(Type::String).enum_values(Some([name]));
-    let id = if has_id {
-        SchemaType::from_iter([Type::Integer, Type::Null])
-    } else {
-        SchemaType::new(Type::Null)
-    };
-    ObjectBuilder::new()
-        .property("type", only)
-        .property("id", ObjectBuilder::new().schema_type(id))
-        .property("data", data)
-        .required("type")
-        .required("data")
+    let event = ObjectBuilder::new().property("event", only).property("data", text_of(Some(data)));
+    let event = if has_id { event.property("id", id()) } else { event };
+    event.required("event").required("data")
+}
+
+/// The number of an event, as digits.
+fn id() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[0-9]+$"))
+}
+
+/// A text that is JSON of this schema.
+fn text_of(schema: Option<RefOr<Schema>>) -> ObjectBuilder {
+    let text = ObjectBuilder::new().schema_type(Type::String);
+    text.content_media_type("application/json").content_schema(schema)
 }
 
 /// One of ours, or one of an external worker under a name of its own.
 fn any(ours: impl Iterator<Item = ObjectBuilder>, description: &str) -> RefOr<Schema> {
     let own = ObjectBuilder::new()
         .description(Some("An external worker's own: any other name, any JSON."))
-        .property("type", own_name())
-        .property("id", ObjectBuilder::new().schema_type(Type::Integer))
-        .required("type")
+        .property("event", own_name())
+        .property("id", id())
+        .property("data", text_of(None))
+        .required("event")
         .required("id")
         .required("data");
     let any = ours.fold(AnyOfBuilder::new().description(Some(description)), AnyOfBuilder::item);

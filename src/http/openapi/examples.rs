@@ -23,7 +23,7 @@ const GOLDEN: &[(&str, &str, &str)] = golden! {
     "Submitted": "submit.blog", "submit.deduplicated", "submit.media";
     "Job": "job.pending", "job.running", "job.completed", "job.failed", "job.canceled";
     "JobPage": "job_page.more", "job_page.last";
-    "Canceled": "cancel";
+    "CancelAnswer": "cancel";
     "EventPage": "events_page.first", "events_page.gap";
     "File": "file.pending", "file.completed", "file.failed";
     "Project": "project.active", "project.completed";
@@ -33,11 +33,6 @@ const GOLDEN: &[(&str, &str, &str)] = golden! {
     "LedgerPage": "ledger_page.charged";
     "Info": "info";
     "Upload": "upload.picture", "upload.sound";
-    "JobEvent": "event.hello", "event.status", "event.progress", "event.content", "event.log",
-        "event.artifact_ready", "event.tts_completed", "event.completed", "event.failed",
-        "event.canceled", "event.snapshot", "event.queue", "event.gap", "event.bye";
-    "ManyEvent": "stream_of_jobs.hello", "stream_of_project.hello", "envelope.progress",
-        "stream_of_project.snapshot";
 };
 
 /// Puts the examples beside the schemas of answers.
