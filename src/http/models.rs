@@ -49,7 +49,7 @@ pub(super) async fn list(
     get, path = "/api/models/{slug}", operation_id = "show_model", tag = "media",
     security(("key" = ["read"])),
     params(
-        ("slug" = String, Path, description = "The model, or another name of it; slashes stay as they are"),
+        ("slug" = String, Path, description = "The model, or another name; slashes stay as they are"),
     ),
     responses((status = 200, description = "The model", body = openapi::answers::Model)),
     extensions(("x-problems" = json!([Code::UnknownModel]))),

@@ -62,7 +62,10 @@ fn join(merged: &[Merged]) -> Bytes {
     get, path = "/api/stream", operation_id = "stream_jobs", tag = "streams",
     security(("key" = ["read"])),
     params(
-        ("job" = Vec<String>, Query, description = "A job, or a job and its own cursor as in job_…@4294967338; 1 to 100 of them"),
+        (
+            "job" = Vec<String>, Query,
+            description = "A job, or a job and its own cursor, as in job_…@4294967338; 1 to 100 of them",
+        ),
         openapi::parameters::Stream,
         openapi::parameters::Resume,
     ),
@@ -152,7 +155,10 @@ async fn catch_up(
     security(("key" = ["read"])),
     params(
         ("id" = String, Path, description = "The project"),
-        ("include" = Option<String>, Query, description = "'content', 'log' or both with a comma, which are left out otherwise"),
+        (
+            "include" = Option<String>, Query,
+            description = "'content', 'log' or both with a comma, which are left out otherwise",
+        ),
         openapi::parameters::Stream,
         openapi::parameters::Resume,
     ),

@@ -71,7 +71,8 @@ impl Replays {
 /// [`Code::ForgedCallback`], [`Code::ReplayedCallback`], [`Code::Unavailable`] when what it is to
 /// be checked with cannot be had.
 #[utoipa::path(
-    post, path = "/api/webhooks/{provider}/{job}/{attempt}/{token}", operation_id = "receive_callback", tag = "server",
+    post, path = "/api/webhooks/{provider}/{job}/{attempt}/{token}",
+    operation_id = "receive_callback", tag = "server",
     params(
         ("provider" = String, Path, description = "Who calls back"),
         ("job" = String, Path, description = "About which job"),

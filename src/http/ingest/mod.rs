@@ -54,7 +54,10 @@ struct Progress {
     ),
     request_body(
         description = "One event, or any number of lines that are one each",
-        content((openapi::bodies::PushedEvent = "application/json"), (String = "application/x-ndjson")),
+        content(
+            (openapi::bodies::PushedEvent = "application/json"),
+            (String = "application/x-ndjson"),
+        ),
     ),
     responses(
         (

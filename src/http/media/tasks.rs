@@ -55,7 +55,8 @@ pub(super) async fn runway_video(
 /// # Errors
 /// As for a submit.
 #[utoipa::path(
-    post, path = "/api/runway/character-performance", operation_id = "submit_character_performance", tag = "media",
+    post, path = "/api/runway/character-performance",
+    operation_id = "submit_character_performance", tag = "media",
     security(("key" = ["submit"])),
     params(openapi::parameters::Once),
     request_body = openapi::bodies::ModelInput,

@@ -95,7 +95,10 @@ pub fn content_path(id: &UploadId) -> String {
     params(openapi::parameters::NewUpload),
     request_body(
         description = "A form with the file, or the file itself",
-        content((openapi::bodies::UploadForm = "multipart/form-data"), (String = "application/octet-stream")),
+        content(
+            (openapi::bodies::UploadForm = "multipart/form-data"),
+            (String = "application/octet-stream"),
+        ),
     ),
     responses((status = 201, description = "The upload", body = View)),
     extensions(("x-problems" = json!([
