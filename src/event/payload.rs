@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 /// `status`: the job is waiting, running, or was taken up again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AttemptStatus)]
 pub struct Status {
     /// `pending` or `running`; an end has an event of its own.
     pub status: String,
@@ -14,9 +16,10 @@ pub struct Status {
 }
 
 /// `progress`: how far the job is.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Progress {
     /// 0 to 100; 100 only when everything a reader waits for has been announced.
+    #[schema(maximum = 100)]
     pub percent: u8,
     /// What the job is doing, in one word: `queued`, `writing`, `narrating`,
     /// `starting`, `generating`, `downloading`, `finishing`.
@@ -34,7 +37,7 @@ pub struct Progress {
 }
 
 /// `content`: a piece of text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Content {
     /// Which piece of this attempt, from 0.
     pub index: u64,
@@ -47,7 +50,8 @@ pub struct Content {
 }
 
 /// `log`: a line from the worker.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = LogLine)]
 pub struct Log {
     /// The line.
     pub line: String,
@@ -56,14 +60,14 @@ pub struct Log {
 }
 
 /// `artifact_ready`: a file can be fetched.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ArtifactReady {
     /// The file.
     pub artifact: Artifact,
 }
 
 /// A file that a job made, as a client sees it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Artifact {
     /// Handed out at submit.
     pub id: String,
@@ -87,7 +91,7 @@ pub struct Artifact {
 }
 
 /// `tts_completed`: a narration can be played.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TtsCompleted {
     /// The voice artifact.
     pub artifact_id: String,
@@ -100,7 +104,7 @@ pub struct TtsCompleted {
 }
 
 /// `failed`: why the job ended badly.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Failed {
     /// One of the codes of `PROTOCOL.md`, or an external worker's own.
     pub code: String,
@@ -112,7 +116,7 @@ pub struct Failed {
 }
 
 /// `canceled`: who wanted it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Canceled {
     /// What the caller gave as the reason.
     pub reason: String,

@@ -18,7 +18,7 @@ use crate::event::now_ms;
 use super::guard::{Admin, Call, May, Read};
 use super::problem::quoted;
 use super::query::Query;
-use super::{Code, Problem, body, project, submit};
+use super::{Code, Problem, body, openapi, project, submit};
 
 /// How much one grant may be.
 const AMOUNT: RangeInclusive<i64> = 1..=credits::MOST_GRANTED;
@@ -47,6 +47,13 @@ async fn account(call: &Call, query: &Query) -> Result<(String, Balance), Proble
 ///
 /// # Errors
 /// [`Code::Forbidden`], [`Code::Unavailable`].
+#[utoipa::path(
+    get, path = "/api/credits", operation_id = "show_credits", tag = "credits",
+    security(("key" = ["read"])),
+    params(openapi::parameters::Project),
+    responses((status = 200, description = "The account", body = openapi::answers::Credits)),
+    extensions(("x-problems" = json!([Code::Unavailable]))),
+)]
 pub(super) async fn show(
     May { call, .. }: May<Read>,
     RawQuery(query): RawQuery,
@@ -67,6 +74,15 @@ pub(super) async fn show(
 ///
 /// # Errors
 /// [`Code::InvalidParameter`].
+#[utoipa::path(
+    get, path = "/api/credits/ledger", operation_id = "list_ledger", tag = "credits",
+    security(("key" = ["read"])),
+    params(openapi::parameters::Ledger),
+    responses(
+        (status = 200, description = "A page of movements", body = openapi::answers::LedgerPage),
+    ),
+    extensions(("x-problems" = json!([Code::Unavailable]))),
+)]
 pub(super) async fn ledger(
     May { call, .. }: May<Read>,
     RawQuery(query): RawQuery,
@@ -88,6 +104,23 @@ pub(super) async fn ledger(
 ///
 /// # Errors
 /// [`Code::InvalidField`], [`Code::KeyReused`], [`Code::Unavailable`].
+#[utoipa::path(
+    post, path = "/api/credits/grant", operation_id = "grant_credits", tag = "credits",
+    security(("key" = ["admin"])),
+    params(openapi::parameters::Once),
+    request_body = openapi::bodies::NewGrant,
+    responses(
+        (status = 201, description = "They are given", body = openapi::answers::LedgerEntry),
+        (
+            status = 200, description = "They were given before, by the same key",
+            body = openapi::answers::LedgerEntry,
+        ),
+    ),
+    extensions(("x-problems" = json!([
+        Code::InvalidJson, Code::UnsupportedMediaType, Code::InvalidField, Code::InvalidParameter,
+        Code::KeyReused, Code::Unavailable,
+    ]))),
+)]
 pub(super) async fn grant(
     May { call, .. }: May<Admin>,
     headers: HeaderMap,

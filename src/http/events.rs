@@ -16,7 +16,7 @@ use crate::store::{Gap, Log};
 use super::guard::{May, Read};
 use super::query::Query;
 use super::segment::Segment;
-use super::{App, Problem, conditional, cursor, view};
+use super::{App, Code, Problem, conditional, cursor, openapi, view};
 
 /// From how many bytes on a page is long enough, however few events it has.
 const PAGE_BYTES: usize = 1 << 20;
@@ -27,6 +27,17 @@ const PAGE_BYTES: usize = 1 << 20;
 ///
 /// # Errors
 /// [`super::Code::UnknownJob`], [`super::Code::InvalidParameter`].
+#[utoipa::path(
+    get, path = "/api/jobs/{id}/events", operation_id = "list_events", tag = "jobs",
+    security(("key" = ["read"])),
+    params(
+        ("id" = String, Path, description = "The job"),
+        openapi::parameters::Events,
+        openapi::parameters::Resume,
+    ),
+    responses((status = 200, description = "The next events", body = openapi::answers::EventPage)),
+    extensions(("x-problems" = json!([Code::UnknownJob, Code::Unavailable]))),
+)]
 pub(super) async fn list(
     May { call, .. }: May<Read>,
     Segment(id): Segment,

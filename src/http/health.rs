@@ -9,14 +9,25 @@ use serde_json::json;
 use crate::event::EventId;
 
 use super::guard::Call;
-use super::{App, Info};
+use super::{App, Info, openapi};
 
 /// `GET /healthz`: the process answers.
+#[utoipa::path(
+    get, path = "/healthz", operation_id = "alive", tag = "server",
+    responses((status = 200, description = "It does", body = String, content_type = "text/plain")),
+)]
 pub(super) async fn alive() -> &'static str {
     "ok\n"
 }
 
 /// `GET /readyz`: 200 while new jobs are taken, 503 with the reason while they are not.
+#[utoipa::path(
+    get, path = "/readyz", operation_id = "ready", tag = "server",
+    responses(
+        (status = 200, description = "They are taken", body = openapi::answers::Readiness),
+        (status = 503, description = "They are not", body = openapi::answers::Readiness),
+    ),
+)]
 pub(super) async fn ready(State(app): State<App>) -> Response {
     let journal = app.store.journal();
     let trouble = journal.health().trouble;
@@ -52,6 +63,11 @@ fn not_durable(head: EventId, durable: EventId) -> u32 {
 }
 
 /// `GET /api/info`: what a page should tell people about this server.
+#[utoipa::path(
+    get, path = "/api/info", operation_id = "show_info", tag = "server",
+    security(("key" = [])),
+    responses((status = 200, description = "The server", body = Info)),
+)]
 pub(super) async fn info(call: Call) -> Json<Info> {
     Json(call.info.as_ref().clone())
 }

@@ -18,7 +18,7 @@ use super::guard::{Call, May, Read, Submit};
 use super::query::Query;
 use super::range::has_it_already;
 use super::segment::Segment;
-use super::{App, Code, Problem, body, conditional, view};
+use super::{App, Code, Problem, body, conditional, openapi, view};
 
 /// How long a cancel waits for its job to end before it answers that it will.
 const CANCEL_WAIT: Duration = Duration::from_secs(5);
@@ -32,6 +32,16 @@ const DEFAULT_REASON: &str = "canceled by the client";
 ///
 /// # Errors
 /// [`Code::UnknownJob`].
+#[utoipa::path(
+    get, path = "/api/jobs/{id}", operation_id = "show_job", tag = "jobs",
+    security(("key" = ["read"])),
+    params(("id" = String, Path, description = "The job"), openapi::parameters::Has),
+    responses(
+        (status = 200, description = "The job", body = openapi::answers::Job),
+        (status = 304, description = "Nothing is new"),
+    ),
+    extensions(("x-problems" = json!([Code::UnknownJob, Code::Unavailable]))),
+)]
 pub(super) async fn show(
     May { call, .. }: May<Read>,
     Segment(id): Segment,
@@ -56,6 +66,13 @@ pub(super) async fn show(
 ///
 /// # Errors
 /// [`Code::InvalidParameter`].
+#[utoipa::path(
+    get, path = "/api/jobs", operation_id = "list_jobs", tag = "jobs",
+    security(("key" = ["read"])),
+    params(openapi::parameters::Jobs),
+    responses((status = 200, description = "A page of jobs", body = openapi::answers::JobPage)),
+    extensions(("x-problems" = json!([Code::Unavailable]))),
+)]
 pub(super) async fn list(
     May { call, .. }: May<Read>,
     RawQuery(query): RawQuery,
@@ -82,6 +99,20 @@ pub(super) async fn list(
 ///
 /// # Errors
 /// [`Code::UnknownJob`], [`Code::JobEnded`] when it ended otherwise, [`Code::Unavailable`].
+#[utoipa::path(
+    post, path = "/api/jobs/{id}/cancel", operation_id = "cancel_job", tag = "jobs",
+    security(("key" = ["submit"])),
+    params(("id" = String, Path, description = "The job")),
+    request_body = Option<openapi::bodies::Cancel>,
+    responses(
+        (status = 200, description = "It is canceled", body = openapi::answers::CancelAnswer),
+        (status = 202, description = "It will be", body = openapi::answers::CancelAnswer),
+    ),
+    extensions(("x-problems" = json!([
+        Code::InvalidJson, Code::UnsupportedMediaType, Code::InvalidField, Code::UnknownJob,
+        Code::JobEnded, Code::Unavailable, Code::Draining,
+    ]))),
+)]
 pub(super) async fn cancel(
     May { call, .. }: May<Submit>,
     Segment(id): Segment,
@@ -97,6 +128,18 @@ pub(super) async fn cancel(
 ///
 /// # Errors
 /// As for a cancel.
+#[utoipa::path(
+    delete, path = "/api/jobs/{id}", operation_id = "remove_job", tag = "jobs",
+    security(("key" = ["submit"])),
+    params(("id" = String, Path, description = "The job")),
+    responses(
+        (status = 200, description = "It is canceled", body = openapi::answers::CancelAnswer),
+        (status = 202, description = "It will be", body = openapi::answers::CancelAnswer),
+    ),
+    extensions(("x-problems" = json!([
+        Code::UnknownJob, Code::JobEnded, Code::Unavailable, Code::Draining,
+    ]))),
+)]
 pub(super) async fn remove(
     May { call, .. }: May<Submit>,
     Segment(id): Segment,

@@ -23,6 +23,7 @@ pub mod jobs;
 pub mod limits;
 mod media;
 pub mod models;
+pub mod openapi;
 pub mod page;
 pub mod peer;
 mod places;
@@ -56,6 +57,7 @@ use axum::routing::{delete, get, post};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
 
 use crate::access::Access;
 use crate::artifact::Artifacts;
@@ -125,7 +127,7 @@ impl Options {
 pub const LARGE_BODIES: usize = 4;
 
 /// What a page should tell people about this server.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Info {
     /// This program's version.
     pub version: &'static str,
@@ -140,7 +142,7 @@ pub struct Info {
 }
 
 /// The voice that speaks.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct VoiceInfo {
     /// `bundled`, `system`, `tone` or `provider`.
     pub kind: &'static str,
@@ -209,6 +211,7 @@ pub fn router(app: App) -> Router {
         .route("/api/info", get(health::info))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .route("/openapi.json", get(openapi::show))
         .merge(files::router())
         .merge(uploads::router())
         .merge(page::router())

@@ -11,12 +11,18 @@ use super::guard::{May, Read};
 use super::problem::quoted;
 use super::query::Query;
 use super::segment::Segment;
-use super::{App, Code, Problem, media};
+use super::{App, Code, Problem, media, openapi};
 
 /// Lists models, in the catalog's order.
 ///
 /// # Errors
 /// [`super::Code::InvalidParameter`].
+#[utoipa::path(
+    get, path = "/api/models", operation_id = "list_models", tag = "media",
+    security(("key" = ["read"])),
+    params(openapi::parameters::Models),
+    responses((status = 200, description = "The models", body = openapi::answers::ModelPage)),
+)]
 pub(super) async fn list(
     May { call, .. }: May<Read>,
     RawQuery(query): RawQuery,
@@ -39,6 +45,15 @@ pub(super) async fn list(
 ///
 /// # Errors
 /// [`super::Code::UnknownModel`].
+#[utoipa::path(
+    get, path = "/api/models/{slug}", operation_id = "show_model", tag = "media",
+    security(("key" = ["read"])),
+    params(
+        ("slug" = String, Path, description = "The model, or another name; slashes stay as they are"),
+    ),
+    responses((status = 200, description = "The model", body = openapi::answers::Model)),
+    extensions(("x-problems" = json!([Code::UnknownModel]))),
+)]
 pub(super) async fn show(
     May { call, .. }: May<Read>,
     Segment(slug): Segment,

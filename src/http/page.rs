@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use rust_embed::{Embed, EmbeddedFile};
+use utoipa::OpenApi;
 
 use super::problem::{Code, Problem};
 use super::range::has_it_already;
@@ -29,15 +30,41 @@ struct Files;
 
 /// `/`, and every file of the page at `/name` and at `/static/name`.
 pub fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    let router = Router::new()
-        .route("/", get(async |headers: HeaderMap| file(INDEX, &headers)))
-        .route("/static/{*path}", get(by_path));
+    let router = Router::new().route("/", get(index)).route("/static/{*path}", get(by_path));
     Files::iter().fold(router, |router, name| {
         let path = format!("/{name}");
         router.route(&path, get(async move |headers: HeaderMap| file(&name, &headers)))
     })
 }
 
+/// The same as the document has them.
+#[derive(OpenApi)]
+#[openapi(paths(index, by_path))]
+pub(super) struct Routes;
+
+/// The studio.
+#[utoipa::path(
+    get, path = "/", operation_id = "show_page", tag = "server",
+    responses(
+        (status = 200, description = "The studio", body = String, content_type = "text/html"),
+        (status = 304, description = "Nothing is new"),
+    ),
+    extensions(("x-problems" = json!([Code::UnknownRoute]))),
+)]
+async fn index(headers: HeaderMap) -> Result<Response, Problem> {
+    file(INDEX, &headers)
+}
+
+/// A file of the studio.
+#[utoipa::path(
+    get, path = "/static/{path}", operation_id = "fetch_page_file", tag = "server",
+    params(("path" = String, Path, description = "The file's name")),
+    responses(
+        (status = 200, description = "A file of the studio", body = String, content_type = "*/*"),
+        (status = 304, description = "Nothing is new"),
+    ),
+    extensions(("x-problems" = json!([Code::UnknownRoute]))),
+)]
 async fn by_path(
     path: Result<Path<String>, PathRejection>,
     headers: HeaderMap,

@@ -11,8 +11,9 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
 use crate::db::DbError;
 use crate::store::{JournalError, Refusal};
@@ -36,6 +37,12 @@ pub struct Entry {
     pub retryable: bool,
     /// When to come back, where the request itself does not know better; in seconds.
     pub retry_after: Option<u64>,
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.entry().code)
+    }
 }
 
 macro_rules! codes {
@@ -190,7 +197,7 @@ codes! {
 }
 
 /// What is wrong with one field.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
     /// Where it is in the body: a JSON pointer, RFC 6901.
     pub pointer: String,

@@ -15,7 +15,7 @@ use super::guard::{May, Read};
 use super::query::Query;
 use super::range::has_it_already;
 use super::segment::Segment;
-use super::{App, Code, Problem, conditional, view};
+use super::{App, Code, Problem, conditional, openapi, view};
 
 /// What a project's name may be.
 pub const NAME_RULE: &str = "must be 1 to 64 letters, digits, '_', '-' or '.'";
@@ -47,6 +47,20 @@ pub(super) fn check_name(name: &str) -> Result<(), Problem> {
 ///
 /// # Errors
 /// [`Code::InvalidParameter`].
+#[utoipa::path(
+    get, path = "/api/project/{id}", operation_id = "show_project", tag = "jobs",
+    security(("key" = ["read"])),
+    params(
+        ("id" = String, Path, description = "The project"),
+        openapi::parameters::Wait,
+        openapi::parameters::Has,
+    ),
+    responses(
+        (status = 200, description = "Its jobs", body = openapi::answers::Project),
+        (status = 304, description = "Nothing is new"),
+    ),
+    extensions(("x-problems" = json!([Code::Unavailable]))),
+)]
 pub(super) async fn show(
     May { call, .. }: May<Read>,
     Segment(name): Segment,

@@ -30,7 +30,7 @@ use super::handover::{Exit, Promise};
 use super::limits::Held;
 use super::query::Query;
 use super::segment::Segment;
-use super::{Options, Problem, control, cursor};
+use super::{Code, Options, Problem, control, cursor, openapi};
 
 /// Over how long the streams of a server that goes down are told to come back.
 pub const DRAIN: Duration = Duration::from_secs(2);
@@ -56,6 +56,23 @@ struct Hello<'a> {
 ///
 /// # Errors
 /// [`super::Code::UnknownJob`]; a bad cursor is a `gap` and not an error.
+#[utoipa::path(
+    get, path = "/api/jobs/{id}/stream", operation_id = "stream_job", tag = "streams",
+    security(("key" = ["read"])),
+    params(
+        ("id" = String, Path, description = "The job"),
+        openapi::parameters::Stream,
+        openapi::parameters::Resume,
+    ),
+    responses(
+        (
+            status = 200, description = "Server-sent events",
+            body = openapi::events::JobEvent, content_type = "text/event-stream",
+        ),
+        (status = 204, description = "All of it was told: a native EventSource stops for good"),
+    ),
+    extensions(("x-problems" = json!([Code::UnknownJob]))),
+)]
 pub(super) async fn job(
     May { call, .. }: May<Read>,
     Segment(id): Segment,

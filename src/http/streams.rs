@@ -23,7 +23,7 @@ use super::problem::quoted;
 use super::query::Query;
 use super::segment::Segment;
 use super::stream::{Pace, Reader, come_again, respond};
-use super::{App, Code, Problem, control, cursor, project, view};
+use super::{App, Code, Problem, control, cursor, openapi, project, view};
 
 /// How many jobs the snapshot of a project shows, newest first.
 const PROJECT_JOBS: u32 = 100;
@@ -58,6 +58,26 @@ fn join(merged: &[Merged]) -> Bytes {
 ///
 /// # Errors
 /// [`Code::InvalidParameter`] without a job or with too many, [`Code::UnknownJob`].
+#[utoipa::path(
+    get, path = "/api/stream", operation_id = "stream_jobs", tag = "streams",
+    security(("key" = ["read"])),
+    params(
+        (
+            "job" = Vec<String>, Query,
+            description = "A job, or a job and its own cursor, as in job_…@4294967338; 1 to 100 of them",
+        ),
+        openapi::parameters::Stream,
+        openapi::parameters::Resume,
+    ),
+    responses(
+        (
+            status = 200, description = "Server-sent events",
+            body = openapi::events::ManyEvent, content_type = "text/event-stream",
+        ),
+        (status = 204, description = "All of it was told: a native EventSource stops for good"),
+    ),
+    extensions(("x-problems" = json!([Code::UnknownJob]))),
+)]
 pub(super) async fn jobs(
     May { call, .. }: May<Read>,
     RawQuery(query): RawQuery,
@@ -131,6 +151,25 @@ async fn catch_up(
 ///
 /// # Errors
 /// [`Code::InvalidParameter`] for a bad name or `include`.
+#[utoipa::path(
+    get, path = "/api/projects/{id}/stream", operation_id = "stream_project", tag = "streams",
+    security(("key" = ["read"])),
+    params(
+        ("id" = String, Path, description = "The project"),
+        (
+            "include" = Option<String>, Query,
+            description = "'content', 'log' or both with a comma, which are left out otherwise",
+        ),
+        openapi::parameters::Stream,
+        openapi::parameters::Resume,
+    ),
+    responses(
+        (
+            status = 200, description = "Server-sent events",
+            body = openapi::events::ManyEvent, content_type = "text/event-stream",
+        ),
+    ),
+)]
 pub(super) async fn project(
     May { call, .. }: May<Read>,
     Segment(name): Segment,

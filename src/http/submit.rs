@@ -10,7 +10,7 @@ use crate::queue::{Media, Submission, SubmitError, Task};
 
 use super::envelope::Reader;
 use super::guard::{Call, May, Submit};
-use super::{Code, Problem, body, media, view};
+use super::{Code, Problem, body, media, openapi, view};
 
 /// The fields of a submit.
 const FIELDS: [&str; 9] = [
@@ -32,6 +32,16 @@ const KEY_LIMIT: usize = 255;
 ///
 /// # Errors
 /// Everything that is wrong with the body at once, or why no job can be taken now.
+#[utoipa::path(
+    post, path = "/api/jobs", operation_id = "submit_job", tag = "jobs",
+    security(("key" = ["submit"])),
+    params(openapi::parameters::Once),
+    request_body = openapi::bodies::NewJob,
+    responses(
+        (status = 202, description = "The job is in the queue", body = openapi::answers::Submitted),
+    ),
+    extensions(("x-problems" = json!([Code::UnknownKind, openapi::problems::SUBMIT]))),
+)]
 pub(super) async fn submit(
     May { call, .. }: May<Submit>,
     headers: HeaderMap,

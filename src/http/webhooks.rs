@@ -70,6 +70,21 @@ impl Replays {
 /// # Errors
 /// [`Code::ForgedCallback`], [`Code::ReplayedCallback`], [`Code::Unavailable`] when what it is to
 /// be checked with cannot be had.
+#[utoipa::path(
+    post, path = "/api/webhooks/{provider}/{job}/{attempt}/{token}",
+    operation_id = "receive_callback", tag = "server",
+    params(
+        ("provider" = String, Path, description = "Who calls back"),
+        ("job" = String, Path, description = "About which job"),
+        ("attempt" = String, Path, description = "Of which run"),
+        ("token" = String, Path, description = "What only the provider was told"),
+    ),
+    request_body(content = Object, description = "In the provider's own words"),
+    responses((status = 200, description = "It was heard", body = Object)),
+    extensions(("x-problems" = json!([
+        Code::ForgedCallback, Code::ReplayedCallback, Code::Unavailable,
+    ]))),
+)]
 pub(super) async fn receive(
     State(app): State<App>,
     path: Result<Path<(String, String, String, String)>, PathRejection>,

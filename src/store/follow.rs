@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::db::DbError;
 use crate::event::{Cursor, EventId};
@@ -16,7 +17,7 @@ use super::log::{Log, Look, Page, Watch};
 use super::{Snapshot, Store};
 
 /// Why a reader cannot go on from its cursor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GapReason {
     /// The cursor is no id.
@@ -32,11 +33,13 @@ pub enum GapReason {
 }
 
 /// A hole in what a reader gets, told to it; a snapshot follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Gap {
     /// The cursor that the reader came with, where it was a number.
+    #[schema(value_type = Option<u64>, required)]
     pub from: Option<EventId>,
     /// Where the reader goes on: the id of the snapshot.
+    #[schema(value_type = u64)]
     pub to: EventId,
     /// Why.
     pub reason: GapReason,

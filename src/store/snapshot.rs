@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::db::DbError;
 use crate::event::payload::{Artifact, Content, Progress, Status as StatusPayload};
@@ -17,12 +18,13 @@ use super::{Log, Store};
 const STEP: usize = 4096;
 
 /// Everything that a reader needs to go on from `id` without the events before it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Snapshot {
     /// The last event folded into it; a terminal event is not, so that it is still delivered.
     #[serde(skip)]
     pub id: EventId,
     /// The job.
+    #[schema(value_type = String)]
     pub job: JobId,
     /// What it makes.
     pub kind: Kind,

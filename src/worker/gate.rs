@@ -9,6 +9,7 @@ use std::time::Duration;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use serde::Serialize;
 use tokio::time::{Instant, sleep, sleep_until};
+use utoipa::ToSchema;
 
 use crate::backoff::jitter;
 use crate::provider;
@@ -42,7 +43,7 @@ pub(super) struct Options {
 }
 
 /// How well a provider is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Health {
     /// `ok`, `limited` (it asked us to wait), `failing`, or `paused` (no job is started).
     pub status: &'static str,

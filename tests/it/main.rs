@@ -18,6 +18,7 @@ mod layers;
 mod lessons;
 mod loadtest;
 mod media;
+mod openapi;
 mod outage;
 mod protocol;
 mod queue;

@@ -16,6 +16,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::json;
+use utoipa::OpenApi;
 
 use crate::db::chats::Chat;
 use crate::job::Status;
@@ -24,7 +25,7 @@ use crate::queue::Ended;
 use super::problem::quoted;
 use super::query::Query;
 use super::segment::Segment;
-use super::{App, Code, Problem, jobs, media, submit};
+use super::{App, Code, Problem, jobs, media, openapi, submit};
 use crate::http::guard::{Call, May, Read, Submit};
 
 /// What readers are told of a stop.
@@ -38,11 +39,29 @@ pub(super) fn router() -> Router<App> {
         .route("/api/chat/{id}/stop", post(stop))
 }
 
+/// The same as the document has them.
+#[derive(OpenApi)]
+#[openapi(paths(send, resume, stop))]
+pub(super) struct Routes;
+
 /// `POST /api/chat`: puts the next answer into the queue and streams it. Whoever goes away does not
 /// end it.
 ///
 /// # Errors
 /// Everything that is wrong with the body at once, or why no job can be taken now.
+#[utoipa::path(
+    post, path = "/api/chat", operation_id = "send_message", tag = "chat",
+    security(("key" = ["submit"])),
+    params(openapi::parameters::Once),
+    request_body = openapi::bodies::ChatBody,
+    responses(
+        (
+            status = 200, description = "A UI message stream",
+            body = openapi::events::UiPart, content_type = "text/event-stream",
+        ),
+    ),
+    extensions(("x-problems" = json!(openapi::problems::SUBMIT))),
+)]
 async fn send(
     May { call, .. }: May<Submit>,
     headers: HeaderMap,
@@ -61,6 +80,19 @@ async fn send(
 ///
 /// # Errors
 /// [`Code::Unavailable`].
+#[utoipa::path(
+    get, path = "/api/chat/{id}/stream", operation_id = "resume_chat", tag = "chat",
+    security(("key" = ["read"])),
+    params(("id" = String, Path, description = "The chat"), openapi::parameters::Project),
+    responses(
+        (
+            status = 200, description = "A UI message stream",
+            body = openapi::events::UiPart, content_type = "text/event-stream",
+        ),
+        (status = 204, description = "There is nothing to tell"),
+    ),
+    extensions(("x-problems" = json!([Code::Unavailable]))),
+)]
 async fn resume(
     May { call, .. }: May<Read>,
     Segment(id): Segment,
@@ -81,6 +113,16 @@ async fn resume(
 ///
 /// # Errors
 /// [`Code::UnknownChat`], [`Code::Unavailable`].
+#[utoipa::path(
+    post, path = "/api/chat/{id}/stop", operation_id = "stop_chat", tag = "chat",
+    security(("key" = ["submit"])),
+    params(("id" = String, Path, description = "The chat"), openapi::parameters::Project),
+    responses(
+        (status = 200, description = "How its job stands", body = openapi::answers::CancelAnswer),
+        (status = 202, description = "It will be canceled", body = openapi::answers::CancelAnswer),
+    ),
+    extensions(("x-problems" = json!([Code::UnknownChat, Code::Unavailable, Code::Draining]))),
+)]
 async fn stop(
     May { call, .. }: May<Submit>,
     Segment(id): Segment,

@@ -18,14 +18,15 @@ use axum::routing::get;
 use futures_util::TryStreamExt;
 use serde::Deserialize;
 use tokio::time::timeout;
+use utoipa::OpenApi;
 
 use crate::artifact::{ArtifactError, Artifacts};
 use crate::db::artifacts::ArtifactRow;
 use crate::job::{ArtifactId, StoredArtifact};
 
-use super::App;
 use super::problem::{Code, Problem};
 use super::range::{self, RangeChoice};
+use super::{App, openapi};
 use crate::http::guard::{Call, May, Read};
 
 use headers::{ASK_EACH_TIME, ascii, describe, etag};
@@ -39,6 +40,11 @@ pub fn router() -> Router<App> {
         .route("/api/artifacts/{id}/content", get(content))
         .route("/api/file/{id}", get(state::show))
 }
+
+/// The same as the document has them.
+#[derive(OpenApi)]
+#[openapi(paths(content, state::show))]
+pub(super) struct Routes;
 
 /// The query of [`content`].
 #[derive(Debug, Deserialize)]
@@ -58,6 +64,28 @@ impl Wish {
 /// # Errors
 /// `unknown_file`, `file_not_ready` before it is stored, `invalid_parameter`, and the server's own
 /// troubles.
+#[utoipa::path(
+    get, path = "/api/artifacts/{id}/content", operation_id = "fetch_file", tag = "files",
+    security(("key" = ["read"])),
+    params(
+        ("id" = String, Path, description = "The file"),
+        openapi::parameters::Download,
+        openapi::parameters::Part,
+        openapi::parameters::Has,
+    ),
+    responses(
+        (status = 200, description = "The file", body = String, content_type = "*/*"),
+        (
+            status = 206, description = "The part that was asked for",
+            body = String, content_type = "*/*",
+        ),
+        (status = 304, description = "Nothing is new"),
+        (status = 307, description = "It is elsewhere"),
+    ),
+    extensions(("x-problems" = json!([
+        Code::UnknownFile, Code::FileNotReady, Code::RangeNotSatisfiable, Code::Unavailable,
+    ]))),
+)]
 pub async fn content(
     May { call, .. }: May<Read>,
     path: Result<Path<String>, PathRejection>,

@@ -16,7 +16,7 @@ use crate::http::problem::quoted;
 use crate::http::query::Query;
 use crate::http::range::has_it_already;
 use crate::http::segment::Segment;
-use crate::http::{App, Code, Problem, conditional, view};
+use crate::http::{App, Code, Problem, conditional, openapi, view};
 use crate::job::{ArtifactId, Status};
 use crate::reconcile;
 use crate::store::{Follower, Log, Standing};
@@ -26,6 +26,20 @@ use crate::store::{Follower, Log, Standing};
 ///
 /// # Errors
 /// [`Code::UnknownFile`], [`Code::InvalidParameter`].
+#[utoipa::path(
+    get, path = "/api/file/{id}", operation_id = "show_file", tag = "files",
+    security(("key" = ["read"])),
+    params(
+        ("id" = String, Path, description = "The file"),
+        openapi::parameters::Wait,
+        openapi::parameters::Has,
+    ),
+    responses(
+        (status = 200, description = "The file", body = openapi::answers::File),
+        (status = 304, description = "Nothing is new"),
+    ),
+    extensions(("x-problems" = json!([Code::UnknownFile, Code::Unavailable]))),
+)]
 pub(super) async fn show(
     May { call, .. }: May<Read>,
     Segment(id): Segment,

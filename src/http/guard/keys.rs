@@ -13,7 +13,7 @@ use crate::event::now_ms;
 use crate::http::envelope::Reader;
 use crate::http::problem::quoted;
 use crate::http::segment::Segment;
-use crate::http::{Code, Problem, body};
+use crate::http::{Code, Problem, body, openapi};
 use crate::job::KeyId;
 
 use super::{Admin, Call, May};
@@ -33,6 +33,12 @@ const DAY: i64 = 86_400_000;
 ///
 /// # Errors
 /// [`Code::Unavailable`].
+#[utoipa::path(
+    get, path = "/api/keys", operation_id = "list_keys", tag = "access",
+    security(("key" = ["admin"])),
+    responses((status = 200, description = "The keys", body = openapi::answers::KeyList)),
+    extensions(("x-problems" = json!([Code::Unavailable]))),
+)]
 pub(in crate::http) async fn list(May { call, .. }: May<Admin>) -> Result<Response, Problem> {
     only_whole_server(&call)?;
     let rows = call.store.db().keys().await?;
@@ -44,6 +50,17 @@ pub(in crate::http) async fn list(May { call, .. }: May<Admin>) -> Result<Respon
 ///
 /// # Errors
 /// [`Code::InvalidField`], [`Code::Unavailable`].
+#[utoipa::path(
+    post, path = "/api/keys", operation_id = "create_key", tag = "access",
+    security(("key" = ["admin"])),
+    request_body = openapi::bodies::NewKey,
+    responses(
+        (status = 201, description = "The key, with its secret", body = openapi::answers::Key),
+    ),
+    extensions(("x-problems" = json!([
+        Code::InvalidJson, Code::UnsupportedMediaType, Code::InvalidField, Code::Unavailable,
+    ]))),
+)]
 pub(in crate::http) async fn create(
     May { call, .. }: May<Admin>,
     headers: HeaderMap,
@@ -71,6 +88,15 @@ pub(in crate::http) async fn create(
 ///
 /// # Errors
 /// [`Code::UnknownKey`], [`Code::Unavailable`].
+#[utoipa::path(
+    delete, path = "/api/keys/{id}", operation_id = "revoke_key", tag = "access",
+    security(("key" = ["admin"])),
+    params(("id" = String, Path, description = "The key")),
+    responses(
+        (status = 200, description = "It opens nothing any more", body = openapi::answers::Revoked),
+    ),
+    extensions(("x-problems" = json!([Code::UnknownKey, Code::Unavailable]))),
+)]
 pub(in crate::http) async fn revoke(
     May { call, .. }: May<Admin>,
     Segment(text): Segment,

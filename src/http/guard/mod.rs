@@ -15,4 +15,4 @@ pub mod tickets;
 
 pub use call::{Admin, Call, May, Publish, Read, Submit};
 pub use caller::Caller;
-pub use presented::TICKET;
+pub use presented::{SESSION, TICKET};

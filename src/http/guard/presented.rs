@@ -17,7 +17,10 @@ use super::caller::Pass;
 
 /// The cookie of a session, and its name where it came by TLS: a browser takes the second from
 /// nobody but this very host.
-pub(super) const COOKIES: [&str; 2] = ["tailwater_session", "__Host-tailwater_session"];
+pub(super) const COOKIES: [&str; 2] = [SESSION, "__Host-tailwater_session"];
+
+/// The name of that cookie.
+pub const SESSION: &str = "tailwater_session";
 
 /// The parameter that has the ticket.
 pub const TICKET: &str = "ticket";

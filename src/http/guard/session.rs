@@ -11,7 +11,7 @@ use crate::access::{Key, Scope, Secret, Subject};
 use crate::db::keys::KeyRow;
 use crate::event::now_ms;
 use crate::http::peer::Client;
-use crate::http::{App, Code, Problem, body};
+use crate::http::{App, Code, Problem, body, openapi};
 
 use super::{Call, Caller, presented};
 
@@ -19,6 +19,11 @@ use super::{Call, Caller, presented};
 const LIFE: i64 = 12 * 3_600_000;
 
 /// `GET /api/session`: who the caller is, and what it may.
+#[utoipa::path(
+    get, path = "/api/session", operation_id = "show_session", tag = "access",
+    security(("key" = [])),
+    responses((status = 200, description = "The caller", body = openapi::answers::Session)),
+)]
 pub(in crate::http) async fn show(call: Call) -> Response {
     axum::Json(view(call.caller())).into_response()
 }
@@ -51,6 +56,20 @@ fn of_key(key: &Key) -> Value {
 ///
 /// # Errors
 /// [`Code::Unauthorized`] when it is no key, [`Code::Unavailable`].
+#[utoipa::path(
+    post, path = "/api/session", operation_id = "open_session", tag = "access",
+    request_body = openapi::bodies::OpenSession,
+    responses(
+        (
+            status = 201, description = "It is open; its cookie is in Set-Cookie",
+            body = openapi::answers::Session,
+        ),
+    ),
+    extensions(("x-problems" = json!([
+        Code::InvalidJson, Code::UnsupportedMediaType, Code::InvalidField, Code::Unauthorized,
+        Code::Unavailable,
+    ]))),
+)]
 pub(in crate::http) async fn open(
     State(app): State<App>,
     client: Client,
@@ -85,6 +104,11 @@ pub(in crate::http) async fn open(
 ///
 /// # Errors
 /// [`Code::Unavailable`].
+#[utoipa::path(
+    delete, path = "/api/session", operation_id = "close_session", tag = "access",
+    responses((status = 204, description = "There is no session any more")),
+    extensions(("x-problems" = json!([Code::Unavailable]))),
+)]
 pub(in crate::http) async fn close(
     State(app): State<App>,
     client: Client,

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use crate::access::Subject;
-use crate::http::{Code, Problem, body, project, view};
+use crate::http::{Code, Problem, body, openapi, project, view};
 
 use super::{May, Read};
 
@@ -14,6 +14,16 @@ use super::{May, Read};
 ///
 /// # Errors
 /// [`Code::InvalidField`], [`Code::UnknownJob`], [`Code::Forbidden`].
+#[utoipa::path(
+    post, path = "/api/tickets", operation_id = "create_ticket", tag = "access",
+    security(("key" = ["read"])),
+    request_body = openapi::bodies::NewTicket,
+    responses((status = 201, description = "The ticket", body = openapi::answers::Ticket)),
+    extensions(("x-problems" = json!([
+        Code::InvalidJson, Code::UnsupportedMediaType, Code::InvalidField, Code::UnknownJob,
+        Code::Unavailable,
+    ]))),
+)]
 pub(in crate::http) async fn create(
     May { call, .. }: May<Read>,
     headers: HeaderMap,

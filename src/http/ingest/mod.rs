@@ -24,7 +24,7 @@ use crate::store::{Log, ProducerSeq, Proposal, Refusal, Source};
 
 use super::query::Query;
 use super::segment::Segment;
-use super::{App, Code, Problem, body};
+use super::{App, Code, Problem, body, openapi};
 use crate::http::guard::{Call, May, Publish};
 
 use line::Incoming;
@@ -46,6 +46,32 @@ struct Progress {
 ///
 /// # Errors
 /// What is wrong with the first bad line, with how many before it were appended.
+#[utoipa::path(
+    post, path = "/api/jobs/{id}/events", operation_id = "push_events", tag = "jobs",
+    security(("key" = ["publish"])),
+    params(
+        ("id" = String, Path, description = "The job, of the kind external"),
+        ("durable" = Option<bool>, Query, description = "Answer when everything is committed"),
+    ),
+    request_body(
+        description = "One event, or any number of lines that are one each",
+        content(
+            (openapi::bodies::PushedEvent = "application/json"),
+            (String = "application/x-ndjson"),
+        ),
+    ),
+    responses(
+        (
+            status = 200, description = "The events are in front of readers",
+            body = openapi::answers::Pushed,
+        ),
+    ),
+    extensions(("x-problems" = json!([
+        Code::InvalidJson, Code::InvalidEvent, Code::EventTooLarge, Code::LineTooLong,
+        Code::UnknownJob, Code::NotExternal, Code::JobEnded, Code::SequenceGap, Code::Fenced,
+        Code::Unavailable, Code::Overloaded, Code::Draining,
+    ]))),
+)]
 pub(super) async fn push(
     May { call, .. }: May<Publish>,
     Segment(id): Segment,

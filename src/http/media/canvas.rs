@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::catalog::{Mode, Model};
 use crate::job::Kind;
 
-use super::super::{App, Code, Problem, submit};
+use super::super::{App, Code, Problem, openapi, submit};
 use super::{answer, fields, find, inputs, of_kind, take, wanted};
 use crate::http::guard::{Call, May, Submit};
 
@@ -18,6 +18,16 @@ use crate::http::guard::{Call, May, Submit};
 ///
 /// # Errors
 /// As for a submit; [`Code::InvalidField`] when no model takes it.
+#[utoipa::path(
+    post, path = "/api/canvas/generate-video", operation_id = "submit_video", tag = "media",
+    security(("key" = ["submit"])),
+    params(openapi::parameters::Once),
+    request_body = openapi::bodies::ModelInput,
+    responses(
+        (status = 202, description = "The job is in the queue", body = openapi::answers::Submitted),
+    ),
+    extensions(("x-problems" = json!(openapi::problems::SUBMIT))),
+)]
 pub(super) async fn video(
     May { call, .. }: May<Submit>,
     headers: HeaderMap,
@@ -30,6 +40,16 @@ pub(super) async fn video(
 ///
 /// # Errors
 /// As for [`video`].
+#[utoipa::path(
+    post, path = "/api/images/generate", operation_id = "submit_image", tag = "media",
+    security(("key" = ["submit"])),
+    params(openapi::parameters::Once),
+    request_body = openapi::bodies::ModelInput,
+    responses(
+        (status = 202, description = "The job is in the queue", body = openapi::answers::Submitted),
+    ),
+    extensions(("x-problems" = json!(openapi::problems::SUBMIT))),
+)]
 pub(super) async fn image(
     May { call, .. }: May<Submit>,
     headers: HeaderMap,

@@ -14,7 +14,7 @@ use crate::store::Next;
 
 use super::super::query::Query;
 use super::super::time::rfc3339;
-use super::super::{Code, Problem, view};
+use super::super::{Code, Problem, openapi, view};
 use super::seen::{Seen, look};
 use super::{answer, fields, find, inputs, of_kind, take, wanted};
 use crate::http::guard::{Call, May, Read, Submit};
@@ -30,6 +30,17 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 ///
 /// # Errors
 /// As for a submit.
+#[utoipa::path(
+    post, path = "/api/generate-lipsync", operation_id = "submit_lipsync", tag = "media",
+    security(("key" = ["submit"])),
+    params(openapi::parameters::Once),
+    request_body = openapi::bodies::LipsyncInput,
+    responses(
+        (status = 200, description = "It has ended", body = openapi::answers::Prediction),
+        (status = 202, description = "The job is in the queue", body = openapi::answers::Submitted),
+    ),
+    extensions(("x-problems" = json!(openapi::problems::SUBMIT))),
+)]
 pub(super) async fn generate(
     May { call, .. }: May<Submit>,
     headers: HeaderMap,
@@ -97,6 +108,13 @@ async fn wait_for_end(call: &Call, id: &str) -> Result<bool, Problem> {
 ///
 /// # Errors
 /// [`Code::InvalidParameter`], [`Code::UnknownJob`].
+#[utoipa::path(
+    get, path = "/api/check-lipsync", operation_id = "check_lipsync", tag = "media",
+    security(("key" = ["read"])),
+    params(("prediction_id" = String, Query, description = "The job")),
+    responses((status = 200, description = "The job", body = openapi::answers::Prediction)),
+    extensions(("x-problems" = json!([Code::UnknownJob, Code::Unavailable]))),
+)]
 pub(super) async fn check(
     May { call, .. }: May<Read>,
     RawQuery(query): RawQuery,

@@ -19,6 +19,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use serde_json::{Map, Value, json};
 use tokio::sync::OwnedSemaphorePermit;
+use utoipa::OpenApi;
 
 use crate::catalog::Model;
 use crate::job::Kind;
@@ -27,7 +28,7 @@ use crate::queue::{Media, Submission, Task};
 use super::envelope::{self, Reader};
 use super::problem::quoted;
 use super::segment::Segment;
-use super::{App, Code, Problem, body, serve, submit};
+use super::{App, Code, Problem, body, openapi, serve, submit};
 use crate::http::guard::{Call, May, Submit};
 
 /// The routes of this folder.
@@ -46,7 +47,37 @@ pub(super) fn router() -> Router<App> {
         .route("/api/check-lipsync", get(lipsync::check))
 }
 
+/// The same as the document has them.
+#[derive(OpenApi)]
+#[openapi(paths(
+    replicate,
+    fal,
+    tasks::runway_video,
+    tasks::character_performance,
+    tasks::runway_status,
+    tasks::minimax_video,
+    tasks::minimax_status,
+    canvas::video,
+    canvas::image,
+    lipsync::generate,
+    lipsync::check,
+))]
+pub(super) struct Routes;
+
 /// `POST /api/replicate/{slug}/submit`.
+#[utoipa::path(
+    post, path = "/api/replicate/{slug}/submit", operation_id = "submit_replicate", tag = "media",
+    security(("key" = ["submit"])),
+    params(
+        ("slug" = String, Path, description = "A model of Replicate"),
+        openapi::parameters::Once,
+    ),
+    request_body = openapi::bodies::MediaInput,
+    responses(
+        (status = 202, description = "The job is in the queue", body = openapi::answers::Submitted),
+    ),
+    extensions(("x-problems" = json!(openapi::problems::SUBMIT))),
+)]
 async fn replicate(
     May { call, .. }: May<Submit>,
     Segment(slug): Segment,
@@ -59,6 +90,19 @@ async fn replicate(
 }
 
 /// `POST /api/fal/{slug…}/submit`: slugs of this provider have slashes in them.
+#[utoipa::path(
+    post, path = "/api/fal/{slug}/submit", operation_id = "submit_fal", tag = "media",
+    security(("key" = ["submit"])),
+    params(
+        ("slug" = String, Path, description = "A model of fal; slashes stay as they are"),
+        openapi::parameters::Once,
+    ),
+    request_body = openapi::bodies::MediaInput,
+    responses(
+        (status = 202, description = "The job is in the queue", body = openapi::answers::Submitted),
+    ),
+    extensions(("x-problems" = json!(openapi::problems::SUBMIT))),
+)]
 async fn fal(
     May { call, .. }: May<Submit>,
     Segment(path): Segment,

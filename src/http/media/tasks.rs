@@ -14,7 +14,7 @@ use crate::job::Status;
 
 use super::super::segment::Segment;
 use super::super::time::rfc3339;
-use super::super::{App, Code, Problem, query::Query};
+use super::super::{App, Code, Problem, openapi, query::Query};
 use super::seen::look;
 use super::{answer, fields, find, inputs, take, wanted, wrong_model};
 use crate::http::guard::{Call, May, Read, Submit};
@@ -23,6 +23,16 @@ use crate::http::guard::{Call, May, Read, Submit};
 ///
 /// # Errors
 /// As for a submit.
+#[utoipa::path(
+    post, path = "/api/runway/video", operation_id = "submit_runway_video", tag = "media",
+    security(("key" = ["submit"])),
+    params(openapi::parameters::Once),
+    request_body = openapi::bodies::ModelInput,
+    responses(
+        (status = 202, description = "The job is in the queue", body = openapi::answers::Submitted),
+    ),
+    extensions(("x-problems" = json!(openapi::problems::SUBMIT))),
+)]
 pub(super) async fn runway_video(
     May { call, .. }: May<Submit>,
     headers: HeaderMap,
@@ -45,6 +55,17 @@ pub(super) async fn runway_video(
 ///
 /// # Errors
 /// As for a submit.
+#[utoipa::path(
+    post, path = "/api/runway/character-performance",
+    operation_id = "submit_character_performance", tag = "media",
+    security(("key" = ["submit"])),
+    params(openapi::parameters::Once),
+    request_body = openapi::bodies::ModelInput,
+    responses(
+        (status = 202, description = "The job is in the queue", body = openapi::answers::Submitted),
+    ),
+    extensions(("x-problems" = json!(openapi::problems::SUBMIT))),
+)]
 pub(super) async fn character_performance(
     May { call, .. }: May<Submit>,
     headers: HeaderMap,
@@ -71,6 +92,16 @@ fn unwrap(fields: &mut Map<String, Value>, name: &str, of_type: Option<&str>) {
 ///
 /// # Errors
 /// As for a submit.
+#[utoipa::path(
+    post, path = "/api/minimax/video", operation_id = "submit_minimax_video", tag = "media",
+    security(("key" = ["submit"])),
+    params(openapi::parameters::Once),
+    request_body = openapi::bodies::ModelInput,
+    responses(
+        (status = 202, description = "The job is in the queue", body = openapi::answers::Submitted),
+    ),
+    extensions(("x-problems" = json!(openapi::problems::SUBMIT))),
+)]
 pub(super) async fn minimax_video(
     May { call, .. }: May<Submit>,
     headers: HeaderMap,
@@ -127,6 +158,13 @@ fn usual(
 ///
 /// # Errors
 /// [`Code::UnknownJob`].
+#[utoipa::path(
+    get, path = "/api/runway/status/{id}", operation_id = "check_runway", tag = "media",
+    security(("key" = ["read"])),
+    params(("id" = String, Path, description = "The job")),
+    responses((status = 200, description = "The job", body = openapi::answers::RunwayTask)),
+    extensions(("x-problems" = json!([Code::UnknownJob, Code::Unavailable]))),
+)]
 pub(super) async fn runway_status(
     May { call, .. }: May<Read>,
     Segment(id): Segment,
@@ -160,6 +198,13 @@ pub(super) async fn runway_status(
 ///
 /// # Errors
 /// [`Code::InvalidParameter`], [`Code::UnknownJob`].
+#[utoipa::path(
+    get, path = "/api/minimax/video/status", operation_id = "check_minimax", tag = "media",
+    security(("key" = ["read"])),
+    params(("task_id" = String, Query, description = "The job")),
+    responses((status = 200, description = "The job", body = openapi::answers::MinimaxTask)),
+    extensions(("x-problems" = json!([Code::UnknownJob, Code::Unavailable]))),
+)]
 pub(super) async fn minimax_status(
     May { call, .. }: May<Read>,
     RawQuery(query): RawQuery,

@@ -20,13 +20,14 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Serialize;
+use utoipa::{OpenApi, ToSchema};
 
 use crate::db::uploads::Upload;
 use crate::job::UploadId;
 
 use super::files::{About, Own, Wish};
 use super::segment::Segment;
-use super::{App, Code, Problem, query, view};
+use super::{App, Code, Problem, openapi, query, view};
 use crate::http::guard::{Call, May, Read, Submit};
 
 /// The routes of this file.
@@ -37,9 +38,16 @@ pub fn router() -> Router<App> {
         .route("/api/uploads/{id}/content", get(content))
 }
 
+/// The same as the document has them.
+#[derive(OpenApi)]
+#[openapi(paths(create, show, content))]
+pub(super) struct Routes;
+
 /// An upload as a client sees it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Upload)]
 struct View<'a> {
+    #[schema(value_type = String)]
     id: &'a UploadId,
     url: String,
     name: &'a str,
@@ -84,6 +92,23 @@ pub fn content_path(id: &UploadId) -> String {
 ///
 /// # Errors
 /// What is wrong with the request or the file, or why it cannot be stored now.
+#[utoipa::path(
+    post, path = "/api/uploads", operation_id = "create_upload", tag = "files",
+    security(("key" = ["submit"])),
+    params(openapi::parameters::NewUpload),
+    request_body(
+        description = "A form with the file, or the file itself",
+        content(
+            (openapi::bodies::UploadForm = "multipart/form-data"),
+            (String = "application/octet-stream"),
+        ),
+    ),
+    responses((status = 201, description = "The upload", body = View)),
+    extensions(("x-problems" = json!([
+        Code::UnsupportedMediaType, Code::NotMedia, Code::UploadTooLarge, Code::InvalidField,
+        Code::Unavailable, Code::Draining,
+    ]))),
+)]
 async fn create(
     May { call, .. }: May<Submit>,
     RawQuery(query): RawQuery,
@@ -102,12 +127,40 @@ async fn create(
 }
 
 /// What is known of an upload.
+#[utoipa::path(
+    get, path = "/api/uploads/{id}", operation_id = "show_upload", tag = "files",
+    security(("key" = ["read"])),
+    params(("id" = String, Path, description = "The upload")),
+    responses((status = 200, description = "The upload", body = View)),
+    extensions(("x-problems" = json!([Code::UnknownUpload, Code::Unavailable]))),
+)]
 async fn show(May { call, .. }: May<Read>, Segment(id): Segment) -> Result<Response, Problem> {
     let upload = find(&call, &id).await?;
     Ok(axum::Json(View::of(&call, &upload)).into_response())
 }
 
 /// The bytes of an upload, or the part of them that was asked for.
+#[utoipa::path(
+    get, path = "/api/uploads/{id}/content", operation_id = "fetch_upload", tag = "files",
+    security(("key" = ["read"])),
+    params(
+        ("id" = String, Path, description = "The upload"),
+        openapi::parameters::Download,
+        openapi::parameters::Part,
+        openapi::parameters::Has,
+    ),
+    responses(
+        (status = 200, description = "The file", body = String, content_type = "*/*"),
+        (
+            status = 206, description = "The part that was asked for",
+            body = String, content_type = "*/*",
+        ),
+        (status = 304, description = "Nothing is new"),
+    ),
+    extensions(("x-problems" = json!([
+        Code::UnknownUpload, Code::RangeNotSatisfiable, Code::Unavailable,
+    ]))),
+)]
 async fn content(
     May { call, .. }: May<Read>,
     Segment(id): Segment,

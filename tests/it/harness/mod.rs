@@ -7,6 +7,7 @@ pub mod parts;
 pub mod process;
 pub mod reader;
 pub mod receiver;
+pub mod routes;
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,8 +1,6 @@
 //! § 15: who may do what.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -13,6 +11,7 @@ use tailwater::server::keys;
 
 use crate::harness::database::Database;
 use crate::harness::keys::Locked;
+use crate::harness::routes::routes;
 use crate::harness::{PATIENCE, TestServer};
 
 use super::{content, event, read_until};
@@ -20,30 +19,9 @@ use super::{content, event, read_until};
 /// Routes that need no key, each with how it begins.
 const PUBLIC: [&str; 4] = ["/healthz", "/readyz", "/api/session", "/api/webhooks/"];
 
-/// Every path that the sources give a route below `/api`, with something for each of its parts.
+/// Every path below `/api`, with something for each of its parts.
 fn paths() -> BTreeSet<String> {
-    fn walk(folder: &Path, found: &mut BTreeSet<String>) {
-        for entry in fs::read_dir(folder).expect("sources") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() {
-                walk(&path, found);
-                continue;
-            }
-            let source = fs::read_to_string(&path).expect("a source");
-            let product = source.split("#[cfg(test)]").next().expect("the beginning");
-            for part in product.split(".route(").skip(1) {
-                let Some(text) = part.trim_start().strip_prefix('"') else { continue };
-                let route = text.split('"').next().expect("it ends");
-                if route.starts_with("/api") {
-                    found.insert(route.to_owned());
-                }
-            }
-        }
-    }
-    let mut found = BTreeSet::new();
-    walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http"), &mut found);
-    assert!(found.len() > 35, "all routes are found: {found:?}");
-    let fill = |route: &String| {
+    let fill = |route: String| {
         let part =
             |part: &str| if part.starts_with('{') { "x".to_owned() } else { part.to_owned() };
         let mut filled = route.split('/').map(part).collect::<Vec<_>>().join("/");
@@ -52,7 +30,7 @@ fn paths() -> BTreeSet<String> {
         }
         filled
     };
-    found.iter().map(fill).collect()
+    routes().into_keys().filter(|route| route.starts_with("/api")).map(fill).collect()
 }
 
 async fn code(answer: reqwest::Response) -> (u16, String) {
