@@ -15,7 +15,7 @@ use crate::webhook;
 use super::guard::{May, Read, Submit};
 use super::query::Query;
 use super::segment::Segment;
-use super::{Code, Problem, time, view};
+use super::{Code, Problem, openapi, time, view};
 
 /// What a receiver is told of the end of a job.
 #[derive(Clone, Debug, Default)]
@@ -39,6 +39,15 @@ impl webhook::Words for Words {
 ///
 /// # Errors
 /// [`Code::InvalidParameter`].
+#[utoipa::path(
+    get, path = "/api/deliveries", operation_id = "list_deliveries", tag = "webhooks",
+    security(("key" = ["read"])),
+    params(openapi::parameters::Deliveries),
+    responses((
+        status = 200, description = "A page of deliveries", body = openapi::answers::DeliveryPage,
+    )),
+    extensions(("x-problems" = json!([Code::Unavailable]))),
+)]
 pub(super) async fn list(
     May { call, .. }: May<Read>,
     RawQuery(query): RawQuery,
@@ -66,6 +75,15 @@ pub(super) async fn list(
 ///
 /// # Errors
 /// [`Code::UnknownDelivery`], [`Code::NoWebhooks`], [`Code::Unavailable`].
+#[utoipa::path(
+    post, path = "/api/deliveries/{id}/replay", operation_id = "replay_delivery", tag = "webhooks",
+    security(("key" = ["submit"])),
+    params(("id" = String, Path, description = "The delivery's id")),
+    responses((status = 200, description = "It begins anew", body = openapi::answers::Delivery)),
+    extensions(("x-problems" = json!([
+        Code::UnknownDelivery, Code::NoWebhooks, Code::Unavailable,
+    ]))),
+)]
 pub(super) async fn replay(
     May { call, .. }: May<Submit>,
     Segment(id): Segment,

@@ -32,6 +32,9 @@ pub struct NewJob {
     /// The job that this one tries again.
     #[schema(pattern = "^job_[A-Za-z0-9_-]{1,64}$")]
     pub retry_of: Option<String>,
+    /// Who is told how it ends; needs a server with a secret for webhooks.
+    #[schema(format = "uri", max_length = 2048)]
+    pub webhook_url: Option<String>,
     /// How long the worker of an `external` job may be silent.
     #[schema(minimum = 1000, maximum = 86_400_000)]
     pub silence_limit_ms: Option<i64>,
@@ -146,6 +149,9 @@ pub struct MediaInput {
     /// The job that this one tries again.
     #[schema(pattern = "^job_[A-Za-z0-9_-]{1,64}$")]
     pub retry_of: Option<String>,
+    /// Who is told how it ends; needs a server with a secret for webhooks.
+    #[schema(format = "uri", max_length = 2048)]
+    pub webhook_url: Option<String>,
 }
 
 /// The same where a model may be named.
@@ -299,5 +305,18 @@ pub struct UploadForm {
     pub project_id: Option<String>,
     /// The file's name; that of the part otherwise.
     #[schema(nullable = false)]
+    pub name: Option<String>,
+}
+
+/// A file to fetch.
+#[derive(Debug, ToSchema)]
+pub struct RemoteFile {
+    /// Where it is: https, at a public address.
+    #[schema(format = "uri")]
+    pub url: String,
+    /// Whose it is; `default` otherwise.
+    #[schema(pattern = "^[A-Za-z0-9_.-]{1,64}$")]
+    pub project_id: Option<String>,
+    /// A name for people who download it.
     pub name: Option<String>,
 }

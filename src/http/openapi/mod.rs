@@ -23,8 +23,8 @@ use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    chat, credits, events as pages, files, guard, health, ingest, jobs, media, models, page,
-    project, stream, streams, submit, uploads, webhooks,
+    chat, credits, deliveries, events as pages, files, guard, health, ingest, jobs, media, models,
+    page, project, stream, streams, submit, uploads, webhooks,
 };
 
 /// The document as bytes: it is the same for every request.
@@ -49,6 +49,7 @@ static DOCUMENT: LazyLock<Bytes> =
         (name = "media", description = "Images, videos and lip-sync by the models of the catalog."),
         (name = "chat", description = "Jobs as UI messages of the AI SDK."),
         (name = "credits", description = "What there is, where it went, and more of it."),
+        (name = "webhooks", description = "Who was told how jobs ended."),
         (name = "access", description = "Keys, sessions and tickets."),
         (name = "server", description = "Whether the server is well, and what it is."),
     ),
@@ -77,6 +78,8 @@ static DOCUMENT: LazyLock<Bytes> =
         credits::show,
         credits::ledger,
         credits::grant,
+        deliveries::list,
+        deliveries::replay,
         health::info,
         health::alive,
         health::ready,

@@ -127,6 +127,27 @@ pub struct Ledger {
     pub before: Option<i64>,
 }
 
+/// Which deliveries to list.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Deliveries {
+    /// Only those of this job.
+    #[param(pattern = "^job_[A-Za-z0-9_-]{1,64}$")]
+    pub job: Option<String>,
+    /// Only those that stand like this: `pending`, `delivered` or `given_up`.
+    #[param(pattern = "^(pending|delivered|given_up)$")]
+    pub status: Option<String>,
+    /// Only those of jobs of this project.
+    #[param(pattern = "^[A-Za-z0-9_.-]{1,64}$")]
+    pub project_id: Option<String>,
+    /// How many at most; 50 otherwise.
+    #[param(minimum = 1, maximum = 200)]
+    pub limit: Option<u32>,
+    /// Only older ones than this one: `next` of the page before.
+    #[param(minimum = 1)]
+    pub before: Option<i64>,
+}
+
 /// Which models to list.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]

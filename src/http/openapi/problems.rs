@@ -148,7 +148,7 @@ fn header(description: &str) -> Header {
 }
 
 /// The codes of a submit of what models make.
-pub(in crate::http) const SUBMIT: [Code; 11] = [
+pub(in crate::http) const SUBMIT: [Code; 13] = [
     Code::InvalidJson,
     Code::UnsupportedMediaType,
     Code::InvalidField,
@@ -157,6 +157,8 @@ pub(in crate::http) const SUBMIT: [Code; 11] = [
     Code::ModelRetired,
     Code::InsufficientCredits,
     Code::KeyReused,
+    Code::TooManyJobs,
+    Code::ProjectFull,
     Code::Unavailable,
     Code::Overloaded,
     Code::Draining,

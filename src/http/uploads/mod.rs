@@ -97,15 +97,17 @@ pub fn content_path(id: &UploadId) -> String {
     security(("key" = ["submit"])),
     params(openapi::parameters::NewUpload),
     request_body(
-        description = "A form with the file, or the file itself",
+        description = "A form with the file, the file itself, or where it is",
         content(
             (openapi::bodies::UploadForm = "multipart/form-data"),
             (String = "application/octet-stream"),
+            (openapi::bodies::RemoteFile = "application/json"),
         ),
     ),
     responses((status = 201, description = "The upload", body = View)),
     extensions(("x-problems" = json!([
         Code::UnsupportedMediaType, Code::NotMedia, Code::UploadTooLarge, Code::InvalidField,
+        Code::InvalidJson, Code::NotFetched, Code::ProjectFull,
         Code::Unavailable, Code::Draining,
     ]))),
 )]

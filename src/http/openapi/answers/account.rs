@@ -64,6 +64,50 @@ pub struct LedgerPage {
     pub next: Option<i64>,
 }
 
+/// A webhook on its way to one address.
+#[derive(Debug, ToSchema)]
+pub struct Delivery {
+    /// Rises.
+    pub id: i64,
+    /// The job whose end it tells.
+    pub job_id: String,
+    /// The same in every attempt, for the receiver to know it by.
+    pub webhook_id: String,
+    /// Where it goes, without the query.
+    pub url: String,
+    /// `pending`, `delivered` or `given_up`.
+    pub status: String,
+    /// How often it was sent.
+    pub attempts: u32,
+    /// The status that the last attempt was answered with.
+    #[schema(required)]
+    pub last_status: Option<u16>,
+    /// Why the last attempt was not heard.
+    #[schema(required)]
+    pub last_error: Option<String>,
+    /// When it is sent next.
+    #[schema(required)]
+    pub next_at: Option<i64>,
+    /// When it was last sent.
+    #[schema(required)]
+    pub attempted_at: Option<i64>,
+    /// When the job ended.
+    pub created_at: i64,
+    /// When it was heard, or given up.
+    #[schema(required)]
+    pub ended_at: Option<i64>,
+}
+
+/// Deliveries, newest first.
+#[derive(Debug, ToSchema)]
+pub struct DeliveryPage {
+    /// The deliveries.
+    pub deliveries: Vec<Delivery>,
+    /// `before` of the next page; nothing on the last.
+    #[schema(required)]
+    pub next: Option<i64>,
+}
+
 /// A key; its secret is told once, when it is made.
 #[derive(Debug, ToSchema)]
 pub struct Key {

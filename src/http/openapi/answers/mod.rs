@@ -5,7 +5,8 @@ mod jobs;
 mod media;
 
 pub use account::{
-    Credits, Key, KeyList, LedgerEntry, LedgerPage, Readiness, Revoked, Session, Ticket,
+    Credits, Delivery, DeliveryPage, Key, KeyList, LedgerEntry, LedgerPage, Readiness, Revoked,
+    Session, Ticket,
 };
 pub use jobs::{
     CancelAnswer, End, EventPage, File, Job, JobPage, JobSummary, Links, PagedEvent, Project,
