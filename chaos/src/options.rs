@@ -95,8 +95,8 @@ pub struct Recovery {
     /// How many jobs run when the server is killed, each with a reader.
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub jobs: usize,
-    /// How often it is killed.
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    /// How often it is killed: a job whose process died three times is given up.
+    #[arg(long, value_name = "N", default_value_t = 2)]
     pub rounds: usize,
 }
 
