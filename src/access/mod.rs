@@ -11,7 +11,7 @@ mod secret;
 pub mod ticket;
 
 pub use key::Key;
-pub use registry::{Access, AccessError, Ended};
+pub use registry::{Access, AccessError, Ended, NOBODY};
 pub use scope::{Scope, Scopes, UnknownScope};
 pub use secret::Secret;
 pub use ticket::{Subject, Ticket, TicketError};

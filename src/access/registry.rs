@@ -23,7 +23,11 @@ const LOOK: Duration = Duration::from_millis(500);
 /// How often it is noted when keys were last used.
 const NOTE: Duration = Duration::from_secs(60);
 
-/// Told which key has ended, by its [`Key::number`], before anybody who asks learns of it.
+/// The number that stands for no key.
+pub const NOBODY: u32 = 0;
+
+/// Told which key has ended, by its [`Key::number`], before anybody who asks learns of it; [`NOBODY`]
+/// when the first key is there, and nobody may anything without one.
 pub type Ended = Arc<dyn Fn(u32) + Send + Sync>;
 
 /// Who may do what; cheap to clone.
@@ -37,6 +41,8 @@ struct Shared {
     journal: Journal,
     ended: Ended,
     known: RwLock<Known>,
+    /// Canceled when the first key is there.
+    closed: CancellationToken,
     /// One at a time looks at the rows, so that an older look never replaces a newer one.
     looking: tokio::sync::Mutex<Option<KeysVersion>>,
 }
@@ -64,7 +70,8 @@ impl Access {
     /// # Errors
     /// When the database does not answer.
     pub async fn open(db: Db, journal: Journal, ended: Ended) -> Result<Self, DbError> {
-        let shared = Shared { db, journal, ended, known: RwLock::default(), looking: None.into() };
+        let (known, closed) = (RwLock::default(), CancellationToken::new());
+        let shared = Shared { db, journal, ended, known, closed, looking: None.into() };
         let access = Self { shared: Arc::new(shared) };
         access.look().await?;
         Ok(access)
@@ -75,6 +82,12 @@ impl Access {
     #[must_use]
     pub fn is_open(&self) -> bool {
         !self.known().any
+    }
+
+    /// Canceled when the first key is there: what somebody without one had opened ends then.
+    #[must_use]
+    pub fn closed(&self) -> &CancellationToken {
+        &self.shared.closed
     }
 
     /// The key or session with this secret, unless it is over.
@@ -165,6 +178,10 @@ impl Access {
             }
             before
         };
+        if !self.is_open() && !self.shared.closed.is_cancelled() {
+            self.shared.closed.cancel();
+            (self.shared.ended)(NOBODY);
+        }
         for key in gone.values() {
             key.end();
             (self.shared.ended)(key.number);

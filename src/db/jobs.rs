@@ -1,6 +1,8 @@
 //! Rows of jobs: submitting, finding, listing.
 
+use futures_util::TryStreamExt;
 use secrecy::SecretString;
+use serde_json::Value;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
@@ -11,16 +13,28 @@ use crate::job::{Job, JobId, Kind, Status};
 use super::artifacts::{self, Reserved};
 use super::chats::InChat;
 use super::projects::{Full, Room};
-use super::{Change, Db, DbError, credits, readable, unsigned, webhooks, whole};
+use super::{Change, Db, DbError, credits, listed, readable, unsigned, webhooks, whole};
 
 pub(super) fn decode(row: &SqliteRow) -> Result<Job, sqlx::Error> {
+    decode_within(row, usize::MAX, usize::MAX)
+}
+
+/// A job, without an input or a result of more bytes.
+pub(super) fn decode_within(
+    row: &SqliteRow,
+    input: usize,
+    result: usize,
+) -> Result<Job, sqlx::Error> {
     fn parsed<T: std::str::FromStr>(text: &str) -> Result<T, sqlx::Error>
     where
         T::Err: std::error::Error + Send + Sync + 'static,
     {
         text.parse().map_err(|error: T::Err| sqlx::Error::Decode(error.into()))
     }
-    let json = |text: Option<String>| text.and_then(|text| serde_json::from_str(&text).ok());
+    let json = |name: &str, most: usize| {
+        let text = row.try_get::<Option<&str>, _>(name)?.filter(|text| text.len() <= most);
+        Ok::<Option<Value>, sqlx::Error>(text.and_then(|text| serde_json::from_str(text).ok()))
+    };
     let status: Status = parsed(row.try_get("status")?)?;
     let error = (
         row.try_get("error_code")?,
@@ -40,7 +54,7 @@ pub(super) fn decode(row: &SqliteRow) -> Result<Job, sqlx::Error> {
         lane: row.try_get("lane")?,
         hold: row.try_get("hold")?,
         cost: whole(row, "cost")?,
-        input: json(row.try_get("input")?).unwrap_or_default(),
+        input: json("input", input)?.unwrap_or_default(),
         progress: Progress {
             percent: unsigned(whole(row, "progress")?.unwrap_or(0)),
             stage: row.try_get("stage")?,
@@ -54,12 +68,7 @@ pub(super) fn decode(row: &SqliteRow) -> Result<Job, sqlx::Error> {
         last_event_id: EventId::from_i64(row.try_get("last_event_id")?),
         end_event_id: row.try_get::<Option<i64>, _>("end_event_id")?.map(EventId::from_i64),
         trimmed_through: EventId::from_i64(row.try_get("trimmed_through")?),
-        end: Job::end_of(
-            status,
-            json(row.try_get("result")?),
-            error,
-            row.try_get("cancel_reason")?,
-        ),
+        end: Job::end_of(status, json("result", result)?, error, row.try_get("cancel_reason")?),
         retry_of: optional("retry_of")?.as_deref().map(parsed).transpose()?,
         silence_limit_ms: row.try_get("silence_limit_ms")?,
         file_id: optional("file_id")?.as_deref().map(parsed).transpose()?,
@@ -310,7 +319,8 @@ impl Db {
         Ok(model.flatten())
     }
 
-    /// Jobs that fit the filter, newest first.
+    /// Jobs that fit the filter, newest first, each as a list has it: with the beginning of its input,
+    /// and without a long result. One is read after the other, however much they have.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -329,8 +339,12 @@ impl Db {
             query.push(" and id < ").push_bind(before.as_str());
         }
         query.push(" order by id desc limit ").push_bind(i64::from(filter.limit));
-        let rows = query.build().fetch_all(&self.pool).await?;
-        Ok(readable(&rows, decode).collect())
+        let mut rows = query.build().fetch(&self.pool);
+        let mut jobs = Vec::new();
+        while let Some(row) = rows.try_next().await? {
+            jobs.extend(readable(std::slice::from_ref(&row), listed::decode));
+        }
+        Ok(jobs)
     }
 
     /// Jobs of a project with events after `after`, each with its newest, in the order of these.

@@ -70,7 +70,11 @@ fn decode(row: &SqliteRow) -> Result<KeyRow, sqlx::Error> {
     })
 }
 
-/// Adds a key.
+/// How many sessions one key has. Each is in the memory of every process, and read again whenever a key
+/// changes; whoever opens one more ends the oldest.
+pub const SESSIONS: u32 = 100;
+
+/// Adds a key, or a session in place of its key's oldest.
 #[derive(Clone, Debug)]
 pub struct Insert(pub KeyRow);
 
@@ -91,6 +95,15 @@ impl Change for Insert {
         .bind(row.parent_id.as_ref().map(KeyId::as_str))
         .bind(row.created_at)
         .bind(row.expires_at)
+        .execute(&mut *tx)
+        .await?;
+        let Some(parent) = &row.parent_id else { return Ok(()) };
+        sqlx::query(
+            "delete from api_key where parent_id = ?1 and rowid not in \
+                 (select rowid from api_key where parent_id = ?1 order by rowid desc limit ?2)",
+        )
+        .bind(parent.as_str())
+        .bind(SESSIONS)
         .execute(tx)
         .await?;
         Ok(())
@@ -176,12 +189,15 @@ impl Change for Tidy {
     }
 }
 
-/// What changes whenever a key comes or is revoked.
+/// What changes whenever a key comes or is revoked. Sessions are removed as well, so that counts alone
+/// could be the same again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeysVersion {
     count: i64,
     revoked: i64,
     newest: i64,
+    created_at: i64,
+    revoked_at: i64,
 }
 
 impl Db {
@@ -200,11 +216,12 @@ impl Db {
     /// # Errors
     /// When the database does not answer.
     pub async fn keys_version(&self) -> Result<KeysVersion, DbError> {
-        let (count, revoked, newest) = sqlx::query_as(
-            "select count(*), count(revoked_at), coalesce(max(rowid), 0) from api_key",
+        let (count, revoked, newest, created_at, revoked_at) = sqlx::query_as(
+            "select count(*), count(revoked_at), coalesce(max(rowid), 0), \
+                 coalesce(max(created_at), 0), coalesce(max(revoked_at), 0) from api_key",
         )
         .fetch_one(&self.pool)
         .await?;
-        Ok(KeysVersion { count, revoked, newest })
+        Ok(KeysVersion { count, revoked, newest, created_at, revoked_at })
     }
 }

@@ -12,6 +12,7 @@ pub mod ends;
 pub mod epochs;
 pub mod jobs;
 pub mod keys;
+mod listed;
 pub mod operations;
 pub mod projects;
 #[cfg(test)]

@@ -18,6 +18,10 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// stack.
 const DEPTH_LIMIT: usize = 127;
 
+/// How many values a JSON text may have. In memory each takes tens of bytes, and two in the text; a body
+/// is large for the files in it, and not for them.
+const VALUES_LIMIT: usize = 1 << 19;
+
 /// Reads a JSON body of at most `limit` bytes.
 ///
 /// A body without a `Content-Type` is taken as JSON; one that says it is something else is not, so
@@ -126,6 +130,10 @@ pub fn parse(bytes: &[u8]) -> Result<Value, Problem> {
     if text.trim_ascii().is_empty() {
         return invalid("the text is empty".into());
     }
+    // Two bytes is the least that a value takes.
+    if text.len() / 2 > VALUES_LIMIT && values(text) > VALUES_LIMIT {
+        return invalid(format!("the text has more than {VALUES_LIMIT} values"));
+    }
     serde_json::from_str(text).or_else(|error| {
         let said = error.to_string();
         if said.starts_with("recursion limit exceeded") {
@@ -133,6 +141,22 @@ pub fn parse(bytes: &[u8]) -> Result<Value, Problem> {
         }
         invalid(said)
     })
+}
+
+/// How many values a JSON text has at most: each but the first stands behind one of these, outside of a
+/// string. Names count as well.
+fn values(json: &str) -> usize {
+    let (mut count, mut in_string, mut is_escaped) = (1, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = in_string,
+            b'"' => in_string = !in_string,
+            b',' | b':' | b'[' | b'{' if !in_string => count += 1,
+            _ => {}
+        }
+    }
+    count
 }
 
 #[cfg(test)]
@@ -225,6 +249,16 @@ mod tests {
         assert_eq!(detail(nested(DEPTH_LIMIT + 1)), expected);
         assert_eq!(detail(nested(10_000)), expected);
         assert_eq!(detail("{\"a\":".repeat(10_000)), expected);
+    }
+
+    #[test]
+    fn a_text_may_be_long_but_not_of_many_values() {
+        let long = format!("[\"{}\", 1]", ",[{:\\\"".repeat(VALUES_LIMIT));
+        assert!(parse(long.as_bytes()).is_ok());
+        let zeros = |count: usize| format!("[{}0]", "0,".repeat(count - 1));
+        assert!(parse(zeros(VALUES_LIMIT - 1).as_bytes()).is_ok());
+        assert_eq!(detail(zeros(VALUES_LIMIT + 2)), "the text has more than 524288 values");
+        assert!(detail("[[],".repeat(VALUES_LIMIT)).contains("values"));
     }
 
     #[test]

@@ -30,17 +30,22 @@ const FIELDS: [&str; 3] = ["amount", "note", "project_id"];
 const NOTE_LIMIT: usize = 200;
 
 /// The account that is meant: what pays for the jobs of the caller's project, or of the project that
-/// is asked for; the common one without.
+/// is asked for; the common one without. Who sees one project alone does not see the common one, which
+/// tells of the jobs of others.
 async fn account(call: &Call, query: &Query) -> Result<(String, Balance), Problem> {
     let project = call.caller().project_of(query.get("project_id"))?;
-    let of_project = project.map(|project| credits::accounts_of(&project).to_vec());
-    let accounts = of_project.unwrap_or_else(|| vec![credits::DEFAULT_ACCOUNT.into()]);
+    let accounts = match (project, call.caller().project()) {
+        (_, Some(only)) => vec![credits::own_account(only)],
+        (Some(project), None) => credits::accounts_of(&project).to_vec(),
+        (None, None) => vec![credits::DEFAULT_ACCOUNT.into()],
+    };
     for account in accounts {
         if let Some(balance) = call.store.db().balance(&account).await? {
             return Ok((account, balance));
         }
     }
-    Err(Problem::new(Code::Internal, "no account is open"))
+    let detail = "the project has no account of its own, and the common one is not its to see";
+    Err(Problem::new(Code::Forbidden, detail))
 }
 
 /// `GET /api/credits`: the balance of the account that pays for jobs.

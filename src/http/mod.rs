@@ -165,6 +165,8 @@ pub struct App {
     pub makers: Makers,
     /// Room for bodies with files in them.
     pub large_bodies: Arc<Semaphore>,
+    /// Uploads that have no row yet.
+    pub under_way: uploads::UnderWay,
     /// Fetches what clients only name.
     pub outward: Arc<Outward>,
     /// Tells how jobs ended; nothing where there is no secret to sign with.

@@ -1,7 +1,9 @@
 //! What every response says about itself, so that no browser takes it for something else.
 
 use axum::extract::State;
-use axum::http::header::{HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{
+    CACHE_CONTROL, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
 use axum::response::Response;
 
 use super::App;
@@ -11,8 +13,10 @@ const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resour
 
 /// The headers of every response, where it does not say otherwise itself: it is of the type that it
 /// says (WHATWG Fetch, `nosniff`), its address is not told to others (it may have a ticket in it),
-/// and other sites do not get it into their pages, nor into their memory.
-const EVERYWHERE: [(HeaderName, HeaderValue); 3] = [
+/// other sites do not get it into their pages, nor into their memory, and no cache gives it to somebody
+/// else: who may have it is asked each time.
+const EVERYWHERE: [(HeaderName, HeaderValue); 4] = [
+    (CACHE_CONTROL, HeaderValue::from_static("no-store")),
     (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
     (RESOURCE_POLICY, HeaderValue::from_static("same-origin")),

@@ -75,7 +75,7 @@ pub(super) async fn with_end(app: &App, job: Job, status: Status) -> Result<Job,
     Ok(app.store.db().job(&job.id).await?.unwrap_or(job))
 }
 
-/// A job in a list.
+/// A job in a list, which has the beginning of its input.
 pub(super) fn summary(app: &App, job: &Job) -> Value {
     let log = app.store.find(&job.id);
     let standing = log.as_ref().map(|log| log.standing());
@@ -92,27 +92,13 @@ pub(super) fn summary(app: &App, job: &Job) -> Value {
         "project_id": job.project_id,
         "model": job.model,
         "progress": { "percent": percent, "stage": progress.stage },
-        "input": shortened(&job.input),
+        "input": job.input,
         "created_at": job.created_at,
         "updated_at": job.updated_at,
         "ended_at": job.ended_at,
     });
     add_end(&mut view, job.end.as_ref());
     view
-}
-
-/// A list shows the beginning of a long input.
-fn shortened(input: &Value) -> Value {
-    let Value::Object(fields) = input else { return Value::Null };
-    let short = fields.iter().map(|(name, value)| {
-        let value = match value {
-            Value::String(text) => text.chars().take(200).collect::<String>().into(),
-            Value::Object(_) | Value::Array(_) => Value::Null,
-            plain => plain.clone(),
-        };
-        (name.clone(), value)
-    });
-    short.take(20).collect::<serde_json::Map<_, _>>().into()
 }
 
 fn add_end(view: &mut Value, end: Option<&End>) {

@@ -185,6 +185,7 @@ impl Server {
             artifacts: artifacts.clone(),
             makers: providers.makers.clone(),
             large_bodies: Arc::new(Semaphore::new(http::LARGE_BODIES)),
+            under_way: http::uploads::UnderWay::default(),
             outward: Arc::clone(&outward),
             webhooks,
             replays: Arc::default(),

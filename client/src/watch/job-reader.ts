@@ -50,6 +50,9 @@ export class JobReader {
   }
 }
 
-/** The same with the ticket in the addresses of files, so that an `<audio>` or an `<img>` takes them. */
+/**
+ * The same with the ticket in the addresses of files, so that an `<audio>` or an `<img>` takes them. Files
+ * that are elsewhere have whole addresses, and no other server is told what opens this one.
+ */
 const withTicket = (data: unknown, ticket: string): unknown =>
-  JSON.parse(JSON.stringify(data).replace(/("url":"[^"]*\/api\/artifacts\/[^"]*)"/g, `$1?ticket=${ticket}"`));
+  JSON.parse(JSON.stringify(data).replace(/("url":"\/api\/artifacts\/[^"?#]*)"/g, `$1?ticket=${ticket}"`));

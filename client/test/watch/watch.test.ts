@@ -226,6 +226,15 @@ describe("refusals", () => {
     watch.close();
   });
 
+  test("tell no other server a ticket, whatever its addresses look like", async () => {
+    const data = ["https://elsewhere.example/api/artifacts/x", "//elsewhere.example/api/artifacts/x"].map((url) => ({ url }));
+    const page = { events: [{ id: 1, type: "artifact_ready", at: 0, data }], next: 1, ended: false, head: 1, poll_after_ms: 1_000 };
+    const { watch, events } = noted(new Script().on(EVENTS, () => json(page)), { streamUrl: `${STREAM}?ticket=tkt_j.1`, transport: "poll" });
+    await settle();
+    expect(events[0]?.data).toEqual(data);
+    watch.close();
+  });
+
   test("of a fresh ticket are final", async () => {
     const script = new Script()
       .on("/api/jobs/job_1", () => json({ stream_url: `${STREAM}?ticket=fresh` }))

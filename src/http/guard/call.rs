@@ -82,13 +82,13 @@ impl FromRequestParts<App> for Call {
 
     /// Whoever it is, as long as it is somebody, who has not asked too often.
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
-        let caller = presented::caller(parts, &app.access).map_err(IntoResponse::into_response)?;
+        let client = Client::from_request_parts(parts, app).await;
+        let client = client.map_err(IntoResponse::into_response)?;
+        let caller = presented::caller(parts, app, client).map_err(IntoResponse::into_response)?;
         if let Some(who) = caller.who() {
             let within = app.limits.request(&who);
             within.map_err(|problem| limits::refusal(problem, &parts.method, &parts.uri))?;
         }
-        let client = Client::from_request_parts(parts, app).await;
-        let client = client.map_err(IntoResponse::into_response)?;
         Ok(Self { app: app.clone(), caller, client })
     }
 }
@@ -183,8 +183,8 @@ impl Call {
         self.limits.stream(&self.client, self.caller.who(), jobs)
     }
 
-    /// How long a stream of the caller may go on.
+    /// How long a stream or a push of the caller may go on.
     pub(in crate::http) fn right(&self) -> Right {
-        Right::of(&self.caller, now_ms())
+        Right::of(&self.caller, &self.access, now_ms())
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::access::{Key, Scope, Subject, Ticket};
+use crate::access::{Access, Key, NOBODY, Scope, Subject, Ticket};
 use crate::http::limits::Who;
 use crate::http::{Code, Problem};
 use crate::job::JobId;
@@ -137,24 +137,32 @@ impl Caller {
     }
 }
 
-/// How long a stream may go on: until its right is taken away, or has run out.
+/// How long a stream or a push may go on: until its right is taken away, or has run out.
 #[derive(Clone, Debug, Default)]
 pub(in crate::http) struct Right {
     /// Canceled when it is taken away.
     pub(in crate::http) revoked: CancellationToken,
-    /// The number of its key; 0 for none.
+    /// The number of its key, or [`NOBODY`].
     pub(in crate::http) key: u32,
     /// How long it lasts by itself.
     pub(in crate::http) lasts: Option<Duration>,
 }
 
 impl Right {
-    pub(super) fn of(caller: &Caller, now: i64) -> Self {
+    pub(super) fn of(caller: &Caller, access: &Access, now: i64) -> Self {
         let left = |end: i64| Duration::from_millis(u64::try_from(end - now).unwrap_or(0));
         Self {
-            revoked: caller.key().map(|key| key.ended().clone()).unwrap_or_default(),
-            key: caller.key().map_or(0, |key| key.number),
+            revoked: caller.key().map_or_else(|| access.closed(), |key| key.ended()).clone(),
+            key: caller.key().map_or(NOBODY, |key| key.number),
             lasts: caller.expires_at().map(left),
+        }
+    }
+
+    /// Waits until it is taken away, or has run out.
+    pub(in crate::http) async fn lapse(self) {
+        match self.lasts {
+            Some(left) => drop(tokio::time::timeout(left, self.revoked.cancelled()).await),
+            None => self.revoked.cancelled().await,
         }
     }
 }

@@ -9,15 +9,17 @@ use axum::http::{HeaderMap, Method};
 
 use crate::access::{Access, Ticket};
 use crate::event::now_ms;
+use crate::http::peer::Client;
 use crate::http::query::Query;
-use crate::http::{Code, Problem};
+use crate::http::{App, Code, Options, Problem};
 
 use super::Caller;
 use super::caller::Pass;
 
-/// The cookie of a session, and its name where it came by TLS: a browser takes the second from
-/// nobody but this very host.
-pub(super) const COOKIES: [&str; 2] = [SESSION, "__Host-tailwater_session"];
+/// The cookie of a session, and its name where clients come by TLS: a browser takes the second from
+/// nobody but this very host. There the first is nobody's session, since a neighbour in the domain can
+/// have set it, to have somebody work in a session of his.
+const COOKIES: [&str; 2] = [SESSION, "__Host-tailwater_session"];
 
 /// The name of that cookie.
 pub const SESSION: &str = "tailwater_session";
@@ -29,7 +31,8 @@ pub const TICKET: &str = "ticket";
 ///
 /// # Errors
 /// [`Code::Unauthorized`], [`Code::ExpiredTicket`].
-pub(super) fn caller(parts: &Parts, access: &Access) -> Result<Caller, Problem> {
+pub(super) fn caller(parts: &Parts, app: &App, client: Client) -> Result<Caller, Problem> {
+    let access = &app.access;
     if access.is_open() {
         return Ok(Caller::Anyone);
     }
@@ -42,7 +45,7 @@ pub(super) fn caller(parts: &Parts, access: &Access) -> Result<Caller, Problem> 
             Ok(Caller::Key(key))
         };
     }
-    let session = session(&parts.headers);
+    let session = session(&parts.headers, is_by_tls(&app.options, client));
     if let Some(key) = session.and_then(|secret| access.key(secret, now)) {
         // Whoever has signed in needs no ticket, and may have one that is over.
         return Ok(Caller::Key(key));
@@ -80,12 +83,24 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     text.map(Some).ok_or_else(|| unauthorized("'Authorization' must be 'Bearer' and a key"))
 }
 
+/// Whether a client comes by TLS, to us or to whoever is before us.
+pub(super) fn is_by_tls(options: &Options, client: Client) -> bool {
+    let public = options.public_url.as_deref();
+    client.secure || public.is_some_and(|url| url.starts_with("https:"))
+}
+
+/// What a session's cookie is called.
+pub(super) const fn cookie_name(is_by_tls: bool) -> &'static str {
+    COOKIES[is_by_tls as usize]
+}
+
 /// The secret of the session that a browser has.
-pub(super) fn session(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn session(headers: &HeaderMap, is_by_tls: bool) -> Option<&str> {
+    let own = cookie_name(is_by_tls);
     let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs =
         cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.split_once('='));
-    let (_, secret) = pairs.find(|(name, _)| COOKIES.contains(&name.trim()))?;
+    let (_, secret) = pairs.find(|(name, _)| name.trim() == own)?;
     Some(secret.trim())
 }
 
@@ -119,9 +134,16 @@ mod tests {
 
     #[test]
     fn a_session_is_found_among_other_cookies() {
-        let of = |text: &str| session(&headers(COOKIE, text)).map(str::to_owned);
+        let of = |text: &str| session(&headers(COOKIE, text), false).map(str::to_owned);
         assert_eq!(of("a=1; tailwater_session=tw_x; b=2").as_deref(), Some("tw_x"));
-        assert_eq!(of("__Host-tailwater_session=tw_x").as_deref(), Some("tw_x"));
         assert_eq!(of("xtailwater_session=tw_x"), None);
+    }
+
+    #[test]
+    fn a_cookie_that_a_neighbour_can_set_is_no_session_where_clients_come_by_tls() {
+        let of = |text: &str| session(&headers(COOKIE, text), true).map(str::to_owned);
+        let planted = "tailwater_session=tw_theirs; __Host-tailwater_session=tw_own";
+        assert_eq!(of(planted).as_deref(), Some("tw_own"));
+        assert_eq!(of("tailwater_session=tw_theirs"), None);
     }
 }

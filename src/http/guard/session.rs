@@ -1,5 +1,7 @@
 //! `/api/session`: a browser's session, which a person opens with a key.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::SET_COOKIE;
@@ -84,6 +86,9 @@ pub(in crate::http) async fn open(
     let now = now_ms();
     let key = app.access.key(secret.trim(), now).filter(|key| key.parent.is_none());
     let key = key.ok_or_else(|| Problem::new(Code::Unauthorized, "the key is not valid"))?;
+    if let Some(who) = Caller::Key(Arc::clone(&key)).who() {
+        app.limits.request(&who)?;
+    }
     let fresh = Secret::generate();
     let row = KeyRow {
         name: "session".into(),
@@ -114,7 +119,7 @@ pub(in crate::http) async fn close(
     client: Client,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let secret = presented::session(&headers);
+    let secret = presented::session(&headers, presented::is_by_tls(&app.options, client));
     let session = secret.and_then(|secret| app.access.key(secret, now_ms()));
     if let Some(session) = session.filter(|key| key.parent.is_some()) {
         app.access.revoke(&session.id).await?;
@@ -125,10 +130,9 @@ pub(in crate::http) async fn close(
 /// The session's cookie: not for scripts, not for requests that other sites' pages make, and by TLS
 /// alone where clients come by TLS.
 fn cookie(app: &App, client: Client, secret: &str, seconds: i64) -> HeaderValue {
-    let public = app.options.public_url.as_deref();
-    let is_secure = client.secure || public.is_some_and(|url| url.starts_with("https:"));
-    let [plain, of_host] = presented::COOKIES;
-    let (name, secure) = if is_secure { (of_host, "; Secure") } else { (plain, "") };
+    let is_by_tls = presented::is_by_tls(&app.options, client);
+    let name = presented::cookie_name(is_by_tls);
+    let secure = if is_by_tls { "; Secure" } else { "" };
     let text =
         format!("{name}={secret}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
     let mut value = HeaderValue::from_str(&text).expect("a secret is visible ASCII");

@@ -154,15 +154,14 @@ async fn take_lines(
     // Once for all lines: to begin to wait costs more than an event does.
     let mut drains = pin!(call.draining.cancelled());
     let mut ends = pin!(log.ended());
-    let right = call.right();
-    let mut loses_right = pin!(right.revoked.cancelled());
+    let mut loses_right = pin!(call.right().lapse());
     loop {
         let received = tokio::select! {
             biased;
             received = next_lines(call, &mut lines) => received,
             // A producer that is between two lines does not keep a server from going down.
             () = &mut drains => Err(draining()),
-            () = &mut loses_right => Err(Problem::new(Code::Unauthorized, "the key was revoked")),
+            () = &mut loses_right => Err(Problem::new(Code::Unauthorized, "the key is not valid any more")),
             // It learns at once that its job was canceled; and one that is gone without a word costs
             // nothing once its job has failed for its silence. A request that has ended the job
             // itself, or repeats what an ended job knows, is read on.

@@ -33,7 +33,8 @@ pub async fn store_data_url(
     let (room, project_id) = (Room::of(app, project).await?, project.to_owned());
     let staged = stage_data_url(&app.artifacts, room.most, text, family).await;
     let (staged, sniffed) = staged.map_err(|problem| room.explain(problem))?;
-    let received = Received { staged, sniffed, name: sniffed.file_name(), project_id };
+    let name = sniffed.file_name();
+    let received = Received { staged, sniffed, name, project_id, share: None };
     in_task(app, received, true).await
 }
 
@@ -81,7 +82,8 @@ async fn insert(
     may_reuse: bool,
     room: OfProject,
 ) -> Result<Upload, Problem> {
-    let Received { staged, sniffed, name, project_id } = received;
+    // What it takes counts twice for a moment rather than not at all.
+    let Received { staged, sniffed, name, project_id, share: _share } = received;
     let id = UploadId::generate();
     let stored = staged.publish(&Folder::Upload(id.clone()), &sniffed.file_name()).await;
     let stored = stored.map_err(|error| receive::not_stored(&error))?;
@@ -147,7 +149,7 @@ mod tests {
             let staged = stage_data_url(&self.artifacts, 100, text, Family::Image).await;
             let (staged, sniffed) = staged?;
             let (name, project_id) = (sniffed.file_name(), "p".into());
-            let received = Received { staged, sniffed, name, project_id };
+            let received = Received { staged, sniffed, name, project_id, share: None };
             insert(&self.store, &self.artifacts, received, true, OfProject::default()).await
         }
     }

@@ -9,8 +9,10 @@ mod keep;
 mod receive;
 mod remote;
 mod room;
+mod under_way;
 
 pub use keep::store_data_url;
+pub use under_way::UnderWay;
 
 use axum::Router;
 use axum::body::Body;

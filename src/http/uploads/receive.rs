@@ -20,6 +20,7 @@ use crate::http::{App, Code, Problem, project};
 use super::form::{self, Form};
 use super::remote;
 use super::room::Room;
+use super::under_way::Share;
 
 /// How long a client may send nothing.
 const IDLE: Duration = Duration::from_secs(30);
@@ -47,6 +48,8 @@ pub(super) struct Received {
     pub(super) sniffed: Sniffed,
     pub(super) name: String,
     pub(super) project_id: String,
+    /// Its part of what is on its way; nothing for what was in memory.
+    pub(super) share: Option<Share>,
 }
 
 /// Reads the file that a request brings.
@@ -93,11 +96,12 @@ impl Wishes {
     pub(super) fn received(
         self,
         (staged, sniffed): (Staged, Sniffed),
+        share: Share,
         file_name: Option<String>,
     ) -> Received {
         let name = self.name.or(file_name).map(|name| plain_name(&name)).unwrap_or_default();
         let name = if name.is_empty() { sniffed.file_name() } else { name };
-        Received { staged, sniffed, name, project_id: self.project_id }
+        Received { staged, sniffed, name, project_id: self.project_id, share: Some(share) }
     }
 }
 
@@ -116,8 +120,9 @@ async fn from_body(
     let chunks = stream::try_unfold(&mut source, async |source| {
         Ok(source.next().await?.map(|chunk| (chunk, source)))
     });
-    let staged = stage(&app.artifacts, limit, pin!(chunks)).await;
-    Ok(wishes.received(staged.map_err(|problem| room.explain(problem))?, None))
+    let mut share = app.under_way.begin(&wishes.project_id);
+    let staged = stage(&app.artifacts, limit, pin!(room.watch(&mut share, chunks))).await;
+    Ok(wishes.received(staged.map_err(|problem| room.explain(problem))?, share, None))
 }
 
 async fn from_form(
@@ -138,9 +143,11 @@ async fn from_form(
                 let chunks = stream::try_unfold(&mut form, async |form| {
                     Ok(form.data().await?.map(|chunk| (chunk, form)))
                 });
+                let mut share = app.under_way.begin(&wishes.project_id);
+                let chunks = room.watch(&mut share, chunks);
                 let staged = stage(&app.artifacts, room.most, pin!(chunks)).await;
                 let staged = staged.map_err(|problem| room.explain(problem))?;
-                file = Some((staged, part.file_name));
+                file = Some((staged, share, part.file_name));
             }
             "project_id" => {
                 wishes.project_id = text(&mut form, "/project_id").await?;
@@ -156,9 +163,9 @@ async fn from_form(
             }
         }
     }
-    let (staged, file_name) =
+    let (staged, share, file_name) =
         file.ok_or_else(|| bad_part("/file", "is required: the part with the file"))?;
-    Ok(wishes.received(staged, file_name))
+    Ok(wishes.received(staged, share, file_name))
 }
 
 fn bad_part(pointer: &str, detail: &str) -> Problem {

@@ -18,6 +18,8 @@ use crate::http::{App, Code, Problem, body};
 use crate::outward::{self, NoAnswer, Target, Trust};
 
 use super::receive::{self, Received, Wishes};
+use super::room::Room;
+use super::under_way::Share;
 
 /// How long a file may take in all.
 const DEADLINE: Duration = Duration::from_secs(300);
@@ -53,9 +55,12 @@ pub(super) async fn fetch(
     let trust = if call.options.upload_allow_private { Trust::Everybody } else { Trust::Nobody };
     let (target, wishes) = asked(&value, wishes, trust, call.caller().project())?;
     let file_name = file_name(target.url());
-    let fetching = timeout(DEADLINE, Box::pin(staged(call, target, trust)));
-    let fetched = fetching.await.map_err(|_| silent(DEADLINE))??;
-    Ok(wishes.received(fetched, file_name))
+    let room = Room::of(call, &wishes.project_id).await?;
+    let mut share = call.under_way.begin(&wishes.project_id);
+    let fetching = timeout(DEADLINE, Box::pin(staged(call, target, trust, room, &mut share)));
+    let fetched = fetching.await.map_err(|_| silent(DEADLINE))?;
+    let fetched = fetched.map_err(|problem| room.explain(problem))?;
+    Ok(wishes.received(fetched, share, file_name))
 }
 
 /// What is to be fetched, and what is said of it.
@@ -109,16 +114,22 @@ fn file_name(url: &Url) -> Option<String> {
     (last.contains('.') && !last.contains('%')).then(|| last.to_owned())
 }
 
-async fn staged(app: &App, target: Target, trust: Trust<'_>) -> Result<(Staged, Sniffed), Problem> {
+async fn staged(
+    app: &App,
+    target: Target,
+    trust: Trust<'_>,
+    room: Room,
+    share: &mut Share,
+) -> Result<(Staged, Sniffed), Problem> {
     let response = timeout(IDLE, app.outward.get(target, trust, REDIRECTS)).await;
     let response = response.map_err(|_| silent(IDLE))?.map_err(unanswered)?;
     check(&response)?;
-    let limit = app.options.upload_limit;
+    let limit = room.most;
     if response.content_length().is_some_and(|length| length > limit) {
         return Err(receive::too_large(limit));
     }
     let chunks = outward::chunks(response, IDLE).map_err(|cut| not_fetched(cut.to_string()));
-    receive::stage(&app.artifacts, limit, pin!(chunks)).await
+    receive::stage(&app.artifacts, limit, pin!(room.watch(share, chunks))).await
 }
 
 fn check(response: &Response) -> Result<(), Problem> {

@@ -1,9 +1,13 @@
 //! How large the next file of a project may be.
 
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+
 use crate::db::projects::{Full, Room as OfProject};
 use crate::http::{App, Code, Problem};
 
 use super::receive;
+use super::under_way::Share;
 
 /// Room for one file.
 #[derive(Clone, Copy, Debug)]
@@ -12,6 +16,9 @@ pub(super) struct Room {
     pub(super) most: u64,
     /// What the project would then be at, where it is not the limit of a file that counts.
     project: Option<Full>,
+    /// What its files may take, and took when this was asked for, in bytes.
+    limit: u64,
+    used: u64,
 }
 
 impl Room {
@@ -22,14 +29,36 @@ impl Room {
     pub(super) async fn of(app: &App, project: &str) -> Result<Self, Problem> {
         let most = app.options.upload_limit;
         let room = app.queue.room();
-        let Some(limit) = room.bytes else { return Ok(Self { most, project: None }) };
+        let Some(limit) = room.bytes else {
+            return Ok(Self { most, project: None, limit: u64::MAX, used: 0 });
+        };
         let has = app.store.db().project_use(project).await?;
         if let Some(full) = room.of_files(has) {
             return Err(full.into());
         }
         let left = limit - has.bytes;
         let project = (left < most).then_some(Full::Bytes { limit, used: has.bytes });
-        Ok(Self { most: most.min(left), project })
+        Ok(Self { most: most.min(left), project, limit, used: has.bytes })
+    }
+
+    /// The bytes of a file as they come, while those of the project that are on their way together
+    /// have room: each by itself would have it, however many there are.
+    pub(super) fn watch<S>(
+        self,
+        share: &mut Share,
+        chunks: S,
+    ) -> impl Stream<Item = Result<Bytes, Problem>>
+    where
+        S: Stream<Item = Result<Bytes, Problem>>,
+    {
+        chunks.map(move |chunk| {
+            let chunk = chunk?;
+            let used = self.used.saturating_add(share.grow(chunk.len() as u64));
+            if used <= self.limit {
+                return Ok(chunk);
+            }
+            Err(Full::Bytes { limit: self.limit, used }.into())
+        })
     }
 
     /// What is wrong with a file that has more.

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper of tests fails as a test does")]
 
 mod access;
+mod attacks;
 mod cancel;
 mod chat;
 pub mod crash;
