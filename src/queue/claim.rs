@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +19,9 @@ use super::{MAX_ATTEMPTS, Queue, Running};
 
 /// How long to wait before looking again for a log that the database did not give.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// How many jobs that nobody can run are ended at a time.
+const AT_ONCE: usize = 64;
 
 /// How many ends without an event are announced at a time.
 const ENDS: u32 = 500;
@@ -127,14 +131,16 @@ impl Queue {
         let take_over =
             TakeOver { epoch: self.store().epoch(), most_failures: MAX_ATTEMPTS, now: now_ms() };
         let orphans = self.store().journal().change_after(EventId::ZERO, take_over).await?;
+        let mut given_up = Vec::new();
         for job in orphans {
             let failures = job.failures;
             tracing::info!(job = %job.id, failures, "taking over a job of a dead process");
             if failures >= MAX_ATTEMPTS {
                 let message = format!("the server died {failures} times while it ran this job");
-                self.end_unfenced(&job, End::failed("attempts_exhausted", message, true)).await;
+                given_up.push((job, End::failed("attempts_exhausted", message, true)));
             }
         }
+        self.end_unfenced(given_up).await;
         let mut unreadable = 0;
         loop {
             let unannounced = self.store().db().unannounced_ends(ENDS).await?;
@@ -159,19 +165,24 @@ impl Queue {
     /// When the journal ended.
     pub async fn relane(&self, lanes: HashMap<String, String>) -> Result<(), JournalError> {
         let orphans = self.store().journal().change_after(EventId::ZERO, Relane { lanes }).await?;
-        for job in orphans {
+        let ends = orphans.into_iter().map(|job| {
             let model = job.model.as_deref().unwrap_or_default();
             let message = format!("the catalog has no model '{model}' any more");
-            self.end_unfenced(&job, End::failed("unknown_model", message, false)).await;
-        }
+            (job, End::failed("unknown_model", message, false))
+        });
+        self.end_unfenced(ends).await;
         Ok(())
     }
 
-    async fn end_unfenced(&self, job: &Job, end: End) {
-        let log = self.open_claimed(job).await;
-        if let Err(error) = self.end(&log, None, end).await {
-            tracing::error!(job = %job.id, %error, "cannot end a job that nobody can run");
-        }
+    async fn end_unfenced(&self, ends: impl IntoIterator<Item = (Job, End)>) {
+        // Many at a time, which are then committed together.
+        let ends = stream::iter(ends).for_each_concurrent(AT_ONCE, async |(job, end)| {
+            let log = self.open_claimed(&job).await;
+            if let Err(error) = self.end(&log, None, end).await {
+                tracing::error!(job = %job.id, %error, "cannot end a job that nobody can run");
+            }
+        });
+        ends.await;
     }
 }
 

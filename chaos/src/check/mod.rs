@@ -1,6 +1,7 @@
 //! What must hold once every job has ended: everything that readers saw, held against what is there.
 
 mod credits;
+mod deaths;
 mod files;
 mod operations;
 mod readers;
@@ -74,6 +75,9 @@ impl Evidence<'_> {
             }
             *findings.ends.entry(job.end_name().to_owned()).or_default() += 1;
             findings.files += files::check(self.world, record, job).await;
+        }
+        for (job, deaths) in deaths::given_up_early(self.data).await? {
+            self.world.violate(format!("{job}: it was given up after {deaths} deaths"));
         }
         let whole: Vec<_> = self.jobs.iter().flatten().collect();
         findings.ledger = credits::check(self.world, &whole).await;

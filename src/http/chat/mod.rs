@@ -91,7 +91,7 @@ async fn send(
         ),
         (status = 204, description = "There is nothing to tell"),
     ),
-    extensions(("x-problems" = json!([Code::Unavailable]))),
+    extensions(("x-problems" = json!([Code::TooManyStreams, Code::Unavailable]))),
 )]
 async fn resume(
     May { call, .. }: May<Read>,

@@ -95,7 +95,7 @@ fn codes(path: &str, changes: bool, operation: &mut Operation) -> Vec<Code> {
         Code::Unauthorized | Code::Forbidden => has_key,
         Code::ExpiredTicket => has_key && !changes,
         Code::CrossSite => changes,
-        Code::WrongHost => true,
+        Code::WrongHost | Code::TooManyRequests | Code::TooManyConnections => true,
         Code::Internal => is_ours,
         Code::InvalidParameter => has_parameters,
         Code::InvalidBody | Code::BodyTooLarge | Code::RequestTimeout => has_body,
