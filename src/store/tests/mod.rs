@@ -19,7 +19,7 @@ use crate::db::projects::Room;
 use crate::db::segments::Trim;
 use crate::db::{self, Change, Writer};
 use crate::event::payload::{Content, End};
-use crate::event::{Draft, EventType, now_ms};
+use crate::event::{Cursor, Draft, EventType, now_ms};
 
 /// How long a test waits for what must come: it says "never", not "late".
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -315,9 +315,9 @@ async fn while_the_server_is_down_no_producer_is_silent() {
     assert_eq!(silent.iter().map(|row| &row.id).collect::<Vec<_>>(), [&job]);
 }
 
-#[tokio::test]
-async fn whoever_reads_while_events_are_given_up_still_gets_the_end() {
-    let mut rig = Rig::new().await;
+/// Readers of a job from its beginning, of it alone and of several, whose events are given up but for
+/// its end before they have read any.
+async fn overtaken(rig: &mut Rig) -> (Arc<Log>, Follower, Merge) {
     let log = rig.submit().await;
     rig.store.append(&log, [content("x")]).unwrap();
     rig.start();
@@ -327,14 +327,32 @@ async fn whoever_reads_while_events_are_given_up_still_gets_the_end() {
     rig.store.announce_end(&log, &end, None);
     rig.store.journal().wait_durable(log.last()).await.unwrap();
     log.lock().trim(log.last(), usize::MAX);
-    let mut follower = rig.store.follow(&log, EventId::ZERO);
+    let follower = rig.store.follow(&log, EventId::ZERO);
+    let merge = rig.store.merge_jobs(&[Arc::clone(&log)], EventId::ZERO);
     let through = EventId::from_u64(log.last().get() - 1).unwrap();
     log.set_trimmed_through(through);
     let trim = Trim { jobs: vec![(log.job.clone(), through)] };
     rig.store.journal().change(trim).await.unwrap();
+    (log, follower, merge)
+}
+
+#[tokio::test]
+async fn whoever_reads_while_events_are_given_up_still_gets_the_end() {
+    let mut rig = Rig::new().await;
+    let (log, mut follower, _) = overtaken(&mut rig).await;
     let Next::Gap(gap, _) = follower.next().await.unwrap() else { panic!("events are gone") };
-    assert_eq!(gap.to, through);
+    assert_eq!(gap.to, log.trimmed_through());
     let Next::Page(page) = follower.next().await.unwrap() else { panic!("the end is missing") };
     assert_eq!((page.count, page.last), (1, log.last()));
     assert!(matches!(follower.next().await.unwrap(), Next::Ended));
+}
+
+#[tokio::test]
+async fn a_reader_of_several_jobs_passes_over_nothing_that_is_given_up() {
+    let mut rig = Rig::new().await;
+    let (log, _, mut merge) = overtaken(&mut rig).await;
+    // It ends, and is told of the gap when it comes back.
+    assert!(merge.next().await.unwrap().is_none());
+    let cursor = Cursor::At(EventId::ZERO);
+    assert_eq!(rig.store.resume(log.trimmed_through(), cursor), Err(follow::GapReason::Trimmed));
 }

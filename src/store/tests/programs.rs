@@ -101,17 +101,13 @@ impl Run {
             Step::Forget { job, bytes } => self.world.forget(job % jobs, *bytes).await,
             Step::Sweep => self.world.store().sweep().await,
             Step::Retain => {
-                // A merged reader is not told of a gap on its way: it lags for hours at most, and
-                // events are kept for days.
-                self.drain_merged().await;
-                self.world.retain().await;
+                self.retain().await;
             }
             Step::Expire { job } => {
                 self.world.end(job % jobs).await;
                 self.world.commit().await;
                 self.world.forget(job % jobs, usize::MAX).await;
-                self.drain_merged().await;
-                self.world.retain().await;
+                self.retain().await;
             }
             Step::Stop | Step::Crash => {
                 self.readers.iter_mut().for_each(Reader::leave);
@@ -187,6 +183,15 @@ impl Run {
             From::Unknown => at(u64::from(model.epoch + 5) << 32),
             From::NoNumber => Cursor::Foreign,
         }
+    }
+
+    async fn retain(&mut self) {
+        for reader in &mut self.readers {
+            reader.rouse(&self.world).await;
+        }
+        // A merged reader whose events are given up is told when it comes back: see the claim of its own.
+        self.drain_merged().await;
+        self.world.retain().await;
     }
 
     async fn drain_merged(&mut self) {

@@ -90,6 +90,13 @@ impl Reader {
         self.resume(world, Cursor::At(self.cursor), follows).await;
     }
 
+    /// Takes what a sleeper was woken with: it has that, whatever is given up later.
+    pub(super) async fn rouse(&mut self, world: &World) {
+        if matches!(self.way, Way::Asleep(_)) {
+            self.take(world).await;
+        }
+    }
+
     /// Takes what one look gives. False when there is nothing more for now.
     pub(super) async fn take(&mut self, world: &World) -> bool {
         let log = world.log(self.job).await;
@@ -234,10 +241,6 @@ impl Merger {
         }
         let next = timeout(PATIENCE, self.merge.next()).await.expect("it has something").unwrap();
         let Some(events) = next else {
-            if jobs.iter().any(|job| world.model.jobs[*job].trimmed > self.cursor) {
-                *self = Self::join(world, self.jobs.take(), self.cursor).await;
-                return true;
-            }
             assert!(has_ended && expected.is_empty(), "{expected:?} is missing");
             return false;
         };
