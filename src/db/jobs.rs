@@ -109,6 +109,17 @@ pub struct Submit {
     pub room: Room,
 }
 
+/// A job with events that a reader has not had.
+#[derive(Clone, Debug)]
+pub struct Since {
+    /// The job.
+    pub job: JobId,
+    /// Its newest event.
+    pub last: EventId,
+    /// None of those that the reader has not had is before this one.
+    pub begins: EventId,
+}
+
 /// What became of a submit.
 #[derive(Debug)]
 pub enum Submitted {
@@ -347,7 +358,7 @@ impl Db {
         Ok(jobs)
     }
 
-    /// Jobs of a project with events after `after`, each with its newest, in the order of these.
+    /// Jobs of a project whose newest events are after `after`, in the order of these.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -355,18 +366,25 @@ impl Db {
         &self,
         project: &str,
         after: EventId,
+        reader: EventId,
         most: u32,
-    ) -> Result<Vec<(JobId, EventId)>, DbError> {
-        let rows: Vec<(String, i64)> = sqlx::query_as(
-            "select id, last_event_id from job where project_id = ? and last_event_id > ? \
-             order by last_event_id limit ?",
+    ) -> Result<Vec<Since>, DbError> {
+        let rows: Vec<(String, i64, i64)> = sqlx::query_as(
+            "select id, last_event_id, coalesce((select min(first_id) from event_segment \
+                 where event_segment.job_id = job.id and event_segment.last_id > ?3), 0) \
+             from job where project_id = ?1 and last_event_id > ?2 \
+             order by last_event_id limit ?4",
         )
         .bind(project)
         .bind(after.to_i64())
+        .bind(reader.to_i64())
         .bind(i64::from(most))
         .fetch_all(&self.pool)
         .await?;
-        let job = |(id, last): (String, i64)| Some((id.parse().ok()?, EventId::from_i64(last)));
+        let job = |(id, last, begins): (String, i64, i64)| {
+            let (last, begins) = (EventId::from_i64(last), EventId::from_i64(begins));
+            Some(Since { job: id.parse().ok()?, last, begins })
+        };
         Ok(rows.into_iter().filter_map(job).collect())
     }
 }

@@ -13,6 +13,7 @@ use futures_util::future::select_all;
 use tokio::sync::futures::Notified;
 
 use crate::db::DbError;
+use crate::db::jobs::Since;
 use crate::event::{Event, EventId};
 use crate::job::JobId;
 
@@ -39,6 +40,9 @@ struct Member {
     log: Arc<Log>,
     /// The reader has this job's events up to here, by a snapshot; usually behind the cursor.
     position: EventId,
+    /// No event that the reader has not had is before this one; of a job that was not looked at,
+    /// the beginning.
+    begins: EventId,
     _watch: Watch,
 }
 
@@ -118,6 +122,7 @@ impl Merge {
         self.members.entry(log.job.clone()).or_insert_with(|| Member {
             log: Arc::clone(log),
             position: EventId::ZERO,
+            begins: EventId::ZERO,
             _watch: log.watch(),
         });
     }
@@ -217,13 +222,16 @@ impl Merge {
         let store = self.store.clone();
         let mut from = self.cursor;
         loop {
-            let behind = store.db().jobs_since(project, from, PAGE).await?;
-            for (job, last) in &behind {
+            let behind = store.db().jobs_since(project, from, self.cursor, PAGE).await?;
+            for Since { job, last, begins } in &behind {
                 from = *last;
                 if !self.members.contains_key(job)
                     && let Some(log) = store.open(job).await?
                 {
                     self.join(&log);
+                    if let Some(member) = self.members.get_mut(job) {
+                        member.begins = *begins;
+                    }
                 }
             }
             if behind.len() < PAGE as usize {
@@ -234,14 +242,21 @@ impl Merge {
 
     /// The events up to the head, in the order of their ids, as far as every job's are complete;
     /// with how far that is. Nothing when some of them are gone.
-    async fn gather(&self, head: EventId) -> Result<Option<(Vec<Merged>, EventId)>, DbError> {
-        let mut events = Vec::new();
+    ///
+    /// Those are looked at first whose events come first: what begins behind the horizon is then not
+    /// read at all. A reader that is far behind would otherwise read all jobs for a few events of one.
+    async fn gather(&mut self, head: EventId) -> Result<Option<(Vec<Merged>, EventId)>, DbError> {
+        let cursor = self.cursor;
+        let has_more = |member: &&Member| member.log.last() > cursor.max(member.position);
+        let mut members: Vec<_> = self.members.values().filter(has_more).collect();
+        members.sort_unstable_by_key(|member| member.begins);
+        let mut pages = Vec::new();
         let mut horizon = head;
-        for (job, member) in &self.members {
-            let after = self.cursor.max(member.position);
-            if member.log.last() <= after {
-                continue;
+        for member in members {
+            if member.begins > horizon {
+                break;
             }
+            let after = cursor.max(member.position);
             let page = self.store.read(&member.log, after, head, STEP).await?;
             // Asked after the look: events that were given up meanwhile are not passed over.
             if after < member.log.trimmed_through() {
@@ -256,6 +271,16 @@ impl Merge {
             {
                 // Some more of this job is in another place (database or memory).
                 horizon = horizon.min(last.id);
+            }
+            pages.push((member.log.job.clone(), page));
+        }
+        let mut events = Vec::new();
+        for (job, page) in pages {
+            let next = page.iter().map(|event| event.id).find(|id| *id > horizon);
+            if let Some(begins) = next.or(page.last().map(|event| event.id))
+                && let Some(member) = self.members.get_mut(&job)
+            {
+                member.begins = begins;
             }
             events.extend(page.into_iter().map(|event| Merged { job: job.clone(), event }));
         }
