@@ -221,7 +221,8 @@ async fn p81_files_that_a_project_has_no_room_for_are_refused_before_they_are_re
     let problem = is_over(upload("p", 60).await.unwrap(), 413, "project_full").await;
     assert_eq!((&problem["limit"], &problem["used"]), (&json!(100), &json!(60)));
     // Nothing of the body has come, and the answer is there.
-    let head = "POST /api/uploads?project_id=p HTTP/1.1\r\nhost: x\r\ncontent-type: image/gif\r\n";
+    let head =
+        "POST /api/uploads?project_id=p HTTP/1.1\r\nhost: localhost\r\ncontent-type: image/gif\r\n";
     let heard = hear(say(&server, &format!("{head}content-length: 60\r\n\r\n")).await).await;
     assert!(heard.starts_with("HTTP/1.1 413 "), "{heard}");
     assert_eq!(upload("q", 100).await.unwrap().status(), 201);
