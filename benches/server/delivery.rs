@@ -116,6 +116,7 @@ async fn serve(engine: &Engine, folder: &Path) -> SocketAddr {
         access,
         makers,
         large_bodies: Arc::new(tokio::sync::Semaphore::new(http::LARGE_BODIES)),
+        under_way: http::uploads::UnderWay::default(),
         outward: Arc::new(Outward::new().expect("TLS")),
         webhooks: None,
         replays: Arc::default(),

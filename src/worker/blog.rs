@@ -20,7 +20,7 @@ pub(super) async fn run(run: &Run) -> Result<Value, Halt> {
     let writer = Writer::new(run, Some(input.words), input.voiceover);
     let markdown = writer.write(&request(&input)).await?;
     run.give_permit_back().await;
-    let html = markdown::html(&markdown);
+    let html = html(markdown.clone()).await?;
     let post = Written {
         markdown: &markdown,
         files: &[(MARKDOWN, "post.md", &markdown), (HTML, "post.html", &html)],
@@ -30,6 +30,12 @@ pub(super) async fn run(run: &Run) -> Result<Value, Halt> {
         voice: input.voice.as_deref(),
     };
     post.finish(run).await
+}
+
+/// The HTML, made where nobody waits: of text that nests without end it takes minutes.
+async fn html(markdown: String) -> Result<String, Halt> {
+    let html = tokio::task::spawn_blocking(move || markdown::html(&markdown)).await;
+    html.map_err(|error| Halt::failed("internal", error.to_string(), false))
 }
 
 fn request(input: &Blog) -> Request {
