@@ -120,7 +120,6 @@ async fn serve(engine: &Engine, folder: &Path) -> SocketAddr {
         outward: Arc::new(Outward::new().expect("TLS")),
         webhooks: None,
         replays: Arc::default(),
-        under_way: Default::default(),
         store: engine.store.clone(),
         queue: engine.queue.clone(),
         artifacts: Artifacts::open(folder).expect("a folder"),
