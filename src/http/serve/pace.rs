@@ -6,7 +6,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -40,6 +40,8 @@ struct State {
     was_heard: bool,
     /// Whether a head came too late.
     was_late: bool,
+    /// The connection, while it has no deadline: nothing else may wake it when it gets one.
+    waker: Option<Waker>,
 }
 
 /// A request under way.
@@ -65,6 +67,7 @@ impl Pulse {
             bytes_are_heads,
             was_heard: false,
             was_late: false,
+            waker: None,
         })))
     }
 
@@ -92,11 +95,17 @@ impl Pulse {
         }
     }
 
-    /// When the peer has taken too long, if nothing comes; never while a request is under way.
-    fn deadline(&self, patience: Patience) -> Option<Instant> {
-        let state = self.lock();
-        let limit = if state.has_begun { patience.head } else { patience.idle };
-        (state.under_way == 0).then(|| state.since + limit)
+    /// When the peer has taken too long, if nothing comes; never while a request is under way, whose
+    /// end wakes the connection then.
+    fn deadline(&self, patience: Patience, context: &Context<'_>) -> Option<Instant> {
+        let mut state = self.lock();
+        if state.under_way > 0 {
+            if !state.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+                state.waker = Some(context.waker().clone());
+            }
+            return None;
+        }
+        Some(state.since + if state.has_begun { patience.head } else { patience.idle })
     }
 
     /// What it means that the deadline has passed.
@@ -122,6 +131,11 @@ impl Drop for Beat {
         let mut state = self.0.lock();
         state.under_way -= 1;
         state.since = Instant::now();
+        let waker = if state.under_way == 0 { state.waker.take() } else { None };
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 }
 
@@ -145,7 +159,7 @@ impl<T> Paced<T> {
     }
 
     fn poll_patience(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while let Some(deadline) = self.pulse.deadline(self.patience) {
+        while let Some(deadline) = self.pulse.deadline(self.patience, context) {
             let timer =
                 self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
             if timer.is_elapsed() || timer.deadline() > deadline {
