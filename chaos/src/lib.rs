@@ -1,7 +1,7 @@
 //! The chaos suite: the real server in its own process, everything around it broken on purpose, and
 //! a checker that holds what every reader saw against what was accepted.
 //!
-//! A run is drawn from a seed ([`plan`]): which faults, in which order, each at a moment that is a
+//! A run is drawn from a seed (`plan`): which faults, in which order, each at a moment that is a
 //! condition on progress and never a time. So a plan can be repeated, although not its interleaving.
 //! Between the server and everybody who speaks to it stands a proxy of ours, another one between the
 //! server and the simulator of providers.
