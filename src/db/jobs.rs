@@ -109,6 +109,25 @@ pub struct Submit {
     pub room: Room,
 }
 
+#[cfg(test)]
+impl Submit {
+    /// A submit of a job and nothing besides, for tests.
+    pub(crate) fn sample(job: Job) -> Self {
+        Self {
+            job,
+            priority: 0,
+            idempotency_key: None,
+            request_hash: String::new(),
+            duplicate_key: None,
+            accounts: Vec::new(),
+            artifacts: Vec::new(),
+            chat: None,
+            webhook: None,
+            room: Room::default(),
+        }
+    }
+}
+
 /// A job with events that a reader has not had.
 #[derive(Clone, Debug)]
 pub struct Since {

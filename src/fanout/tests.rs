@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Engine, Handover, Options, Words};
-use crate::db::{self, Change, jobs::Submit, projects::Room};
+use crate::db::{self, Change, jobs::Submit};
 use crate::event::payload::{Canceled, Content, End};
 use crate::event::{Draft, EventId, EventType, now_ms};
 use crate::job::{Fact, Job};
@@ -231,18 +231,7 @@ fn ids(text: &str) -> Vec<u64> {
 }
 
 fn row(job: &Job) -> Submit {
-    Submit {
-        job: job.clone(),
-        priority: 0,
-        idempotency_key: None,
-        request_hash: String::new(),
-        duplicate_key: None,
-        accounts: Vec::new(),
-        artifacts: Vec::new(),
-        chat: None,
-        webhook: None,
-        room: Room::default(),
-    }
+    Submit::sample(job.clone())
 }
 
 fn content(text: &str) -> Proposal {

@@ -220,7 +220,7 @@ pub fn router(app: App) -> Router {
         .fallback(serve::unknown_route)
         .method_not_allowed_fallback(serve::wrong_method)
         .layer(from_fn_with_state(app.clone(), origin::guard))
-        .layer(map_response_with_state(app.clone(), seal::seal));
+        .layer(map_response_with_state(!app.options.cors_origins.is_empty(), seal::seal));
     let router = match cors::layer(&app.options) {
         Some(cors) => router.layer(cors),
         None => router,

@@ -64,6 +64,9 @@ pub struct Merge {
     cursor: EventId,
     /// Whether `content` and `log` are delivered.
     include_text: bool,
+    /// How often a job's events were looked at.
+    #[cfg(test)]
+    pub(super) looks: usize,
 }
 
 impl Store {
@@ -76,6 +79,8 @@ impl Store {
             members: HashMap::new(),
             cursor,
             include_text: true,
+            #[cfg(test)]
+            looks: 0,
         };
         logs.iter().for_each(|log| merge.join(log));
         merge
@@ -103,6 +108,8 @@ impl Store {
             members: HashMap::new(),
             cursor,
             include_text,
+            #[cfg(test)]
+            looks: 0,
         };
         merge.join_stored(&project.name).await?;
         Ok(merge)
@@ -255,6 +262,10 @@ impl Merge {
         for member in members {
             if member.begins > horizon {
                 break;
+            }
+            #[cfg(test)]
+            {
+                self.looks += 1;
             }
             let after = cursor.max(member.position);
             let page = self.store.read(&member.log, after, head, STEP).await?;

@@ -16,7 +16,6 @@ use tokio::task::JoinHandle;
 
 use crate::db::ends::Finish;
 use crate::db::jobs::{Submit, Submitted};
-use crate::db::projects::Room;
 use crate::db::webhooks::{Filter, Status};
 use crate::db::{self, Db};
 use crate::event::EventId;
@@ -148,16 +147,9 @@ impl Rig {
     /// A job of which this address is told, and its end.
     async fn ended_job(&self, url: &str) -> crate::job::JobId {
         let submit = Submit {
-            job: Job::sample(),
-            priority: 0,
-            idempotency_key: None,
-            request_hash: String::new(),
-            duplicate_key: None,
             accounts: vec!["default".into()],
-            artifacts: Vec::new(),
-            chat: None,
             webhook: Some(url.into()),
-            room: Room::default(),
+            ..Submit::sample(Job::sample())
         };
         let journal = self.webhooks.shared.store.journal();
         let Submitted::New(job) = journal.change(submit).await.unwrap() else {

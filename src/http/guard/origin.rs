@@ -77,12 +77,12 @@ fn is_public(origin: &str, options: &Options) -> bool {
 fn check_host(headers: &HeaderMap, uri: &Uri, options: &Options) -> Result<(), Problem> {
     let header = headers.get(HOST).map(|host| host.to_str().unwrap_or_default());
     let Some(named) = uri.authority().map(Authority::as_str).or(header) else { return Ok(()) };
-    let public = options.public_url.as_deref().and_then(|url| url.parse::<Uri>().ok());
     let host = host_of(named);
-    let is_public = public.as_ref().and_then(Uri::host).is_some_and(|own| own == host);
+    let public = || options.public_url.as_deref()?.parse::<Uri>().ok();
+    let is_public = || public().as_ref().and_then(Uri::host) == Some(host.as_str());
     let is_local = host == "localhost" || host.ends_with(".localhost");
     // An address is nobody's to point elsewhere.
-    if is_local || is_public || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
+    if is_local || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() || is_public() {
         return Ok(());
     }
     let detail = format!(

@@ -15,7 +15,6 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::db::ends::Finish;
 use crate::db::jobs::Submit;
-use crate::db::projects::Room;
 use crate::db::segments::Trim;
 use crate::db::{self, Change, Writer};
 use crate::event::payload::{Content, End};
@@ -48,18 +47,7 @@ impl Rig {
     /// Puts a job into the database, and its log into memory.
     async fn submit(&mut self) -> Arc<Log> {
         let job = Job::sample();
-        let row = Submit {
-            job: job.clone(),
-            priority: 0,
-            idempotency_key: None,
-            request_hash: String::new(),
-            duplicate_key: None,
-            accounts: Vec::new(),
-            artifacts: Vec::new(),
-            chat: None,
-            webhook: None,
-            room: Room::default(),
-        };
+        let row = Submit::sample(job.clone());
         let (writer, _) = self.journal.as_mut().expect("the journal does not run yet");
         let mut tx = writer.begin().await.unwrap();
         row.apply(&mut tx).await.unwrap();
@@ -254,6 +242,27 @@ async fn a_projects_reader_comes_back_to_all_jobs_that_moved_on() {
     let rig = rig.restart().await;
     let mut merge = rig.store.merge_project("p", cursor, true).await.unwrap();
     assert_eq!(merge.next().await.unwrap().unwrap().len(), 600);
+}
+
+#[tokio::test]
+async fn a_projects_reader_that_is_far_behind_looks_only_at_the_jobs_that_are_next() {
+    let (jobs, each) = (20, 300);
+    let mut rig = Rig::new().await;
+    for _ in 0..jobs {
+        let log = rig.submit().await;
+        rig.store.append(&log, (0..each).map(|_| content("x"))).unwrap();
+    }
+    let rig = rig.restart().await;
+    let cursor = EventId::new(1, 0).unwrap();
+    let mut merge = rig.store.merge_project("p", cursor, true).await.unwrap();
+    let mut ids = Vec::new();
+    while ids.len() < jobs * each {
+        ids.extend(merge.next().await.unwrap().unwrap().into_iter().map(|merged| merged.event.id));
+    }
+    assert!(ids.is_sorted() && ids.len() == jobs * each);
+    // Two pages a job, and at most one look ahead with each; all of them each time would be ten times
+    // as many.
+    assert!(merge.looks <= 4 * jobs, "{}", merge.looks);
 }
 
 #[tokio::test]

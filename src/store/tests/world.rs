@@ -12,7 +12,6 @@ use super::content;
 use super::model::{JobModel, Model};
 use crate::db::ends::{Finish, Finished};
 use crate::db::jobs::Submit;
-use crate::db::projects::Room;
 use crate::db::{self, FILE};
 use crate::event::payload::{Canceled, End};
 use crate::event::{EventId, now_ms};
@@ -71,18 +70,7 @@ impl World {
 
     pub(super) async fn submit(&mut self) {
         let job = Job::sample();
-        let row = Submit {
-            job: job.clone(),
-            priority: 0,
-            idempotency_key: None,
-            request_hash: String::new(),
-            duplicate_key: None,
-            accounts: Vec::new(),
-            webhook: None,
-            room: Room::default(),
-            artifacts: Vec::new(),
-            chat: None,
-        };
+        let row = Submit::sample(job.clone());
         self.store().journal().change(row).await.unwrap();
         drop(self.store().create(&job));
         let (id, trimmed) = (job.id, EventId::ZERO);
@@ -138,8 +126,9 @@ impl World {
 
     /// Gives up the stored events of jobs that have ended.
     pub(super) async fn retain(&mut self) {
-        self.store().trim_database().await;
+        // What is given up is written with whatever waits, which is durable only then.
         let durable = self.store().journal().durable_through();
+        self.store().trim_database().await;
         for job in &mut self.model.jobs {
             if job.has_ended() && job.last() <= durable && job.trimmed == EventId::ZERO {
                 job.trimmed = EventId::from_u64(job.last().get() - 1).unwrap();
