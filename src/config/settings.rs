@@ -468,10 +468,10 @@ settings! {
         flag: Some("jobs-per-project"), env: "TAILWATER_JOBS_PER_PROJECT",
         default: "50000", form: Whole(0..=10_000_000),
     }
-    /// How much the files of one project may take, made and uploaded ones, in bytes, 0 to 1024T; 0 is
-    /// no limit. Past it, uploads and submits are refused.
-    files_per_project: usize {
-        flag: Some("files-per-project"), env: "TAILWATER_FILES_PER_PROJECT",
+    /// How much one project may take on disk, in bytes, 0 to 1024T: its files, its jobs, their events;
+    /// 0 is no limit. Past it, uploads, submits and pushed events are refused.
+    disk_per_project: usize {
+        flag: Some("disk-per-project"), env: "TAILWATER_DISK_PER_PROJECT",
         default: "100G", form: Size(0..=1024 * TERABYTE),
     }
 }

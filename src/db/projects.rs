@@ -9,7 +9,7 @@ use super::{Db, DbError, unsigned};
 pub struct Room {
     /// Jobs that wait.
     pub jobs: Option<u32>,
-    /// What its files take, in bytes.
+    /// What it takes on disk, in bytes.
     pub bytes: Option<u64>,
 }
 
@@ -18,7 +18,8 @@ pub struct Room {
 pub struct Use {
     /// Jobs that wait.
     pub jobs: u32,
-    /// What its files take, in bytes.
+    /// What it takes on disk, in bytes: its files, its jobs' events, and a row of a job as 1,024 and
+    /// what was written in it. Files that another server keeps take nothing.
     pub bytes: u64,
 }
 
@@ -30,11 +31,11 @@ pub enum Full {
         /// How many.
         limit: u32,
     },
-    /// Its files take all that they may.
+    /// It takes all that it may on disk.
     Bytes {
         /// How much, in bytes.
         limit: u64,
-        /// How much they take, in bytes.
+        /// How much it takes, in bytes.
         used: u64,
     },
 }
@@ -51,10 +52,10 @@ impl Room {
         }
         let has = used(tx, project).await?;
         let jobs = self.jobs.filter(|limit| has.jobs >= *limit).map(|limit| Full::Jobs { limit });
-        Ok(jobs.or_else(|| self.of_files(has)))
+        Ok(jobs.or_else(|| self.on_disk(has)))
     }
 
-    /// Whether a project may have files of so many bytes more.
+    /// Whether a project may have a file of so many bytes more.
     pub(super) async fn for_file(
         self,
         tx: &mut SqliteConnection,
@@ -66,9 +67,9 @@ impl Room {
         Ok((used.saturating_add(bytes) > limit).then_some(Full::Bytes { limit, used }))
     }
 
-    /// Whether there is no room for another file, however small.
+    /// Whether there is no room on disk for anything more, however small.
     #[must_use]
-    pub fn of_files(self, has: Use) -> Option<Full> {
+    pub fn on_disk(self, has: Use) -> Option<Full> {
         let used = has.bytes;
         self.bytes.filter(|limit| used >= *limit).map(|limit| Full::Bytes { limit, used })
     }
@@ -111,23 +112,43 @@ mod tests {
         let file = "insert into artifact (id, job_id, path, url, bytes) values";
         let upload = "insert into upload (id, project_id, name, media_type, bytes, sha256, path, \
                       created_at) values";
+        let events = "insert into event_segment (job_id, first_id, last_id, frames, marks) values";
+        // What a row takes that says nothing but its input, `{}`.
+        let row = 1_026;
         for (sql, p, q) in [
-            (format!("{job} ('1', 'blog', 'p'), ('2', 'blog', 'p')"), (2, 0), (0, 0)),
-            ("update job set status = 'running' where id = '1'".into(), (1, 0), (0, 0)),
-            ("update job set status = 'pending' where id = '1'".into(), (2, 0), (0, 0)),
-            ("update job set project_id = 'q' where id = '1'".into(), (1, 0), (1, 0)),
-            ("update job set stage = 'x'".into(), (1, 0), (1, 0)),
-            (format!("{file} ('a', '2', 'x', null, 5), ('b', '2', null, 'u', 7)"), (1, 5), (1, 0)),
-            ("update artifact set bytes = 9 where id = 'a'".into(), (1, 9), (1, 0)),
-            ("update artifact set path = 'y' where id = 'b'".into(), (1, 16), (1, 0)),
-            ("delete from artifact where id = 'b'".into(), (1, 9), (1, 0)),
-            (format!("{upload} ('u', 'q', '', '', 100, '', '', 0)"), (1, 9), (1, 100)),
-            ("delete from upload".into(), (1, 9), (1, 0)),
-            ("update job set status = 'canceled'".into(), (0, 9), (0, 0)),
-            ("delete from job where id = '1'".into(), (0, 9), (0, 0)),
+            (format!("{job} ('1', 'blog', 'p'), ('2', 'blog', 'p')"), (2, 2 * row), (0, 0)),
+            ("update job set status = 'running' where id = '1'".into(), (1, 2 * row), (0, 0)),
+            ("update job set status = 'pending' where id = '1'".into(), (2, 2 * row), (0, 0)),
+            (format!("{events} ('1', 1, 2, x'0102030405', x'0102')"), (2, 2 * row + 7), (0, 0)),
+            ("update job set project_id = 'q' where id = '1'".into(), (1, row), (1, row + 7)),
+            ("update job set stage = 'x'".into(), (1, row), (1, row + 7)),
+            (
+                "update job set result = '{\"é\":1}' where id = '2'".into(),
+                (1, row + 8),
+                (1, row + 7),
+            ),
+            ("update job set result = null where id = '2'".into(), (1, row), (1, row + 7)),
+            ("update job set error_message = 'no' where id = '1'".into(), (1, row), (1, row + 9)),
+            ("delete from event_segment".into(), (1, row), (1, row + 2)),
+            (
+                format!("{file} ('a', '2', 'x', null, 5), ('b', '2', null, 'u', 7)"),
+                (1, row + 5),
+                (1, row + 2),
+            ),
+            ("update artifact set bytes = 9 where id = 'a'".into(), (1, row + 9), (1, row + 2)),
+            ("update artifact set path = 'y' where id = 'b'".into(), (1, row + 16), (1, row + 2)),
+            ("delete from artifact where id = 'b'".into(), (1, row + 9), (1, row + 2)),
+            (format!("{upload} ('u', 'q', '', '', 100, '', '', 0)"), (1, row + 9), (1, row + 102)),
+            ("delete from upload".into(), (1, row + 9), (1, row + 2)),
+            ("update job set status = 'canceled'".into(), (0, row + 9), (0, row + 2)),
+            ("delete from job where id = '1'".into(), (0, row + 9), (0, 0)),
         ] {
             rig.outside(&sql).await.unwrap();
             assert_eq!((of(&rig, "p").await, of(&rig, "q").await), (p, q), "{sql}");
+            let drifted = "select count(*) from project_use where bytes <> \
+                 (select coalesce(sum(bytes), 0) from job_disk where project_id = project_use.project_id) \
+                 + (select coalesce(sum(bytes), 0) from upload where project_id = project_use.project_id)";
+            assert_eq!(rig.number(drifted).await, 0, "{sql}");
         }
     }
 
@@ -149,10 +170,10 @@ mod tests {
     #[test]
     fn no_limit_is_never_reached() {
         let has = Use { jobs: u32::MAX, bytes: u64::MAX };
-        assert_eq!(Room::default().of_files(has), None);
+        assert_eq!(Room::default().on_disk(has), None);
         let room = Room { bytes: Some(10), ..Room::default() };
-        assert_eq!(room.of_files(Use { bytes: 9, ..has }), None);
+        assert_eq!(room.on_disk(Use { bytes: 9, ..has }), None);
         let full = Full::Bytes { limit: 10, used: 10 };
-        assert_eq!(room.of_files(Use { bytes: 10, ..has }), Some(full));
+        assert_eq!(room.on_disk(Use { bytes: 10, ..has }), Some(full));
     }
 }

@@ -184,7 +184,7 @@ codes! {
     TooManyJobs = "too_many_jobs", TOO_MANY_REQUESTS, "Too many jobs of the project wait",
         again after 10;
     /// The files of the project take all the room that they may; `limit` is how much, in bytes.
-    ProjectFull = "project_full", PAYLOAD_TOO_LARGE, "The project has no room for more files";
+    ProjectFull = "project_full", PAYLOAD_TOO_LARGE, "The project has no more room on disk";
     /// The database does not answer.
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, "The database is not available",
         again after 5;

@@ -2,6 +2,7 @@
 
 pub mod claim;
 pub mod end;
+mod space;
 pub mod submit;
 #[cfg(test)]
 mod tests;

@@ -55,7 +55,7 @@ pub(super) fn limits(settings: &Settings) -> Limits {
 pub(super) fn room(settings: &Settings) -> Room {
     Room {
         jobs: Some(settings.jobs_per_project).filter(|limit| *limit > 0),
-        bytes: Some(settings.files_per_project as u64).filter(|limit| *limit > 0),
+        bytes: Some(settings.disk_per_project as u64).filter(|limit| *limit > 0),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError, Weak};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -13,6 +13,8 @@ use crate::event::payload::Progress;
 use crate::event::{Event, EventId};
 use crate::job::{ArtifactId, Job, JobId, Kind, State, Status, StoredArtifact};
 use crate::sync::{AtomicU32, AtomicU64, Mutex, MutexGuard, Notify};
+
+use super::project::Project;
 
 /// The most bytes that one page carries, unless a single event is larger.
 pub(super) const PAGE_BYTES: usize = 64 * 1024;
@@ -70,30 +72,6 @@ pub(super) struct Inner {
     pub(super) used_at: Instant,
     /// When the database first showed an end that has no event yet.
     end_seen_at: Option<Instant>,
-}
-
-/// A project's logs in memory.
-#[derive(Debug)]
-pub struct Project {
-    /// The project's name.
-    pub name: String,
-    pub(super) wake: Notify,
-    pub(super) followers: AtomicU32,
-    pub(super) logs: Mutex<Vec<Weak<Log>>>,
-    /// The newest event of the logs that left memory: a reader behind it asks the database.
-    pub(super) evicted: AtomicU64,
-}
-
-impl Project {
-    pub(super) fn new(name: &str) -> Self {
-        Self {
-            name: name.into(),
-            wake: Notify::new(),
-            followers: AtomicU32::new(0),
-            logs: Mutex::default(),
-            evicted: AtomicU64::new(0),
-        }
-    }
 }
 
 /// Some consecutive events as bytes on the wire.

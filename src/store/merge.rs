@@ -17,7 +17,8 @@ use crate::db::jobs::Since;
 use crate::event::{Event, EventId};
 use crate::job::JobId;
 
-use super::log::{Log, Project, Watch};
+use super::log::{Log, Watch};
+use super::project::Project;
 use super::{Store, lock};
 
 /// How many events of one job are merged at a time.

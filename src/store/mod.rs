@@ -10,6 +10,7 @@ pub mod journal;
 pub mod load;
 pub mod log;
 pub mod merge;
+pub mod project;
 pub mod read;
 pub mod retention;
 pub mod snapshot;
@@ -35,7 +36,8 @@ use crate::sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard, Notify};
 
 use accept::Verdict;
 use journal::Unwritten;
-use log::{Inner as LogInner, Project};
+use log::Inner as LogInner;
+use project::Project;
 
 /// Bounds of the store.
 #[derive(Clone, Debug)]

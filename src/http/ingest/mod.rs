@@ -69,7 +69,7 @@ struct Progress {
     extensions(("x-problems" = json!([
         Code::InvalidJson, Code::InvalidEvent, Code::EventTooLarge, Code::LineTooLong,
         Code::UnknownJob, Code::NotExternal, Code::JobEnded, Code::SequenceGap, Code::Fenced,
-        Code::Unavailable, Code::Overloaded, Code::Draining,
+        Code::ProjectFull, Code::Unavailable, Code::Overloaded, Code::Draining,
     ]))),
 )]
 pub(super) async fn push(
@@ -205,7 +205,7 @@ async fn take_received(
 /// many lines that were. Their frames share one allocation.
 fn take_plain(app: &App, log: &Arc<Log>, lines: &[Line], progress: &mut Progress) -> usize {
     let standing = log.standing();
-    if standing.status != Status::Running {
+    if standing.status != Status::Running || app.queue.is_full(&log.project).is_some() {
         return 0;
     }
     let plain: Vec<_> = lines.iter().map_while(|line| plain::read(&line.bytes)).collect();
@@ -241,6 +241,7 @@ async fn take(
         end_job(call, log, &incoming, end).await?;
         progress.has_ended = true;
     } else {
+        has_room(call, log, &incoming)?;
         let fact = incoming.fact(call, log).await?;
         start(call, log)?;
         let producer = incoming.producer.clone();
@@ -264,6 +265,18 @@ fn check_count(log: &Log, incoming: &Incoming<'_>) -> Result<(), Problem> {
     Ok(())
 }
 
+/// Refuses an event for which there is no room on disk; that it is known already is no reason to.
+fn has_room(app: &App, log: &Log, incoming: &Incoming<'_>) -> Result<(), Problem> {
+    let Some(full) = app.queue.is_full(&log.project) else { return Ok(()) };
+    if is_known(log, incoming) { Ok(()) } else { Err(full.into()) }
+}
+
+/// Whether a worker that counts its events sends this one again.
+fn is_known(log: &Log, incoming: &Incoming<'_>) -> bool {
+    let producer = incoming.producer.as_ref();
+    producer.is_some_and(|ProducerSeq { producer, seq }| *seq <= log.last_of_producer(producer))
+}
+
 /// The first event of a job starts it.
 fn start(app: &App, log: &Arc<Log>) -> Result<(), Problem> {
     if log.standing().status == Status::Pending {
@@ -280,9 +293,7 @@ async fn end_job(
     incoming: &Incoming<'_>,
     end: crate::event::payload::End,
 ) -> Result<(), Problem> {
-    if let Some(ProducerSeq { producer, seq }) = &incoming.producer
-        && *seq <= log.last_of_producer(producer)
-    {
+    if is_known(log, incoming) {
         return Ok(());
     }
     start(app, log)?;

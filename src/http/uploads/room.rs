@@ -16,7 +16,7 @@ pub(super) struct Room {
     pub(super) most: u64,
     /// What the project would then be at, where it is not the limit of a file that counts.
     project: Option<Full>,
-    /// What its files may take, and took when this was asked for, in bytes.
+    /// What it may take on disk, and took when this was asked for, in bytes.
     limit: u64,
     used: u64,
 }
@@ -33,7 +33,7 @@ impl Room {
             return Ok(Self { most, project: None, limit: u64::MAX, used: 0 });
         };
         let has = app.store.db().project_use(project).await?;
-        if let Some(full) = room.of_files(has) {
+        if let Some(full) = room.on_disk(has) {
             return Err(full.into());
         }
         let left = limit - has.bytes;
@@ -87,7 +87,7 @@ impl From<Full> for Problem {
             }
             Full::Bytes { limit, used } => {
                 let detail =
-                    format!("the project's files may take {limit} bytes, and take {used} now");
+                    format!("the project may take {limit} bytes on disk, and takes {used} now");
                 Self::new(Code::ProjectFull, detail).with("limit", limit).with("used", used)
             }
         }

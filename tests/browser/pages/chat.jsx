@@ -34,7 +34,9 @@ function Chat() {
   /** The SDK's `stop` lets go of the answer; the server is told that nobody wants the rest. */
   async function end() {
     await stop();
-    await fetch(`/api/chat/${id}/stop`, { method: "POST" });
+    const answer = await fetch(`/api/chat/${id}/stop`, { method: "POST" });
+    // An answer that may not be stored is over for the browser only when somebody has read it.
+    await answer.json();
   }
 
   return (

@@ -53,6 +53,35 @@ async fn p31_a_program_that_only_knows_the_database_is_streamed() {
     assert_eq!(of_other, about_the_job(&server.follow(&job).await.read_to_end().await));
 }
 
+/// The `sqlite3` of the system is years older than ours where the system is: 3.40 in Debian 12.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p31_the_sqlite_of_the_system_will_do() {
+    let server = TestServer::start().await;
+    let job = server.submit_external().await;
+    let mut reader = server.follow(&job).await;
+    reader.until("status").await;
+    for sql in [
+        format!("update job set status = 'running' where id = '{job}'"),
+        format!("update job set progress = 30, stage = 'mixing' where id = '{job}'"),
+        format!(
+            "insert into artifact (id, job_id, url) values ('file_x', '{job}', 'https://x.test/')"
+        ),
+        format!("update job set status = 'completed' where id = '{job}'"),
+    ] {
+        let mut sqlite = tokio::process::Command::new("sqlite3");
+        sqlite.arg("-cmd").arg(".timeout 60000").arg(server.database()).arg(&sql);
+        let done = sqlite.output().await.expect("sqlite3 is installed");
+        assert!(done.status.success(), "{sql}: {}", String::from_utf8_lossy(&done.stderr));
+    }
+    let rest = reader.read_to_end().await;
+    let said = names(&rest);
+    assert_eq!(said.last(), Some(&"completed"), "{said:?}");
+    assert!(said.contains(&"artifact_ready"), "{said:?}");
+    let file = "select abs(created_at - unixepoch('subsec') * 1000) < 600000 from artifact";
+    assert_eq!(Database::open(&server.database()).await.number(file, &[]).await, 1);
+    server.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p31_a_failure_in_the_database_is_told_to_readers_and_pollers() {
     let server = TestServer::start().await;

@@ -11,6 +11,8 @@ use tokio::net::TcpStream;
 
 use crate::harness::{PATIENCE, Reader, TestServer};
 
+use super::{content, event};
+
 /// How often a condition is looked at that nobody tells of.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -213,7 +215,7 @@ async fn p80_jobs_that_wait_are_counted_for_each_project() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p81_files_that_a_project_has_no_room_for_are_refused_before_they_are_read() {
-    let server = TestServer::with(|settings| settings.files_per_project = 100).await;
+    let server = TestServer::with(|settings| settings.disk_per_project = 100).await;
     let upload = |project: &str, bytes: usize| {
         let request = server.http.post(server.url(&format!("/api/uploads?project_id={project}")));
         request.header("content-type", "image/gif").body(gif(bytes)).send()
@@ -237,6 +239,30 @@ async fn p81_files_that_a_project_has_no_room_for_are_refused_before_they_are_re
     let body = json!({ "kind": "external", "project_id": "p" });
     let submit = server.http.post(server.url("/api/jobs")).json(&body).send();
     is_over(submit.await.unwrap(), 413, "project_full").await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p81_what_jobs_say_counts_and_a_full_project_still_hears_how_they_end() {
+    let server = TestServer::with(|settings| settings.disk_per_project = 100_000).await;
+    let job = server.submit_external().await;
+    let mut problem = Value::Null;
+    let filled = async {
+        loop {
+            let (status, answer) = server.push(&job, &[content(&"x".repeat(10_000))]).await;
+            if status != 200 {
+                problem = answer;
+                return assert_eq!(status, 413);
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, filled).await.expect("it is full at some time");
+    assert_eq!((&problem["code"], &problem["limit"]), (&json!("project_full"), &json!(100_000)));
+    assert!(problem["used"].as_u64() >= Some(100_000), "{problem}");
+    let (status, answer) = server.push(&job, &[event("completed", &json!({}))]).await;
+    assert_eq!(status, 200, "{answer}");
+    let submit = server.http.post(server.url("/api/jobs")).json(&json!({ "kind": "external" }));
+    is_over(submit.send().await.unwrap(), 413, "project_full").await;
     server.stop().await;
 }
 
