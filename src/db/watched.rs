@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::job::{Job, JobId};
 
+use super::sql;
 use super::artifacts::{self, ArtifactRow};
 use super::{Db, DbError, jobs, readable};
 
@@ -24,18 +25,18 @@ impl Db {
     /// When the database does not answer.
     pub async fn watched(&self, ids: &[JobId]) -> Result<Vec<Watched>, DbError> {
         let ids = serde_json::to_string(ids).expect("ids are plain text");
-        let mut tx = self.pool.begin().await?;
-        let artifacts = sqlx::query(sqlx::AssertSqlSafe(format!(
+        let mut tx = self.pool.snapshot().await?;
+        let artifacts = sql::query(format!(
             "select {} from artifact where job_id in (select value from json_each(?)) \
              order by created_at, id",
             artifacts::COLUMNS
-        )))
+        ))
         .bind(&ids)
-        .fetch_all(&mut *tx)
+        .fetch_all(&mut tx.conn())
         .await?;
-        let rows = sqlx::query("select * from job where id in (select value from json_each(?))")
+        let rows = sql::query("select * from job where id in (select value from json_each(?))")
             .bind(&ids)
-            .fetch_all(&mut *tx)
+            .fetch_all(&mut tx.conn())
             .await?;
         tx.commit().await?;
         let mut by_job: HashMap<JobId, Vec<ArtifactRow>> = HashMap::new();

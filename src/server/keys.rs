@@ -66,7 +66,7 @@ async fn open(settings: &Settings) -> Result<(Option<Folder>, Db, Writer), Error
 async fn apply<C: Change>(writer: &mut Writer, change: &C) -> Result<C::Outcome, Error> {
     let outcome = async {
         let mut tx = writer.begin().await?;
-        let outcome = change.apply(&mut tx).await?;
+        let outcome = change.apply(&mut tx.conn()).await?;
         tx.commit().await?;
         Ok(outcome)
     };

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
-use tailwater::db::{Change, segments::Trim};
+use tailwater::db::{Change, Conn, segments::Trim};
 use tailwater::event::EventId;
 
 use crate::harness::reader::text_of;
@@ -22,7 +22,7 @@ pub async fn trim(server: TestServer, job: &str, end: &Message) -> TestServer {
     let trim = Trim { jobs: vec![(job.parse().unwrap(), through)] };
     let options = SqliteConnectOptions::new().filename(server.database());
     let mut connection = options.connect().await.unwrap();
-    trim.apply(&mut connection).await.unwrap();
+    trim.apply(&mut Conn::Sqlite(&mut connection)).await.unwrap();
     connection.close().await.unwrap();
     server.restart().await
 }
