@@ -41,7 +41,10 @@ create table epoch (
     epoch      bigint primary key,
     started_at bigint not null,
     -- Raised by every journal commit; what is above it in this epoch never became durable.
-    last_id    bigint not null
+    last_id    bigint not null,
+    -- Which commit of the journal's was the newest: a connection that is lost in a commit does not say
+    -- whether it happened.
+    newest_commit bigint
 );
 
 create table job (
@@ -359,22 +362,12 @@ declare
     refusal text;
     job_now text;
     had record;
+    has_account boolean;
     hold_of_job bigint;
 begin
-    if new.id is not null or new.available is not null then
-        refusal := case
-            when exists (select 1 from ledger where id = new.id) then 'the ledger is append-only'
-            when new.id is not null then 'the ledger gives its entries their places'
-            else 'what is available afterwards is the ledger''s to say'
-        end;
-        raise exception '%', refusal using errcode = 'integrity_constraint_violation';
-    end if;
-
     select status into job_now from job where id = new.job_id for no key update;
     select granted, available into had from account where id = new.account_id for no key update;
-    if not found then
-        raise exception 'there is no such account' using errcode = 'integrity_constraint_violation';
-    end if;
+    has_account := found;
 
     if new.entry = 'grant' then
         refusal := case
@@ -412,6 +405,16 @@ begin
                 then 'all that is held is released'
         end;
     end if;
+    refusal := coalesce(refusal, case
+        when exists (select 1 from ledger where id = new.id)
+            then 'the ledger is append-only'
+        when new.id is not null
+            then 'the ledger gives its entries their places'
+        when new.available is not null
+            then 'what is available afterwards is the ledger''s to say'
+        when not has_account
+            then 'there is no such account'
+    end);
     if refusal is not null then
         raise exception '%', refusal using errcode = 'integrity_constraint_violation';
     end if;

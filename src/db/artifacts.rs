@@ -1,6 +1,5 @@
 //! Rows of files.
 
-
 use crate::event::EventId;
 use crate::event::payload::Artifact;
 use crate::job::{ArtifactId, JobId, StoredArtifact};
@@ -165,12 +164,10 @@ impl Db {
     /// # Errors
     /// When the database does not answer.
     pub async fn artifact(&self, id: &ArtifactId) -> Result<Option<ArtifactRow>, DbError> {
-        let row = sql::query(format!(
-            "select {COLUMNS} from artifact where id = ?"
-        ))
-        .bind(id.as_str())
-        .fetch_optional(&self.pool)
-        .await?;
+        let row = sql::query(format!("select {COLUMNS} from artifact where id = ?"))
+            .bind(id.as_str())
+            .fetch_optional(&self.pool)
+            .await?;
         Ok(row.as_ref().map(decode).transpose()?)
     }
 

@@ -4,7 +4,6 @@ use super::sql::Conn;
 
 use std::future::Future;
 
-
 /// A change that happens whole or not at all, inside a transaction of the journal's.
 ///
 /// It is data: when the database is locked or full, the journal rolls back and applies the same

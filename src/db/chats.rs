@@ -1,6 +1,5 @@
 //! Rows of chats: which job writes the newest answer of each.
 
-
 use crate::job::{Job, JobId};
 
 use super::sql::{self, Conn};
@@ -44,11 +43,7 @@ impl InChat {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub(super) async fn point_at(
-        &self,
-        tx: &mut Conn<'_>,
-        job: &Job,
-    ) -> Result<(), sqlx::Error> {
+    pub(super) async fn point_at(&self, tx: &mut Conn<'_>, job: &Job) -> Result<(), sqlx::Error> {
         sql::query(
             "insert into chat (chat_id, project_id, job_id, submit_hash) values (?, ?, ?, ?) \
              on conflict (chat_id, project_id) do update set \

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-
 use crate::job::{Job, JobId};
 
 use super::sql::{self, Conn, Dialect, Row};
@@ -76,11 +75,7 @@ impl Claim {
     }
 }
 
-async fn fail_unreadable(
-    tx: &mut Conn<'_>,
-    row: &Row,
-    now: i64,
-) -> Result<(), sqlx::Error> {
+async fn fail_unreadable(tx: &mut Conn<'_>, row: &Row, now: i64) -> Result<(), sqlx::Error> {
     sql::query(
         "update job set status = 'failed', error_code = 'unreadable_job', \
              error_message = 'the row of this job cannot be read', ended_at = ?, epoch = null \
@@ -237,12 +232,11 @@ async fn relane(
 }
 
 async fn waiting_for(tx: &mut Conn<'_>, model: &str) -> Result<Vec<Job>, sqlx::Error> {
-    let rows = sql::query(
-        "select * from job where status = 'pending' and model = ? and lane is not null",
-    )
-    .bind(model)
-    .fetch_all(tx)
-    .await?;
+    let rows =
+        sql::query("select * from job where status = 'pending' and model = ? and lane is not null")
+            .bind(model)
+            .fetch_all(tx)
+            .await?;
     Ok(readable(&rows, jobs::decode).collect())
 }
 

@@ -2,7 +2,6 @@
 //!
 //! What the job held is captured or released in it too, by a trigger on the status.
 
-
 use crate::event::payload::End;
 use crate::job::{Job, JobId};
 

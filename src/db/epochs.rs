@@ -78,7 +78,9 @@ impl Writer {
 impl Writer {
     /// Moves everything from `SQLite`'s write-ahead log into its file.
     async fn fold_log(&mut self) -> Result<(), DbError> {
-        let (Dialect::Sqlite, Some(mut conn)) = (self.dialect(), self.conn()) else { return Ok(()) };
+        let (Dialect::Sqlite, Some(mut conn)) = (self.dialect(), self.conn()) else {
+            return Ok(());
+        };
         let (is_held, _, _): (i64, i64, i64) =
             sql::query_as("pragma wal_checkpoint(truncate)").fetch_one(&mut conn).await?;
         if is_held != 0 {

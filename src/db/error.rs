@@ -15,11 +15,8 @@ pub enum DbError {
         source: sqlx::Error,
     },
     /// What was said to be a database's address is none.
-    #[error(
-        "the database is to be postgres://user:password@host:port/name, and what is given is not: \
-         {0}"
-    )]
-    Address(String),
+    #[error("the address of a database is to look like postgres://user:password@host:5432/name")]
+    Address,
     /// Another server has it.
     #[error("another server uses the database {place}; stop it first")]
     InUse {

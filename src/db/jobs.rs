@@ -7,10 +7,10 @@ use crate::event::EventId;
 use crate::event::payload::Progress;
 use crate::job::{Job, JobId, Kind, Status};
 
-use super::sql::{self, Conn, On, Row};
 use super::artifacts::{self, Reserved};
 use super::chats::InChat;
 use super::projects::{Full, Room};
+use super::sql::{self, Conn, On, Row};
 use super::{Change, Db, DbError, credits, listed, readable, unsigned, webhooks};
 
 pub(super) fn decode(row: &Row) -> Result<Job, sqlx::Error> {
@@ -18,11 +18,7 @@ pub(super) fn decode(row: &Row) -> Result<Job, sqlx::Error> {
 }
 
 /// A job, without an input or a result of more bytes.
-pub(super) fn decode_within(
-    row: &Row,
-    input: usize,
-    result: usize,
-) -> Result<Job, sqlx::Error> {
+pub(super) fn decode_within(row: &Row, input: usize, result: usize) -> Result<Job, sqlx::Error> {
     fn parsed<T: std::str::FromStr>(text: &str) -> Result<T, sqlx::Error>
     where
         T::Err: std::error::Error + Send + Sync + 'static,
@@ -73,10 +69,7 @@ pub(super) fn decode_within(
     })
 }
 
-pub(super) async fn find(
-    tx: On<'_>,
-    id: &JobId,
-) -> Result<Option<Job>, sqlx::Error> {
+pub(super) async fn find(tx: On<'_>, id: &JobId) -> Result<Option<Job>, sqlx::Error> {
     let row =
         sql::query("select * from job where id = ?").bind(id.as_str()).fetch_optional(tx).await?;
     row.as_ref().map(decode).transpose()
@@ -336,13 +329,12 @@ impl Db {
     /// # Errors
     /// When the database does not answer.
     pub async fn model_of_key(&self, project: &str, key: &str) -> Result<Option<String>, DbError> {
-        let model: Option<Option<String>> = sql::query_scalar(
-            "select model from job where project_id = ? and idempotency_key = ?",
-        )
-        .bind(project)
-        .bind(key)
-        .fetch_optional(&self.pool)
-        .await?;
+        let model: Option<Option<String>> =
+            sql::query_scalar("select model from job where project_id = ? and idempotency_key = ?")
+                .bind(project)
+                .bind(key)
+                .fetch_optional(&self.pool)
+                .await?;
         Ok(model.flatten())
     }
 

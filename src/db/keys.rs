@@ -1,6 +1,5 @@
 //! Rows of keys, and of the sessions that were opened with them.
 
-
 use crate::job::{IdError, KeyId};
 
 use super::sql::{self, Conn, Row};
@@ -205,8 +204,7 @@ impl Db {
     /// # Errors
     /// When the database does not answer.
     pub async fn keys(&self) -> Result<Vec<KeyRow>, DbError> {
-        let rows =
-            sql::query("select * from api_key order by rowid").fetch_all(&self.pool).await?;
+        let rows = sql::query("select * from api_key order by rowid").fetch_all(&self.pool).await?;
         Ok(rows.iter().map(decode).collect::<Result<_, _>>()?)
     }
 

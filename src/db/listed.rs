@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use crate::job::Job;
 
-use super::sql::Row;
 use super::jobs;
+use super::sql::Row;
 
 /// The longest input that a list looks into, in bytes of its JSON. Parsed, JSON takes up to thirty times
 /// the memory, and a list has hundreds.

@@ -12,14 +12,14 @@ pub mod credits;
 pub mod ends;
 pub mod epochs;
 mod error;
+#[cfg(test)]
+pub(crate) mod home;
 pub mod jobs;
 pub mod keys;
 mod listed;
 pub mod operations;
 mod postgres;
 pub mod projects;
-#[cfg(test)]
-pub(crate) mod home;
 #[cfg(test)]
 mod rig;
 pub mod segments;
@@ -50,6 +50,19 @@ pub enum Place<'a> {
     Folder(&'a Path),
     /// At this address, by Postgres: `postgres://user:password@host:port/name`.
     Postgres(&'a SecretString),
+}
+
+impl Place<'_> {
+    /// What people are told of it: no password.
+    ///
+    /// # Errors
+    /// [`DbError::Address`], where it is none.
+    pub fn name(self) -> Result<String, DbError> {
+        match self {
+            Self::Folder(folder) => Ok(folder.join(FILE).display().to_string()),
+            Self::Postgres(url) => postgres::name(url),
+        }
+    }
 }
 
 impl<'a, P: AsRef<Path> + ?Sized> From<&'a P> for Place<'a> {

@@ -41,23 +41,24 @@ pub(super) async fn open(
     Ok((Db { pool: Pool::Postgres(pool) }, writer, Versions { from, to: known }))
 }
 
+/// The address without who we are there.
+pub(super) fn name(url: &SecretString) -> Result<String, DbError> {
+    Ok(place_of(&options(url)?))
+}
+
 fn options(url: &SecretString) -> Result<PgConnectOptions, DbError> {
-    let options: PgConnectOptions = url.expose_secret().parse().map_err(|error: sqlx::Error| {
-        // It may name what it could not read, which may be the password.
-        DbError::Address(if let sqlx::Error::Configuration(_) = error {
-            "it cannot be read".into()
-        } else {
-            error.to_string()
-        })
-    })?;
+    let text = url.expose_secret();
+    let is_ours = text.starts_with("postgres://") || text.starts_with("postgresql://");
+    // What is wrong with it is not told: that may quote the password.
+    let options: Option<PgConnectOptions> = text.parse().ok().filter(|_| is_ours);
     Ok(options
+        .ok_or(DbError::Address)?
         .application_name("tailwater")
         .statement_cache_capacity(256)
         .log_slow_statements("off".parse().expect("a level"), Duration::MAX))
 }
 
-/// The address without who we are there.
-pub(super) fn place_of(options: &PgConnectOptions) -> String {
+fn place_of(options: &PgConnectOptions) -> String {
     let (host, port) = (options.get_host(), options.get_port());
     format!("postgres://{host}:{port}/{}", options.get_database().unwrap_or_default())
 }

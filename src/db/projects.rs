@@ -1,6 +1,5 @@
 //! What a project has, held against what it may have.
 
-
 use super::sql::{self, Conn, On};
 use super::{Db, DbError, unsigned};
 

@@ -117,11 +117,7 @@ fn together(segments: &[Segment]) -> &[Segment] {
 /// What every segment needs, in one trip to the database's thread: a job that makes an event now
 /// and then is committed many times a second, and thousands of jobs that do are committed together.
 /// The epoch's row is there, unless the ids ran on into the next epoch's numbers.
-async fn insert(
-    tx: &mut Conn<'_>,
-    segments: &[Segment],
-    last: EventId,
-) -> Result<(), sqlx::Error> {
+async fn insert(tx: &mut Conn<'_>, segments: &[Segment], last: EventId) -> Result<(), sqlx::Error> {
     let rows = vec!["(?, ?, ?, ?, ?)"; segments.len()].join(", ");
     let mut stored = sql::query(format!(
         "insert into event_segment (job_id, first_id, last_id, frames, marks) values {rows}"
@@ -177,11 +173,7 @@ async fn project(tx: &mut Conn<'_>, segment: &Segment) -> Result<(), sqlx::Error
 }
 
 /// An external job's first event starts it; a claimed job's row says so already.
-async fn start(
-    tx: &mut Conn<'_>,
-    segment: &Segment,
-    attempt: u32,
-) -> Result<(), sqlx::Error> {
+async fn start(tx: &mut Conn<'_>, segment: &Segment, attempt: u32) -> Result<(), sqlx::Error> {
     sql::query(
         "update job set status = 'running', attempt = ?1, started_at = ?2 \
          where id = ?3 and status = 'pending' and attempt < ?1",
@@ -194,11 +186,7 @@ async fn start(
     Ok(())
 }
 
-async fn advance(
-    tx: &mut Conn<'_>,
-    job: &JobId,
-    progress: &Progress,
-) -> Result<(), sqlx::Error> {
+async fn advance(tx: &mut Conn<'_>, job: &JobId, progress: &Progress) -> Result<(), sqlx::Error> {
     sql::query(
         "update job set progress = ?, stage = ?, message = ? \
          where id = ? and status in ('pending', 'running')",

@@ -1,10 +1,9 @@
 //! Rows of files that clients gave us.
 
-
 use crate::job::{IdError, UploadId};
 
-use super::sql::{self, Conn, Row};
 use super::projects::{Full, Room};
+use super::sql::{self, Conn, Row};
 use super::{Change, Db, DbError, signed, unsigned};
 
 /// A file that a client gave us.

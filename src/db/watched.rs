@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use crate::job::{Job, JobId};
 
-use super::sql;
 use super::artifacts::{self, ArtifactRow};
+use super::sql;
 use super::{Db, DbError, jobs, readable};
 
 /// A watched job with its files, as one snapshot of the database shows them.

@@ -4,8 +4,8 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection, Postgres};
 
-use super::{postgres, signed};
 use super::sql::{self, Conn, Dialect, Transaction};
+use super::{postgres, signed};
 
 /// The one connection that writes.
 #[derive(Debug)]
@@ -98,10 +98,11 @@ impl Writer {
         let mark = self.mark(number);
         let Some(epoch) = mark.epoch else { return Ok(false) };
         let mut tx = self.begin().await?;
-        let newest: Option<i64> = sql::query_scalar("select newest_commit from epoch where epoch = ?")
-            .bind(epoch)
-            .fetch_optional(&mut tx.conn())
-            .await?;
+        let newest: Option<i64> =
+            sql::query_scalar("select newest_commit from epoch where epoch = ?")
+                .bind(epoch)
+                .fetch_optional(&mut tx.conn())
+                .await?;
         tx.rollback().await?;
         Ok(newest == Some(mark.number))
     }
@@ -118,7 +119,8 @@ impl Writer {
     pub async fn close(mut self) {
         if self.dialect() == Dialect::Sqlite
             && let Some(mut conn) = self.conn()
-            && let Err(error) = sql::query("pragma wal_checkpoint(truncate)").execute(&mut conn).await
+            && let Err(error) =
+                sql::query("pragma wal_checkpoint(truncate)").execute(&mut conn).await
         {
             tracing::debug!(%error, "no checkpoint at the end");
         }
@@ -176,8 +178,9 @@ async fn live(
         return Err(taken_over("another server has it, or it has not noticed yet that we lost it"));
     }
     if let Some(epoch) = epoch {
-        let newest: Option<i64> =
-            sqlx::query_scalar::<Postgres, _>("select max(epoch) from epoch").fetch_one(&mut fresh).await?;
+        let newest: Option<i64> = sqlx::query_scalar::<Postgres, _>("select max(epoch) from epoch")
+            .fetch_one(&mut fresh)
+            .await?;
         if newest != Some(i64::from(epoch)) {
             return Err(taken_over("another server has begun a new epoch in it"));
         }

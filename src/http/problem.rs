@@ -338,7 +338,7 @@ impl From<DbError> for Problem {
                 | sqlx::Error::TypeNotFound { .. },
             ) => Self::new(Code::Internal, "a stored row could not be read"),
             DbError::Open { .. }
-            | DbError::Address(_)
+            | DbError::Address
             | DbError::InUse { .. }
             | DbError::Newer { .. }
             | DbError::Older { .. }

@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::*;
 use crate::credits::DEFAULT_ACCOUNT;
-use crate::db::home::Home;
 use crate::db::credits::{Balance, OpenAccount};
+use crate::db::home::Home;
 use crate::db::operations::Intend;
 use crate::db::projects::Room;
 use crate::event::now_ms;

@@ -116,7 +116,7 @@ impl Error {
             | Self::Webhooks { .. }
             | Self::Db(
                 DbError::Open { .. }
-                | DbError::Address(_)
+                | DbError::Address
                 | DbError::InUse { .. }
                 | DbError::Newer { .. }
                 | DbError::Older { .. },

@@ -15,9 +15,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::db::ends::Finish;
+use crate::db::home::Home;
 use crate::db::jobs::{Submit, Submitted};
 use crate::db::webhooks::{Filter, Status};
-use crate::db::home::Home;
 use crate::db::{self, Conn, Db, sql};
 use crate::event::EventId;
 use crate::event::payload::End;

@@ -9,7 +9,6 @@ mod history;
 #[cfg(test)]
 mod tests;
 
-
 use crate::job::JobId;
 
 use super::sql::{self, Conn, On, Row};
@@ -227,10 +226,7 @@ async fn grant(
     .fetch_one(&mut *tx)
     .await?;
     // Read again: what is available afterwards was booked by a trigger.
-    let row = sql::query("select * from ledger where id = ?")
-        .bind(id)
-        .fetch_one(tx)
-        .await?;
+    let row = sql::query("select * from ledger where id = ?").bind(id).fetch_one(tx).await?;
     decode(&row)
 }
 

@@ -8,7 +8,7 @@ mod connection;
 mod statement;
 mod value;
 
-pub(crate) use connection::{Dialect, On, Pool};
 pub use connection::{Conn, Transaction};
+pub(crate) use connection::{Dialect, On, Pool};
 pub(crate) use statement::{List, query, query_as, query_scalar, together};
 pub(crate) use value::Row;

@@ -12,9 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::db::ends::Finish;
+use crate::db::home::Home;
 use crate::db::jobs::Submit;
 use crate::db::segments::Trim;
-use crate::db::home::Home;
 use crate::db::{Change, Conn, Writer, sql};
 use crate::event::payload::{Content, End};
 use crate::event::{Cursor, Draft, EventType, now_ms};
