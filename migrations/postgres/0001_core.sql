@@ -612,8 +612,8 @@ create trigger webhook_target_is_late after insert on webhook_target for each ro
 -- What each project has of what it may have only so much of. Kept by the database itself, whoever
 -- writes to it, so that a submit or an upload looks at few rows, however many jobs and files there are.
 --
--- A project has several rows, each a part of the sum and perhaps below zero: as many as have ever written for
--- it at the same time. With one row, whoever writes for a project would hold up everybody else who does until
+-- A project has several rows, each a part of the sum and perhaps below zero: about as many as have ever
+-- written for it at the same time. With one row, whoever writes for a project would hold up everybody else who does until
 -- that is committed; and two who write for the same two projects in different order would wait for each
 -- other for ever.
 create table project_use_part (
@@ -713,17 +713,23 @@ $$;
 create trigger project_use_job_gone after delete on job for each row
     execute function project_use_job_gone();
 
--- Events come and go many at once, so they are counted once a statement: the jobs are locked, in the order of
--- their ids, and each project is added to once.
+-- Events come and go many at once, so they are counted once a statement: the jobs are looked up one by one
+-- (the limit keeps that so, whatever is thought of the table's size), locked in the order of their ids, and
+-- each project is added to once.
 create function project_use_events() returns trigger language plpgsql as $$
 declare
     sign int := case tg_op when 'INSERT' then 1 else -1 end;
     part record;
 begin
-    perform 1 from job where id in (select job_id from moved) order by id for no key update;
     for part in
-        select job.project_id, cast(sum(length(frames) + length(marks)) as bigint) as bytes
-        from moved join job on job.id = moved.job_id group by job.project_id
+        select job.project_id, cast(sum(of_job.bytes) as bigint) as bytes
+        from (
+            select job_id, sum(length(frames) + length(marks)) as bytes
+            from moved group by job_id order by job_id
+        ) as of_job, lateral (
+            select project_id from job where id = of_job.job_id limit 1 for no key update
+        ) as job
+        group by job.project_id
     loop
         perform project_use_add(part.project_id, 0, sign * part.bytes);
     end loop;

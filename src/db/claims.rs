@@ -221,7 +221,8 @@ async fn relane(
     sql::query(
         "insert into lane_project (lane, project_id, priority, turn) \
          select lane, project_id, priority, max(turn) from job \
-         where status = 'pending' and lane = ?1 and model = ?2 group by project_id, priority \
+         where status = 'pending' and lane = ?1 and model = ?2 \
+         group by lane, project_id, priority \
          on conflict (lane, project_id, priority) do update set turn = max(lane_project.turn, excluded.turn)",
     )
     .bind(now)

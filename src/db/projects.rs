@@ -112,13 +112,18 @@ mod tests {
         let upload = "insert into upload (id, project_id, name, media_type, bytes, sha256, path, \
                       created_at) values";
         let events = "insert into event_segment (job_id, first_id, last_id, frames, marks) values";
+        let (five, two) = if rig.is_postgres() {
+            (r"'\x0102030405'", r"'\x0102'")
+        } else {
+            ("x'0102030405'", "x'0102'")
+        };
         // What a row takes that says nothing but its input, `{}`.
         let row = 1_026;
         for (sql, p, q) in [
             (format!("{job} ('1', 'blog', 'p'), ('2', 'blog', 'p')"), (2, 2 * row), (0, 0)),
             ("update job set status = 'running' where id = '1'".into(), (1, 2 * row), (0, 0)),
             ("update job set status = 'pending' where id = '1'".into(), (2, 2 * row), (0, 0)),
-            (format!("{events} ('1', 1, 2, x'0102030405', x'0102')"), (2, 2 * row + 7), (0, 0)),
+            (format!("{events} ('1', 1, 2, {five}, {two})"), (2, 2 * row + 7), (0, 0)),
             ("update job set project_id = 'q' where id = '1'".into(), (1, row), (1, row + 7)),
             ("update job set stage = 'x'".into(), (1, row), (1, row + 7)),
             (

@@ -45,9 +45,16 @@ impl Rig {
         Self { db, writer, outside: home.outside().await, home }
     }
 
-    /// Whether it is in Postgres, which takes no number for a text.
+    /// Whether it is in Postgres.
     pub(super) fn is_postgres(&self) -> bool {
         self.home.is_postgres()
+    }
+
+    /// Whether the database knows such a statement: `SQLite` alone has `or ignore` and `or replace`, and
+    /// takes texts and fractions for whole numbers.
+    pub(super) fn knows(&self, sql: &str) -> bool {
+        let only_sqlite = [" or ignore ", " or replace ", "'free'", "= 0.5", ", 0.5,"];
+        !self.is_postgres() || !only_sqlite.iter().any(|words| sql.contains(words))
     }
 
     /// Makes a change in a transaction of its own.
