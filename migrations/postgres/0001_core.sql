@@ -7,8 +7,9 @@
 -- Many write at once here, under READ COMMITTED. Two things hold all the rest:
 --
 -- A trigger that must not be overtaken locks a row first and looks afterwards. Each statement of a trigger
--- sees what is committed by then, so behind the lock it sees what the lock's last owner left. Under a
--- stricter isolation it would not; there the lock itself fails, since the owner has written that row.
+-- sees what is committed by then, so behind the lock it sees what the lock's last owner left. (A program that
+-- asks for REPEATABLE READ sees what was there when it began. Then an account that has moved meanwhile is
+-- refused to it, but it can end a job past a hold or an address that came beside the submit.)
 --
 -- Rows are locked in one order: a line's turns (`lane_project`), then jobs, then what is of a job or belongs
 -- to nobody else, then an account, then its ledger. Triggers keep to it, and what triggers count for a
@@ -273,7 +274,7 @@ create table chat (
 create table api_key (
     id           text collate "C" primary key,
     -- Which is older.
-    seq          bigint not null generated always as identity,
+    rowid        bigint not null generated always as identity,
     -- SHA-256 of the secret, which is random enough to need no salt. It is kept nowhere.
     hash         bytea not null unique,
     -- What people call it.
@@ -613,9 +614,9 @@ create trigger webhook_target_is_late after insert on webhook_target for each ro
 -- writes to it, so that a submit or an upload looks at few rows, however many jobs and files there are.
 --
 -- A project has several rows, each a part of the sum and perhaps below zero: about as many as have ever
--- written for it at the same time. With one row, whoever writes for a project would hold up everybody else who does until
--- that is committed; and two who write for the same two projects in different order would wait for each
--- other for ever.
+-- written for it at the same time. With one row, whoever writes for a project would hold up everybody else
+-- who does until that is committed; and two who write for the same two projects in different order would wait
+-- for each other for ever.
 create table project_use_part (
     project_id text collate "C" not null,
     part       bigint not null generated always as identity,

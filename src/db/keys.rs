@@ -193,7 +193,7 @@ impl Change for Tidy {
 pub struct KeysVersion {
     count: i64,
     revoked: i64,
-    newest: i64,
+    places: i64,
     created_at: i64,
     revoked_at: i64,
 }
@@ -213,12 +213,12 @@ impl Db {
     /// # Errors
     /// When the database does not answer.
     pub async fn keys_version(&self) -> Result<KeysVersion, DbError> {
-        let (count, revoked, newest, created_at, revoked_at) = sql::query_as(
-            "select count(*), count(revoked_at), coalesce(max(rowid), 0), \
+        let (count, revoked, places, created_at, revoked_at) = sql::query_as(
+            "select count(*), count(revoked_at), cast(coalesce(sum(rowid), 0) as bigint), \
                  coalesce(max(created_at), 0), coalesce(max(revoked_at), 0) from api_key",
         )
         .fetch_one(&self.pool)
         .await?;
-        Ok(KeysVersion { count, revoked, newest, created_at, revoked_at })
+        Ok(KeysVersion { count, revoked, places, created_at, revoked_at })
     }
 }

@@ -183,7 +183,7 @@ impl Db {
              from operation join job on job.id = operation.job_id \
              where operation.closed_at is null and operation.handle is not null \
                  and operation.provider = ? and job.status in ('completed', 'failed', 'canceled') \
-             order by job.ended_at desc limit ?",
+             order by job.ended_at desc nulls last limit ?",
         )
         .bind(provider)
         .bind(i64::from(most))

@@ -7,6 +7,8 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};
 
+use tokio::time::Instant;
+
 use super::error::check_version;
 use super::sql::Pool;
 use super::{Db, DbError, Versions, Writer};
@@ -16,6 +18,12 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 /// Says in `pg_locks` which of its locks are ours.
 const LOCKS: i32 = 0x7461_696c; // "tail"
 
+/// How long a start waits for the server before it to be gone.
+const LOCK_WAIT: Duration = Duration::from_secs(3);
+
+/// How often it looks.
+const LOCK_LOOK: Duration = Duration::from_millis(50);
+
 pub(super) async fn open(
     url: &SecretString,
     may_migrate: bool,
@@ -24,7 +32,7 @@ pub(super) async fn open(
     let place = || place_of(&options);
     let failed = |source| DbError::Open { place: place(), source };
     let mut connection = PgConnection::connect_with(&options).await.map_err(failed)?;
-    if may_migrate && !lock(&mut connection).await.map_err(failed)? {
+    if may_migrate && !wait_for_lock(&mut connection).await.map_err(failed)? {
         return Err(DbError::InUse { place: place() });
     }
     let from = applied(&mut connection).await.map_err(failed)?;
@@ -54,6 +62,8 @@ fn options(url: &SecretString) -> Result<PgConnectOptions, DbError> {
     Ok(options
         .ok_or(DbError::Address)?
         .application_name("tailwater")
+        // Who holds a table for longer keeps us from writing, and that is to be known.
+        .options([("lock_timeout", "1000")])
         .statement_cache_capacity(256)
         .log_slow_statements("off".parse().expect("a level"), Duration::MAX))
 }
@@ -61,6 +71,20 @@ fn options(url: &SecretString) -> Result<PgConnectOptions, DbError> {
 fn place_of(options: &PgConnectOptions) -> String {
     let (host, port) = (options.get_host(), options.get_port());
     format!("postgres://{host}:{port}/{}", options.get_database().unwrap_or_default())
+}
+
+/// As [`lock`], and waits a moment: the server before may be gone, and its connection not yet.
+async fn wait_for_lock(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let begin = Instant::now();
+    loop {
+        if lock(connection).await? {
+            return Ok(true);
+        }
+        if begin.elapsed() >= LOCK_WAIT {
+            return Ok(false);
+        }
+        tokio::time::sleep(LOCK_LOOK).await;
+    }
 }
 
 /// Becomes the one server that has the database, for as long as this connection lives.

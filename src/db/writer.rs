@@ -1,11 +1,16 @@
 //! The one connection that writes.
 
+use std::time::Duration;
+
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection, Postgres};
 
 use super::sql::{self, Conn, Dialect, Transaction};
 use super::{postgres, signed};
+
+/// How long a transaction may take over a network.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// The one connection that writes.
 #[derive(Debug)]
@@ -80,6 +85,19 @@ impl Writer {
                 let live = live(before, options, *is_alone, self.epoch).await?;
                 Ok(Transaction::Postgres(connection.insert(live).begin().await?))
             }
+        }
+    }
+
+    /// How long a transaction may take before its connection counts as lost; nothing where no network
+    /// lies between.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        (self.dialect() == Dialect::Postgres).then_some(PATIENCE)
+    }
+
+    /// Lets go of the connection, in whatever state it is.
+    pub(crate) fn lose(&mut self) {
+        if let To::Postgres { connection, .. } = &mut self.to {
+            *connection = None;
         }
     }
 

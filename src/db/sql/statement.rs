@@ -86,7 +86,7 @@ impl<'q> Statement<'q> {
         let query = sqlx::query(AssertSqlSafe(numbered(&self.text)));
         self.values.into_iter().fold(query, |query, value| match value {
             Value::Number(number) => query.bind(number),
-            Value::Text(text) => query.bind(text),
+            Value::Text(text) => query.bind(text.map(without_nul)),
             Value::Bytes(bytes) => query.bind(bytes),
             Value::Flag(flag) => query.bind(flag),
         })
@@ -290,6 +290,12 @@ impl<'q> List<'q> {
     pub(crate) fn build(self) -> Statement<'q> {
         self.statement
     }
+}
+
+/// The text as Postgres can have it, which knows no NUL in one (22021): U+FFFD stands for each. Events are
+/// bytes, and lose nothing.
+fn without_nul(text: Cow<'_, str>) -> Cow<'_, str> {
+    if text.contains('\0') { text.replace('\0', "\u{FFFD}").into() } else { text }
 }
 
 /// The text with the placeholders of Postgres: `?` is the next one, `?3` the third.

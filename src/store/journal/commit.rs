@@ -1,6 +1,7 @@
 //! One transaction of the journal's.
 
 use std::collections::HashMap;
+use std::io;
 
 use crate::db::segments::{self, Segment};
 use crate::db::{Conn, Transaction, Writer, is_outage};
@@ -17,7 +18,7 @@ const SEGMENT_BYTES: usize = 64 << 10;
 ///
 /// An error that is no refusal means that the database does not take writes: the caller tries
 /// again.
-pub(super) async fn try_commit(
+async fn try_commit(
     writer: &mut Writer,
     group: &mut Group,
 ) -> Result<Option<EventId>, sqlx::Error> {
@@ -31,6 +32,21 @@ pub(super) async fn try_commit(
         done => done?,
     }
     Ok(last)
+}
+
+/// Writes a group as [`try_commit`] does; given up when a database beyond a network says nothing for
+/// too long.
+pub(super) async fn try_commit_in_time(
+    writer: &mut Writer,
+    group: &mut Group,
+) -> Result<Option<EventId>, sqlx::Error> {
+    let Some(patience) = writer.patience() else { return try_commit(writer, group).await };
+    if let Ok(tried) = tokio::time::timeout(patience, try_commit(writer, group)).await {
+        return tried;
+    }
+    group.in_doubt = true;
+    writer.lose();
+    Err(sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "the database says nothing")))
 }
 
 /// The usual commit: nothing is refused, so nothing has to be taken back by itself.

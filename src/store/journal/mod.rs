@@ -317,7 +317,7 @@ impl Task {
         let mut delays = RETRY.delays();
         let mut give_up_at = None;
         loop {
-            let error = match commit::try_commit(&mut self.writer, &mut group).await {
+            let error = match commit::try_commit_in_time(&mut self.writer, &mut group).await {
                 Ok(last) => {
                     self.committed(group, last);
                     return true;
