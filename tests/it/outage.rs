@@ -140,7 +140,7 @@ async fn an_end_is_committed_after_everything_before_it() {
     let job = server.submit_external().await;
     let mut reader = server.follow(&job).await;
     let mut database = Database::open(&server.database()).await;
-    database.run("create table ending (job text, newest integer)", &[]).await;
+    database.run("create table ending (job text, newest bigint)", &[]).await;
     if is_postgres() {
         let body = "create function ends() returns trigger language plpgsql as $$ begin \
              insert into ending select new.id, max(last_id) from event_segment where job_id = new.id; \
