@@ -175,7 +175,10 @@ async fn what_is_booked_stays_as_it_is() {
             "insert into account (id, granted, created_at) values ('mine', 1, 1)",
             "an account moves by its ledger",
         ),
-        ("insert or replace into job (id, kind) select id, kind from job", "credits were held for a job of this id"),
+        (
+            "insert or replace into job (id, kind) select id, kind from job",
+            "credits were held for a job of this id",
+        ),
     ] {
         assert_eq!(rig.outside(sql).await, Err(refusal.into()), "{sql}");
     }
