@@ -25,7 +25,7 @@ enum To {
     Sqlite {
         connection: SqliteConnection,
         /// How it is opened again, see [`Writer::begin`].
-        options: SqliteConnectOptions,
+        options: Box<SqliteConnectOptions>,
     },
     Postgres {
         /// Nothing after it was lost.
@@ -38,6 +38,7 @@ enum To {
 
 impl Writer {
     pub(super) fn of_sqlite(connection: SqliteConnection, options: SqliteConnectOptions) -> Self {
+        let options = Box::new(options);
         Self { to: To::Sqlite { connection, options }, epoch: None }
     }
 

@@ -34,13 +34,13 @@ enum Breaks {
 
 impl Wire {
     async fn to(address: String) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let port = listener.local_addr().expect("its address").port();
         let wire = Self { port, ..Self::default() };
         let carries = wire.clone();
         tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
-                let far = TcpStream::connect(&address).await.unwrap();
+                let far = TcpStream::connect(&address).await.expect("Postgres answers");
                 tokio::spawn(carries.clone().carry(near, far));
             }
         });
@@ -95,14 +95,14 @@ impl Wire {
 
 /// A server whose database is at the other end of a wire.
 async fn wired() -> (TestServer, Wire) {
-    let data = TempDir::new().unwrap();
+    let data = TempDir::new().expect("a folder");
     let folder = data.path().join("data");
     let address = database::address(&folder).await.expect("scripts/with-postgres runs the test");
     let host = address.split(['@', '/']).nth(3).expect("host and port").to_owned();
     let wire = Wire::to(host.clone()).await;
     let through = address.replace(&host, &format!("127.0.0.1:{}", wire.port));
     let settings = Settings {
-        listen: "127.0.0.1:0".parse().unwrap(),
+        listen: "127.0.0.1:0".parse().expect("an address"),
         data: folder,
         database: Some(through.into()),
         simulator_speed: 1000.0,
@@ -185,7 +185,7 @@ async fn a_database_that_is_not_there_is_named_without_its_password() {
         ),
         ("mysql://me:geheim@127.0.0.1/jobs", "postgres://user@host:5432/name"),
     ] {
-        let data = TempDir::new().unwrap();
+        let data = TempDir::new().expect("a folder");
         let ended = process::command()
             .args(["serve", "--listen", "127.0.0.1:0", "--database", address, "--data"])
             .arg(data.path())

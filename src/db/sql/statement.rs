@@ -98,7 +98,7 @@ impl<'q> Statement<'q> {
         on: impl Into<On<'c>>,
     ) -> impl Future<Output = Result<u64, sqlx::Error>> + Send {
         let on = on.into();
-        async move {
+        Box::pin(async move {
             let mut held = on.take().await?;
             Ok(match held.conn() {
                 Conn::Sqlite(connection) => {
@@ -108,7 +108,7 @@ impl<'q> Statement<'q> {
                     self.for_postgres().execute(connection).await?.rows_affected()
                 }
             })
-        }
+        })
     }
 
     /// Its first row, if there is one.
@@ -117,7 +117,7 @@ impl<'q> Statement<'q> {
         on: impl Into<On<'c>>,
     ) -> impl Future<Output = Result<Option<Row>, sqlx::Error>> + Send {
         let on = on.into();
-        async move {
+        Box::pin(async move {
             let mut held = on.take().await?;
             Ok(match held.conn() {
                 Conn::Sqlite(connection) => {
@@ -127,7 +127,7 @@ impl<'q> Statement<'q> {
                     self.for_postgres().fetch_optional(connection).await?.map(Row::Postgres)
                 }
             })
-        }
+        })
     }
 
     /// Its first row, which there is.
@@ -145,7 +145,7 @@ impl<'q> Statement<'q> {
         on: impl Into<On<'c>>,
     ) -> impl Future<Output = Result<Vec<Row>, sqlx::Error>> + Send {
         let on = on.into();
-        async move {
+        Box::pin(async move {
             let mut held = on.take().await?;
             Ok(match held.conn() {
                 Conn::Sqlite(connection) => {
@@ -157,7 +157,7 @@ impl<'q> Statement<'q> {
                     rows.into_iter().map(Row::Postgres).collect()
                 }
             })
-        }
+        })
     }
 
     /// Each of its rows as it comes, so that they need not all be in memory.
