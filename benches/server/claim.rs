@@ -71,7 +71,7 @@ async fn statements(engine: &Engine, folder: &Path) -> Sorted {
     for _ in 0..CLAIMS {
         let claim = Claim { lane: LANE.into(), epoch: engine.store.epoch(), now: now_ms() };
         let start = Instant::now();
-        claim.apply(&mut tx).await.expect("it answers").expect("a job");
+        claim.apply(&mut tx.conn()).await.expect("it answers").expect("a job");
         took.push(start.elapsed());
     }
     tx.rollback().await.expect("nothing is kept");

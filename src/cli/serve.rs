@@ -61,6 +61,7 @@ fn describe(banner: &Banner) -> String {
         format!("  page       {}://{page}/", scheme(banner)),
         format!("  data       {}", banner.data.display()),
     ];
+    lines.extend(banner.database.iter().map(|name| format!("  database   {name}")));
     if !banner.simulated.is_empty() {
         let names = listed(&banner.simulated);
         lines.push(format!(
@@ -138,6 +139,7 @@ mod tests {
             simulated: vec!["chat".to_owned(), "speech".to_owned()],
             voice_note: Some("a test tone".to_owned()),
             data: "./data".into(),
+            database: None,
             notes: vec!["something".to_owned()],
         };
         let text = describe(&banner);

@@ -11,6 +11,7 @@ use secrecy::SecretString;
 use crate::signing::Signer;
 use crate::telemetry;
 
+use super::database::Database;
 use super::form::{
     Decimal, Described, EngineName, File, Filter, Folder, Form, LogFormat, Numbers, OnOff, Origins,
     Secret, Text, Url, Whole,
@@ -120,6 +121,11 @@ settings! {
     data: PathBuf {
         flag: Some("data"), env: "TAILWATER_DATA",
         default: "./data", form: Folder,
+    }
+    /// The Postgres that holds jobs, credits and events; without it `SQLite` does, in the data folder.
+    database: Option<SecretString> {
+        flag: Some("database"), env: "TAILWATER_DATABASE",
+        default: "", form: Database,
     }
     /// How many jobs this process runs at once for each provider, 0 to 1000; with 0 it runs none.
     workers: u32 {

@@ -1,13 +1,11 @@
 //! Rows of files.
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
-
 use crate::event::EventId;
 use crate::event::payload::Artifact;
 use crate::job::{ArtifactId, JobId, StoredArtifact};
 
-use super::{Db, DbError, readable, signed, unsigned, whole};
+use super::sql::{self, Conn, Row};
+use super::{Db, DbError, readable, signed, unsigned};
 
 /// Everything of a file's row, in the order in which [`decode`] reads it.
 pub(super) const COLUMNS: &str = "id, job_id, attempt, kind, media_type, name, path, url, bytes, \
@@ -35,23 +33,23 @@ pub fn content_url(id: &ArtifactId) -> String {
     format!("/api/artifacts/{id}/content")
 }
 
-pub(super) fn decode(row: &SqliteRow) -> Result<ArtifactRow, sqlx::Error> {
+pub(super) fn decode(row: &Row) -> Result<ArtifactRow, sqlx::Error> {
     let text = |error: crate::job::IdError| sqlx::Error::Decode(error.into());
     let id: ArtifactId = row.try_get::<String, _>("id")?.parse().map_err(text)?;
     let path: Option<String> = row.try_get("path")?;
     let url: Option<String> = row.try_get("url")?;
-    let duration_ms = whole(row, "duration_ms")?;
+    let duration_ms = row.whole("duration_ms")?;
     let url = match (&path, url) {
         (None, Some(url)) => url,
         _ => content_url(&id),
     };
-    let pixels = |name: &str| Ok::<_, sqlx::Error>(whole(row, name)?.map(unsigned));
+    let pixels = |name: &str| Ok::<_, sqlx::Error>(row.whole(name)?.map(unsigned));
     let view = Artifact {
         id: id.to_string(),
         kind: row.try_get("kind")?,
         media_type: row.try_get("media_type")?,
         url,
-        bytes: unsigned(whole(row, "bytes")?.unwrap_or(0)),
+        bytes: unsigned(row.whole("bytes")?.unwrap_or(0)),
         duration_ms: duration_ms.map(unsigned),
         width: pixels("width")?,
         height: pixels("height")?,
@@ -76,14 +74,14 @@ pub(super) fn decode(row: &SqliteRow) -> Result<ArtifactRow, sqlx::Error> {
 /// Writes what `artifact_ready` says, in the transaction of that event. A newer attempt's file
 /// takes the row over; an older one's never does.
 pub(super) async fn announce(
-    tx: &mut SqliteConnection,
+    tx: &mut Conn<'_>,
     job: &JobId,
     artifact: &StoredArtifact,
     event: EventId,
     at: i64,
 ) -> Result<(), sqlx::Error> {
     let remote = artifact.path.is_none().then_some(artifact.view.url.as_str());
-    sqlx::query(
+    sql::query(
         "insert into artifact (id, job_id, attempt, kind, media_type, name, path, url, bytes, \
              duration_ms, sha256, voice, status, created_at, ready_event_id, width, height) \
          values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 'ready', ?13, ?14, ?15, ?16) \
@@ -91,9 +89,9 @@ pub(super) async fn announce(
              media_type = excluded.media_type, name = excluded.name, path = excluded.path, \
              url = excluded.url, bytes = excluded.bytes, duration_ms = excluded.duration_ms, \
              width = excluded.width, height = excluded.height, \
-             sha256 = excluded.sha256, voice = coalesce(excluded.voice, voice), \
+             sha256 = excluded.sha256, voice = coalesce(excluded.voice, artifact.voice), \
              status = 'ready', ready_event_id = excluded.ready_event_id, tts_event_id = null \
-         where excluded.attempt >= attempt",
+         where excluded.attempt >= artifact.attempt",
     )
     .bind(artifact.id.as_str())
     .bind(job.as_str())
@@ -117,11 +115,11 @@ pub(super) async fn announce(
 }
 
 pub(super) async fn announce_narration(
-    tx: &mut SqliteConnection,
+    tx: &mut Conn<'_>,
     artifact: &ArtifactId,
     event: EventId,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("update artifact set tts_event_id = ? where id = ?")
+    sql::query("update artifact set tts_event_id = ? where id = ?")
         .bind(event.to_i64())
         .bind(artifact.as_str())
         .execute(tx)
@@ -141,12 +139,12 @@ pub struct Reserved {
 }
 
 pub(super) async fn reserve(
-    tx: &mut SqliteConnection,
+    tx: &mut Conn<'_>,
     job: &JobId,
     artifact: &Reserved,
     now: i64,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(
+    sql::query(
         "insert into artifact (id, job_id, kind, media_type, status, created_at) \
          values (?, ?, ?, ?, 'reserved', ?)",
     )
@@ -166,12 +164,10 @@ impl Db {
     /// # Errors
     /// When the database does not answer.
     pub async fn artifact(&self, id: &ArtifactId) -> Result<Option<ArtifactRow>, DbError> {
-        let row = sqlx::query(sqlx::AssertSqlSafe(format!(
-            "select {COLUMNS} from artifact where id = ?"
-        )))
-        .bind(id.as_str())
-        .fetch_optional(&self.pool)
-        .await?;
+        let row = sql::query(format!("select {COLUMNS} from artifact where id = ?"))
+            .bind(id.as_str())
+            .fetch_optional(&self.pool)
+            .await?;
         Ok(row.as_ref().map(decode).transpose()?)
     }
 
@@ -180,9 +176,9 @@ impl Db {
     /// # Errors
     /// When the database does not answer.
     pub async fn artifacts_of(&self, job: &JobId) -> Result<Vec<ArtifactRow>, DbError> {
-        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+        let rows = sql::query(format!(
             "select {COLUMNS} from artifact where job_id = ? order by created_at, id"
-        )))
+        ))
         .bind(job.as_str())
         .fetch_all(&self.pool)
         .await?;

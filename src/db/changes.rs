@@ -1,8 +1,8 @@
 //! What is done to the database as one step.
 
-use std::future::Future;
+use super::sql::Conn;
 
-use sqlx::SqliteConnection;
+use std::future::Future;
 
 /// A change that happens whole or not at all, inside a transaction of the journal's.
 ///
@@ -18,6 +18,6 @@ pub trait Change: Send + Sync + 'static {
     /// When a statement fails; everything in the transaction is then rolled back.
     fn apply(
         &self,
-        tx: &mut SqliteConnection,
+        tx: &mut Conn<'_>,
     ) -> impl Future<Output = Result<Self::Outcome, sqlx::Error>> + Send;
 }

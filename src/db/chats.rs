@@ -1,9 +1,8 @@
 //! Rows of chats: which job writes the newest answer of each.
 
-use sqlx::{Row, SqliteConnection};
-
 use crate::job::{Job, JobId};
 
+use super::sql::{self, Conn};
 use super::{Change, Db, DbError, jobs};
 
 /// A submit's place in a chat.
@@ -23,11 +22,11 @@ impl InChat {
     /// When the database does not answer.
     pub(super) async fn answer(
         &self,
-        tx: &mut SqliteConnection,
+        tx: &mut Conn<'_>,
         project: &str,
     ) -> Result<Option<Job>, sqlx::Error> {
         let Some(hash) = &self.submit_hash else { return Ok(None) };
-        let row = sqlx::query(
+        let row = sql::query(
             "select job.* from chat join job on job.id = chat.job_id \
              where chat.chat_id = ? and chat.project_id = ? and chat.submit_hash = ? \
                  and job.status in ('pending', 'running', 'completed')",
@@ -44,12 +43,8 @@ impl InChat {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub(super) async fn point_at(
-        &self,
-        tx: &mut SqliteConnection,
-        job: &Job,
-    ) -> Result<(), sqlx::Error> {
-        sqlx::query(
+    pub(super) async fn point_at(&self, tx: &mut Conn<'_>, job: &Job) -> Result<(), sqlx::Error> {
+        sql::query(
             "insert into chat (chat_id, project_id, job_id, submit_hash) values (?, ?, ?, ?) \
              on conflict (chat_id, project_id) do update set \
                  job_id = excluded.job_id, submit_hash = excluded.submit_hash, told_at = null",
@@ -87,8 +82,8 @@ pub struct Tell {
 impl Change for Tell {
     type Outcome = ();
 
-    async fn apply(&self, tx: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-        sqlx::query(
+    async fn apply(&self, tx: &mut Conn<'_>) -> Result<(), sqlx::Error> {
+        sql::query(
             "update chat set told_at = ? where chat_id = ? and job_id = ? and told_at is null",
         )
         .bind(self.now)
@@ -110,7 +105,7 @@ impl Db {
         chat_id: &str,
         project: Option<&str>,
     ) -> Result<Option<Chat>, DbError> {
-        let row = sqlx::query(
+        let row = sql::query(
             "select job_id, told_at is not null as is_told from chat \
              where chat_id = ?1 and (?2 is null or project_id = ?2) order by job_id desc limit 1",
         )

@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 
-use sqlx::{Row, SqliteConnection};
-
 use crate::job::{Job, JobId};
 
-use super::{Change, Db, DbError, jobs, readable, unsigned, whole};
+use super::sql::{self, Conn, Dialect, Row};
+use super::{Change, Db, DbError, jobs, readable, unsigned};
 
 /// Takes the next job of a lane: priority, then turn, then age.
 #[derive(Debug)]
@@ -22,21 +21,26 @@ pub struct Claim {
 impl Change for Claim {
     type Outcome = Option<Job>;
 
-    async fn apply(&self, tx: &mut SqliteConnection) -> Result<Option<Job>, sqlx::Error> {
-        let row = sqlx::query(
+    async fn apply(&self, tx: &mut Conn<'_>) -> Result<Option<Job>, sqlx::Error> {
+        // Whoever else claims at this moment takes the next one, and does not wait for us.
+        let alone = match tx.dialect() {
+            Dialect::Sqlite => "",
+            Dialect::Postgres => "for update skip locked",
+        };
+        let row = sql::query(format!(
             "update job set status = 'running', attempt = attempt + 1, epoch = ?1, \
                  started_at = ?2, updated_at = ?2, progress = 0, stage = '', message = null \
              where id = (select id from job where status = 'pending' and lane = ?3 \
-                 order by priority desc, turn, id limit 1) \
+                 order by priority desc, turn, id limit 1 {alone}) \
              returning *",
-        )
+        ))
         .bind(i64::from(self.epoch))
         .bind(self.now)
         .bind(&self.lane)
         .fetch_optional(&mut *tx)
         .await?;
         let Some(row) = row else { return Ok(None) };
-        let (priority, turn) = (whole(&row, "priority")?, whole(&row, "turn")?);
+        let (priority, turn) = (row.whole("priority")?, row.whole("turn")?);
         self.serve_turn(tx, priority.unwrap_or(0), turn.unwrap_or(0)).await?;
         match jobs::decode(&row) {
             Ok(job) => Ok(Some(job)),
@@ -54,13 +58,13 @@ impl Claim {
     /// Remembers how far the lane is: a project that submits now comes next, not first.
     async fn serve_turn(
         &self,
-        tx: &mut SqliteConnection,
+        tx: &mut Conn<'_>,
         priority: i64,
         turn: i64,
     ) -> Result<(), sqlx::Error> {
-        sqlx::query(
+        sql::query(
             "insert into lane (lane, priority, turn) values (?1, ?2, ?3) \
-             on conflict (lane, priority) do update set turn = max(turn, excluded.turn)",
+             on conflict (lane, priority) do update set turn = max(lane.turn, excluded.turn)",
         )
         .bind(&self.lane)
         .bind(priority)
@@ -71,12 +75,8 @@ impl Claim {
     }
 }
 
-async fn fail_unreadable(
-    tx: &mut SqliteConnection,
-    row: &sqlx::sqlite::SqliteRow,
-    now: i64,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
+async fn fail_unreadable(tx: &mut Conn<'_>, row: &Row, now: i64) -> Result<(), sqlx::Error> {
+    sql::query(
         "update job set status = 'failed', error_code = 'unreadable_job', \
              error_message = 'the row of this job cannot be read', ended_at = ?, epoch = null \
          where id = ?",
@@ -106,8 +106,8 @@ pub struct HandBack {
 impl Change for HandBack {
     type Outcome = bool;
 
-    async fn apply(&self, tx: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
-        let done = sqlx::query(
+    async fn apply(&self, tx: &mut Conn<'_>) -> Result<bool, sqlx::Error> {
+        let done = sql::query(
             "update job set status = 'pending', epoch = null, stage = 'queued', updated_at = ?1, \
                  priority = case when exists (select 1 from operation \
                      where operation.job_id = job.id) then ?4 else priority end \
@@ -119,7 +119,7 @@ impl Change for HandBack {
         .bind(UNDER_WAY)
         .execute(tx)
         .await?;
-        Ok(done.rows_affected() == 1)
+        Ok(done == 1)
     }
 }
 
@@ -138,8 +138,8 @@ pub struct TakeOver {
 impl Change for TakeOver {
     type Outcome = Vec<Job>;
 
-    async fn apply(&self, tx: &mut SqliteConnection) -> Result<Vec<Job>, sqlx::Error> {
-        let rows = sqlx::query(
+    async fn apply(&self, tx: &mut Conn<'_>) -> Result<Vec<Job>, sqlx::Error> {
+        let rows = sql::query(
             "update job set failures = failures + 1, updated_at = ?1, \
                  status = case when failures + 1 < ?3 then 'pending' else status end, \
                  epoch = case when failures + 1 < ?3 then null else epoch end, \
@@ -156,7 +156,7 @@ impl Change for TakeOver {
         .fetch_all(&mut *tx)
         .await?;
         // A project whose turns are past starts from the lane's again: its row tells nothing.
-        sqlx::query(
+        sql::query(
             "delete from lane_project where turn < (select turn from lane \
                  where lane.lane = lane_project.lane and lane.priority = lane_project.priority)",
         )
@@ -178,8 +178,8 @@ impl Change for Relane {
     /// The jobs whose models are not there any more: nobody serves their lanes.
     type Outcome = Vec<Job>;
 
-    async fn apply(&self, tx: &mut SqliteConnection) -> Result<Vec<Job>, sqlx::Error> {
-        let waiting: Vec<(String, String)> = sqlx::query_as(
+    async fn apply(&self, tx: &mut Conn<'_>) -> Result<Vec<Job>, sqlx::Error> {
+        let waiting: Vec<(String, String)> = sql::query_as(
             "select distinct model, lane from job \
              where status = 'pending' and model is not null and lane is not null",
         )
@@ -200,12 +200,12 @@ impl Change for Relane {
 /// Moves a model's waiting jobs. Turns count from where a lane is, which differs between lanes: each
 /// job keeps its distance.
 async fn relane(
-    tx: &mut SqliteConnection,
+    tx: &mut Conn<'_>,
     model: &str,
     before: &str,
     now: &str,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(
+    sql::query(
         "update job set lane = ?1, turn = max(0, turn - coalesce((select lane.turn from lane \
                  where lane.lane = ?3 and lane.priority = job.priority), 0)) \
              + coalesce((select lane.turn from lane \
@@ -218,11 +218,12 @@ async fn relane(
     .execute(&mut *tx)
     .await?;
     // What its project submits from here on comes after it.
-    sqlx::query(
+    sql::query(
         "insert into lane_project (lane, project_id, priority, turn) \
          select lane, project_id, priority, max(turn) from job \
-         where status = 'pending' and lane = ?1 and model = ?2 group by project_id, priority \
-         on conflict (lane, project_id, priority) do update set turn = max(turn, excluded.turn)",
+         where status = 'pending' and lane = ?1 and model = ?2 \
+         group by lane, project_id, priority \
+         on conflict (lane, project_id, priority) do update set turn = max(lane_project.turn, excluded.turn)",
     )
     .bind(now)
     .bind(model)
@@ -231,13 +232,12 @@ async fn relane(
     Ok(())
 }
 
-async fn waiting_for(tx: &mut SqliteConnection, model: &str) -> Result<Vec<Job>, sqlx::Error> {
-    let rows = sqlx::query(
-        "select * from job where status = 'pending' and model = ? and lane is not null",
-    )
-    .bind(model)
-    .fetch_all(tx)
-    .await?;
+async fn waiting_for(tx: &mut Conn<'_>, model: &str) -> Result<Vec<Job>, sqlx::Error> {
+    let rows =
+        sql::query("select * from job where status = 'pending' and model = ? and lane is not null")
+            .bind(model)
+            .fetch_all(tx)
+            .await?;
     Ok(readable(&rows, jobs::decode).collect())
 }
 
@@ -247,7 +247,7 @@ impl Db {
     /// # Errors
     /// When the database does not answer.
     pub async fn unannounced_ends(&self, most: u32) -> Result<Vec<JobId>, DbError> {
-        let ids: Vec<String> = sqlx::query_scalar(
+        let ids: Vec<String> = sql::query_scalar(
             "select id from job where status in ('completed', 'failed', 'canceled') \
              and end_event_id is null order by id limit ?",
         )
@@ -269,7 +269,7 @@ impl Db {
         default_limit_ms: i64,
         most: u32,
     ) -> Result<Vec<Job>, DbError> {
-        let rows = sqlx::query(
+        let rows = sql::query(
             "select * from job where kind = 'external' and status in ('pending', 'running') \
              and max(updated_at, ?) + coalesce(silence_limit_ms, ?) < ? \
              order by updated_at limit ?",
@@ -290,7 +290,7 @@ impl Db {
     /// When the database does not answer.
     pub async fn queue_positions(&self, ids: &[JobId]) -> Result<Vec<(JobId, u32)>, DbError> {
         let ids = serde_json::to_string(ids).expect("ids are plain text");
-        let rows = sqlx::query(
+        let rows = sql::query(
             "with wanted as (select id, lane from job where status = 'pending' \
                  and lane is not null and id in (select value from json_each(?))), \
              places as (select id, row_number() over \
@@ -301,7 +301,7 @@ impl Db {
         .bind(ids)
         .fetch_all(&self.pool)
         .await?;
-        let position = |row: &sqlx::sqlite::SqliteRow| {
+        let position = |row: &Row| {
             let id = row.try_get::<String, _>(0).ok()?.parse().ok()?;
             Some((id, unsigned(row.try_get(1).ok()?)))
         };

@@ -2,11 +2,10 @@
 //!
 //! What the job held is captured or released in it too, by a trigger on the status.
 
-use sqlx::SqliteConnection;
-
 use crate::event::payload::End;
 use crate::job::{Job, JobId};
 
+use super::sql::{self, Conn};
 use super::{Change, jobs};
 
 /// Writes a job's final row.
@@ -44,11 +43,11 @@ pub enum Finished {
 impl Change for Finish {
     type Outcome = Finished;
 
-    async fn apply(&self, tx: &mut SqliteConnection) -> Result<Finished, sqlx::Error> {
+    async fn apply(&self, tx: &mut Conn<'_>) -> Result<Finished, sqlx::Error> {
         if self.update(tx).await? {
             return Ok(Finished::Now);
         }
-        Ok(match jobs::find(tx, &self.job).await? {
+        Ok(match jobs::find(tx.into(), &self.job).await? {
             None => Finished::Unknown,
             Some(job) if job.status.is_terminal() => Finished::Before(Box::new(job)),
             Some(job) => Finished::Fenced { current: job.attempt },
@@ -57,13 +56,13 @@ impl Change for Finish {
 }
 
 impl Finish {
-    async fn update(&self, tx: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    async fn update(&self, tx: &mut Conn<'_>) -> Result<bool, sqlx::Error> {
         let (result, failed, canceled) = match &self.end {
             End::Completed(result) => (Some(result.to_string()), None, None),
             End::Failed(failed) => (None, Some(failed), None),
             End::Canceled(canceled) => (None, None, Some(canceled.reason.as_str())),
         };
-        let done = sqlx::query(
+        let done = sql::query(
             "update job set status = ?1, result = ?2, error_code = ?3, error_message = ?4, \
                  error_retryable = ?5, cancel_reason = ?6, ended_at = ?7, updated_at = ?7, \
                  epoch = null, progress = case when ?1 = 'completed' then 100 else progress end, \
@@ -82,6 +81,6 @@ impl Finish {
         .bind(self.cost)
         .execute(tx)
         .await?;
-        Ok(done.rows_affected() == 1)
+        Ok(done == 1)
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::event::EventId;
 
+use super::sql::{self, Dialect};
 use super::{Db, DbError, Writer, unsigned};
 
 /// Every epoch with the last id that it committed; the current one has no last id yet.
@@ -47,8 +48,8 @@ impl Writer {
     pub async fn begin_epoch(&mut self, now: i64) -> Result<Epochs, DbError> {
         let mut tx = self.begin().await?;
         let rows: Vec<(i64, i64)> =
-            sqlx::query_as("select epoch, last_id from epoch order by epoch")
-                .fetch_all(&mut *tx)
+            sql::query_as("select epoch, last_id from epoch order by epoch")
+                .fetch_all(&mut tx.conn())
                 .await?;
         let past: BTreeMap<u32, EventId> = rows
             .into_iter()
@@ -60,13 +61,14 @@ impl Writer {
         let first = EventId::new(current, 0).ok_or_else(|| {
             sqlx::Error::Protocol("the database has used up its 2,097,151 epochs".into())
         })?;
-        sqlx::query("insert into epoch (epoch, started_at, last_id) values (?, ?, ?)")
+        sql::query("insert into epoch (epoch, started_at, last_id) values (?, ?, ?)")
             .bind(i64::from(current))
             .bind(now)
             .bind(first.to_i64())
-            .execute(&mut *tx)
+            .execute(&mut tx.conn())
             .await?;
         tx.commit().await?;
+        self.is_of_epoch(current);
         self.fold_log().await?;
         let last_committed = past.values().copied().max().unwrap_or_default();
         Ok(Epochs { current, last_committed, past })
@@ -74,11 +76,13 @@ impl Writer {
 }
 
 impl Writer {
-    /// Moves everything from the write-ahead log into the database's file.
+    /// Moves everything from `SQLite`'s write-ahead log into its file.
     async fn fold_log(&mut self) -> Result<(), DbError> {
-        let (is_held, _, _): (i64, i64, i64) = sqlx::query_as("pragma wal_checkpoint(truncate)")
-            .fetch_one(&mut self.connection)
-            .await?;
+        let (Dialect::Sqlite, Some(mut conn)) = (self.dialect(), self.conn()) else {
+            return Ok(());
+        };
+        let (is_held, _, _): (i64, i64, i64) =
+            sql::query_as("pragma wal_checkpoint(truncate)").fetch_one(&mut conn).await?;
         if is_held != 0 {
             tracing::warn!(
                 "another program reads the database: if its log is damaged, events of this start's \
@@ -96,7 +100,7 @@ impl Db {
     /// When the database does not answer.
     pub async fn epoch_count(&self) -> Result<u32, DbError> {
         let count: i64 =
-            sqlx::query_scalar("select count(*) from epoch").fetch_one(&self.pool).await?;
+            sql::query_scalar("select count(*) from epoch").fetch_one(&self.pool).await?;
         Ok(unsigned(count))
     }
 }

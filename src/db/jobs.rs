@@ -1,10 +1,7 @@
 //! Rows of jobs: submitting, finding, listing.
 
-use futures_util::TryStreamExt;
 use secrecy::SecretString;
 use serde_json::Value;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use crate::event::EventId;
 use crate::event::payload::Progress;
@@ -13,18 +10,15 @@ use crate::job::{Job, JobId, Kind, Status};
 use super::artifacts::{self, Reserved};
 use super::chats::InChat;
 use super::projects::{Full, Room};
-use super::{Change, Db, DbError, credits, listed, readable, unsigned, webhooks, whole};
+use super::sql::{self, Conn, On, Row};
+use super::{Change, Db, DbError, credits, listed, readable, unsigned, webhooks};
 
-pub(super) fn decode(row: &SqliteRow) -> Result<Job, sqlx::Error> {
+pub(super) fn decode(row: &Row) -> Result<Job, sqlx::Error> {
     decode_within(row, usize::MAX, usize::MAX)
 }
 
 /// A job, without an input or a result of more bytes.
-pub(super) fn decode_within(
-    row: &SqliteRow,
-    input: usize,
-    result: usize,
-) -> Result<Job, sqlx::Error> {
+pub(super) fn decode_within(row: &Row, input: usize, result: usize) -> Result<Job, sqlx::Error> {
     fn parsed<T: std::str::FromStr>(text: &str) -> Result<T, sqlx::Error>
     where
         T::Err: std::error::Error + Send + Sync + 'static,
@@ -53,10 +47,10 @@ pub(super) fn decode_within(
         model: row.try_get("model")?,
         lane: row.try_get("lane")?,
         hold: row.try_get("hold")?,
-        cost: whole(row, "cost")?,
+        cost: row.whole("cost")?,
         input: json("input", input)?.unwrap_or_default(),
         progress: Progress {
-            percent: unsigned(whole(row, "progress")?.unwrap_or(0)),
+            percent: unsigned(row.whole("progress")?.unwrap_or(0)),
             stage: row.try_get("stage")?,
             message: row.try_get("message")?,
             ..Progress::default()
@@ -75,12 +69,9 @@ pub(super) fn decode_within(
     })
 }
 
-pub(super) async fn find(
-    tx: &mut SqliteConnection,
-    id: &JobId,
-) -> Result<Option<Job>, sqlx::Error> {
+pub(super) async fn find(tx: On<'_>, id: &JobId) -> Result<Option<Job>, sqlx::Error> {
     let row =
-        sqlx::query("select * from job where id = ?").bind(id.as_str()).fetch_optional(tx).await?;
+        sql::query("select * from job where id = ?").bind(id.as_str()).fetch_optional(tx).await?;
     row.as_ref().map(decode).transpose()
 }
 
@@ -166,9 +157,9 @@ pub enum Submitted {
 impl Change for Submit {
     type Outcome = Submitted;
 
-    async fn apply(&self, tx: &mut SqliteConnection) -> Result<Submitted, sqlx::Error> {
+    async fn apply(&self, tx: &mut Conn<'_>) -> Result<Submitted, sqlx::Error> {
         if let Some(retried) = &self.job.retry_of
-            && find(tx, retried)
+            && find((&mut *tx).into(), retried)
                 .await?
                 .is_none_or(|retried| retried.project_id != self.job.project_id)
         {
@@ -206,9 +197,9 @@ impl Change for Submit {
 }
 
 impl Submit {
-    async fn earlier(&self, tx: &mut SqliteConnection) -> Result<Option<Submitted>, sqlx::Error> {
+    async fn earlier(&self, tx: &mut Conn<'_>) -> Result<Option<Submitted>, sqlx::Error> {
         if let Some(key) = &self.idempotency_key {
-            let row = sqlx::query("select * from job where project_id = ? and idempotency_key = ?")
+            let row = sql::query("select * from job where project_id = ? and idempotency_key = ?")
                 .bind(&self.job.project_id)
                 .bind(key)
                 .fetch_optional(&mut *tx)
@@ -229,7 +220,7 @@ impl Submit {
             return Ok(Some(Submitted::Repeated(job)));
         }
         let Some(key) = &self.duplicate_key else { return Ok(None) };
-        let row = sqlx::query(
+        let row = sql::query(
             "select * from job where duplicate_key = ? and status in ('pending', 'running')",
         )
         .bind(key)
@@ -239,7 +230,7 @@ impl Submit {
     }
 
     /// Has whoever submits told of the end of the job that this became.
-    async fn be_told(&self, tx: &mut SqliteConnection, job: &JobId) -> Result<(), sqlx::Error> {
+    async fn be_told(&self, tx: &mut Conn<'_>, job: &JobId) -> Result<(), sqlx::Error> {
         match &self.webhook {
             Some(url) => webhooks::tell(tx, job, url).await,
             None => Ok(()),
@@ -249,13 +240,13 @@ impl Submit {
     /// The job's turn in its lane, among jobs of its priority: the one after its project's newest
     /// job, or the one that is being served when that is later. So the jobs of several projects
     /// alternate (start-time fair queueing, Goyal, Vin and Cheng, SIGCOMM 1996, with equal shares).
-    async fn take_turn(&self, tx: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+    async fn take_turn(&self, tx: &mut Conn<'_>) -> Result<i64, sqlx::Error> {
         let Some(lane) = &self.job.lane else { return Ok(0) };
-        sqlx::query_scalar(
+        sql::query_scalar(
             "insert into lane_project (lane, project_id, priority, turn) values (?1, ?2, ?3, \
                  coalesce((select turn from lane where lane = ?1 and priority = ?3), 0)) \
              on conflict (lane, project_id, priority) \
-                 do update set turn = max(turn + 1, excluded.turn) \
+                 do update set turn = max(lane_project.turn + 1, excluded.turn) \
              returning turn",
         )
         .bind(lane)
@@ -267,7 +258,7 @@ impl Submit {
 
     /// Whether the account can pay; one that is not open has nothing.
     /// Who pays, and what that has.
-    async fn payer(&self, tx: &mut SqliteConnection) -> Result<(&str, i64), sqlx::Error> {
+    async fn payer(&self, tx: &mut Conn<'_>) -> Result<(&str, i64), sqlx::Error> {
         if self.job.hold > 0 {
             for account in &self.accounts {
                 if let Some(available) = credits::available(tx, account).await? {
@@ -278,9 +269,9 @@ impl Submit {
         Ok(("", 0))
     }
 
-    async fn insert(&self, tx: &mut SqliteConnection, turn: i64) -> Result<(), sqlx::Error> {
+    async fn insert(&self, tx: &mut Conn<'_>, turn: i64) -> Result<(), sqlx::Error> {
         let job = &self.job;
-        sqlx::query(
+        sql::query(
             "insert into job (id, kind, project_id, model, lane, turn, hold, priority, input, \
                  idempotency_key, request_hash, duplicate_key, retry_of, silence_limit_ms, \
                  file_id, stage, created_at, updated_at) \
@@ -330,8 +321,7 @@ impl Db {
     /// # Errors
     /// When the database does not answer.
     pub async fn job(&self, id: &JobId) -> Result<Option<Job>, DbError> {
-        let mut connection = self.pool.acquire().await?;
-        Ok(find(&mut connection, id).await?)
+        Ok(find((&self.pool).into(), id).await?)
     }
 
     /// The model of the job that a client submitted under this key, if there is one.
@@ -339,13 +329,12 @@ impl Db {
     /// # Errors
     /// When the database does not answer.
     pub async fn model_of_key(&self, project: &str, key: &str) -> Result<Option<String>, DbError> {
-        let model: Option<Option<String>> = sqlx::query_scalar(
-            "select model from job where project_id = ? and idempotency_key = ?",
-        )
-        .bind(project)
-        .bind(key)
-        .fetch_optional(&self.pool)
-        .await?;
+        let model: Option<Option<String>> =
+            sql::query_scalar("select model from job where project_id = ? and idempotency_key = ?")
+                .bind(project)
+                .bind(key)
+                .fetch_optional(&self.pool)
+                .await?;
         Ok(model.flatten())
     }
 
@@ -355,25 +344,23 @@ impl Db {
     /// # Errors
     /// When the database does not answer.
     pub async fn jobs(&self, filter: &Filter) -> Result<Vec<Job>, DbError> {
-        let mut query = QueryBuilder::<Sqlite>::new("select * from job where true");
+        let mut list = sql::List::new("select * from job where true");
         if let Some(project) = &filter.project_id {
-            query.push(" and project_id = ").push_bind(project);
+            list.push(" and project_id = ?", project);
         }
         if let Some(status) = filter.status {
-            query.push(" and status = ").push_bind(status.as_str());
+            list.push(" and status = ?", status.as_str());
         }
         if let Some(kind) = filter.kind {
-            query.push(" and kind = ").push_bind(kind.as_str());
+            list.push(" and kind = ?", kind.as_str());
         }
         if let Some(before) = &filter.before {
-            query.push(" and id < ").push_bind(before.as_str());
+            list.push(" and id < ?", before.as_str());
         }
-        query.push(" order by id desc limit ").push_bind(i64::from(filter.limit));
-        let mut rows = query.build().fetch(&self.pool);
+        list.push(" order by id desc limit ?", filter.limit);
         let mut jobs = Vec::new();
-        while let Some(row) = rows.try_next().await? {
-            jobs.extend(readable(std::slice::from_ref(&row), listed::decode));
-        }
+        let one = |row| jobs.extend(readable(std::slice::from_ref(&row), listed::decode));
+        list.build().each(&self.pool, one).await?;
         Ok(jobs)
     }
 
@@ -388,7 +375,7 @@ impl Db {
         reader: EventId,
         most: u32,
     ) -> Result<Vec<Since>, DbError> {
-        let rows: Vec<(String, i64, i64)> = sqlx::query_as(
+        let rows: Vec<(String, i64, i64)> = sql::query_as(
             "select id, last_event_id, coalesce((select min(first_id) from event_segment \
                  where event_segment.job_id = job.id and event_segment.last_id > ?3), 0) \
              from job where project_id = ?1 and last_event_id > ?2 \

@@ -1,10 +1,8 @@
 //! Rows of keys, and of the sessions that were opened with them.
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
-
 use crate::job::{IdError, KeyId};
 
+use super::sql::{self, Conn, Row};
 use super::{Change, Db, DbError};
 
 /// A key that is kept, or a session.
@@ -51,7 +49,7 @@ impl KeyRow {
     }
 }
 
-fn decode(row: &SqliteRow) -> Result<KeyRow, sqlx::Error> {
+fn decode(row: &Row) -> Result<KeyRow, sqlx::Error> {
     let id = |text: String| {
         text.parse::<KeyId>().map_err(|error: IdError| sqlx::Error::Decode(error.into()))
     };
@@ -81,9 +79,9 @@ pub struct Insert(pub KeyRow);
 impl Change for Insert {
     type Outcome = ();
 
-    async fn apply(&self, tx: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    async fn apply(&self, tx: &mut Conn<'_>) -> Result<(), sqlx::Error> {
         let row = &self.0;
-        sqlx::query(
+        sql::query(
             "insert into api_key (id, hash, name, scopes, project_id, parent_id, created_at, \
                  expires_at) values (?, ?, ?, ?, ?, ?, ?, ?)",
         )
@@ -98,7 +96,7 @@ impl Change for Insert {
         .execute(&mut *tx)
         .await?;
         let Some(parent) = &row.parent_id else { return Ok(()) };
-        sqlx::query(
+        sql::query(
             "delete from api_key where parent_id = ?1 and rowid not in \
                  (select rowid from api_key where parent_id = ?1 order by rowid desc limit ?2)",
         )
@@ -133,9 +131,9 @@ pub enum Revoked {
 impl Change for Revoke {
     type Outcome = Revoked;
 
-    async fn apply(&self, tx: &mut SqliteConnection) -> Result<Revoked, sqlx::Error> {
+    async fn apply(&self, tx: &mut Conn<'_>) -> Result<Revoked, sqlx::Error> {
         let revoked: Option<Option<i64>> =
-            sqlx::query_scalar("select revoked_at from api_key where id = ?")
+            sql::query_scalar("select revoked_at from api_key where id = ?")
                 .bind(self.id.as_str())
                 .fetch_optional(&mut *tx)
                 .await?;
@@ -144,7 +142,7 @@ impl Change for Revoke {
             Some(Some(_)) => return Ok(Revoked::Before),
             Some(None) => {}
         }
-        sqlx::query(
+        sql::query(
             "update api_key set revoked_at = ?1 \
              where (id = ?2 or parent_id = ?2) and revoked_at is null",
         )
@@ -168,9 +166,9 @@ pub struct Tidy {
 impl Change for Tidy {
     type Outcome = ();
 
-    async fn apply(&self, tx: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    async fn apply(&self, tx: &mut Conn<'_>) -> Result<(), sqlx::Error> {
         for (id, at) in &self.used {
-            sqlx::query(
+            sql::query(
                 "update api_key set last_used_at = max(?2, coalesce(last_used_at, 0)) where id = ?1",
             )
             .bind(id.as_str())
@@ -178,7 +176,7 @@ impl Change for Tidy {
             .execute(&mut *tx)
             .await?;
         }
-        sqlx::query(
+        sql::query(
             "delete from api_key where parent_id is not null \
                  and (expires_at <= ?1 or revoked_at is not null)",
         )
@@ -195,7 +193,7 @@ impl Change for Tidy {
 pub struct KeysVersion {
     count: i64,
     revoked: i64,
-    newest: i64,
+    places: i64,
     created_at: i64,
     revoked_at: i64,
 }
@@ -206,8 +204,7 @@ impl Db {
     /// # Errors
     /// When the database does not answer.
     pub async fn keys(&self) -> Result<Vec<KeyRow>, DbError> {
-        let rows =
-            sqlx::query("select * from api_key order by rowid").fetch_all(&self.pool).await?;
+        let rows = sql::query("select * from api_key order by rowid").fetch_all(&self.pool).await?;
         Ok(rows.iter().map(decode).collect::<Result<_, _>>()?)
     }
 
@@ -216,12 +213,12 @@ impl Db {
     /// # Errors
     /// When the database does not answer.
     pub async fn keys_version(&self) -> Result<KeysVersion, DbError> {
-        let (count, revoked, newest, created_at, revoked_at) = sqlx::query_as(
-            "select count(*), count(revoked_at), coalesce(max(rowid), 0), \
+        let (count, revoked, places, created_at, revoked_at) = sql::query_as(
+            "select count(*), count(revoked_at), cast(coalesce(sum(rowid), 0) as bigint), \
                  coalesce(max(created_at), 0), coalesce(max(revoked_at), 0) from api_key",
         )
         .fetch_one(&self.pool)
         .await?;
-        Ok(KeysVersion { count, revoked, newest, created_at, revoked_at })
+        Ok(KeysVersion { count, revoked, places, created_at, revoked_at })
     }
 }

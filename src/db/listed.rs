@@ -1,11 +1,11 @@
 //! A job as lists have it.
 
 use serde_json::{Map, Value};
-use sqlx::sqlite::SqliteRow;
 
 use crate::job::Job;
 
 use super::jobs;
+use super::sql::Row;
 
 /// The longest input that a list looks into, in bytes of its JSON. Parsed, JSON takes up to thirty times
 /// the memory, and a list has hundreds.
@@ -16,7 +16,7 @@ const INPUT_LIMIT: usize = 256 << 10;
 const RESULT_LIMIT: usize = 16 << 10;
 
 /// A job as a list has it: of its input the beginning.
-pub(super) fn decode(row: &SqliteRow) -> Result<Job, sqlx::Error> {
+pub(super) fn decode(row: &Row) -> Result<Job, sqlx::Error> {
     let job = jobs::decode_within(row, INPUT_LIMIT, RESULT_LIMIT)?;
     Ok(Job { input: beginning(&job.input), ..job })
 }

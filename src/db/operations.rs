@@ -2,10 +2,10 @@
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
-use sqlx::{Row, SqliteConnection};
 
 use crate::job::JobId;
 
+use super::sql::{self, Conn, On};
 use super::{Change, Db, DbError, unsigned};
 
 /// What is known of a job's work at a provider.
@@ -25,8 +25,8 @@ pub struct OperationRow {
     pub started_at: Option<i64>,
 }
 
-async fn find(tx: &mut SqliteConnection, job: &JobId) -> Result<Option<OperationRow>, sqlx::Error> {
-    let row = sqlx::query("select * from operation where job_id = ?")
+async fn find(tx: On<'_>, job: &JobId) -> Result<Option<OperationRow>, sqlx::Error> {
+    let row = sql::query("select * from operation where job_id = ?")
         .bind(job.as_str())
         .fetch_optional(tx)
         .await?;
@@ -61,11 +61,11 @@ impl Change for Intend {
     /// What was there before, which then stands: the caller must not start anything.
     type Outcome = Option<OperationRow>;
 
-    async fn apply(&self, tx: &mut SqliteConnection) -> Result<Self::Outcome, sqlx::Error> {
-        if let Some(before) = find(tx, &self.job).await? {
+    async fn apply(&self, tx: &mut Conn<'_>) -> Result<Self::Outcome, sqlx::Error> {
+        if let Some(before) = find((&mut *tx).into(), &self.job).await? {
             return Ok(Some(before));
         }
-        sqlx::query(
+        sql::query(
             "insert into operation (job_id, attempt, provider, token, intended_at) \
              values (?, ?, ?, ?, ?)",
         )
@@ -98,8 +98,8 @@ impl Change for Started {
     /// What stands now. Nothing when there was no intent.
     type Outcome = Option<OperationRow>;
 
-    async fn apply(&self, tx: &mut SqliteConnection) -> Result<Self::Outcome, sqlx::Error> {
-        sqlx::query(
+    async fn apply(&self, tx: &mut Conn<'_>) -> Result<Self::Outcome, sqlx::Error> {
+        sql::query(
             "update operation set handle = ?, started_at = coalesce(started_at, ?) \
              where job_id = ? and (handle is null or ?)",
         )
@@ -109,7 +109,7 @@ impl Change for Started {
         .bind(self.is_answer)
         .execute(&mut *tx)
         .await?;
-        find(tx, &self.job).await
+        find((&mut *tx).into(), &self.job).await
     }
 }
 
@@ -125,8 +125,8 @@ pub struct Withdraw {
 impl Change for Withdraw {
     type Outcome = ();
 
-    async fn apply(&self, tx: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-        sqlx::query("delete from operation where job_id = ? and attempt = ? and handle is null")
+    async fn apply(&self, tx: &mut Conn<'_>) -> Result<(), sqlx::Error> {
+        sql::query("delete from operation where job_id = ? and attempt = ? and handle is null")
             .bind(self.job.as_str())
             .bind(i64::from(self.attempt))
             .execute(tx)
@@ -147,8 +147,8 @@ pub struct Close {
 impl Change for Close {
     type Outcome = ();
 
-    async fn apply(&self, tx: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-        sqlx::query("update operation set closed_at = ? where job_id = ? and closed_at is null")
+    async fn apply(&self, tx: &mut Conn<'_>) -> Result<(), sqlx::Error> {
+        sql::query("update operation set closed_at = ? where job_id = ? and closed_at is null")
             .bind(self.now)
             .bind(self.job.as_str())
             .execute(tx)
@@ -178,12 +178,12 @@ impl Db {
         provider: &str,
         most: u32,
     ) -> Result<Vec<Abandoned>, DbError> {
-        let rows: Vec<(String, Option<i64>, String)> = sqlx::query_as(
+        let rows: Vec<(String, Option<i64>, String)> = sql::query_as(
             "select operation.job_id, job.ended_at, operation.handle \
              from operation join job on job.id = operation.job_id \
              where operation.closed_at is null and operation.handle is not null \
                  and operation.provider = ? and job.status in ('completed', 'failed', 'canceled') \
-             order by job.ended_at desc limit ?",
+             order by job.ended_at desc nulls last limit ?",
         )
         .bind(provider)
         .bind(i64::from(most))
@@ -201,8 +201,7 @@ impl Db {
     /// # Errors
     /// When the database does not answer.
     pub async fn operation(&self, job: &JobId) -> Result<Option<OperationRow>, DbError> {
-        let mut connection = self.pool.acquire().await?;
-        Ok(find(&mut connection, job).await?)
+        Ok(find((&self.pool).into(), job).await?)
     }
 }
 

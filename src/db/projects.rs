@@ -1,7 +1,6 @@
 //! What a project has, held against what it may have.
 
-use sqlx::{Row, SqliteConnection, SqliteExecutor};
-
+use super::sql::{self, Conn, On};
 use super::{Db, DbError, unsigned};
 
 /// How much one project may have; nothing is no limit.
@@ -44,13 +43,13 @@ impl Room {
     /// Whether a project may have one more job that waits.
     pub(super) async fn for_job(
         self,
-        tx: &mut SqliteConnection,
+        tx: &mut Conn<'_>,
         project: &str,
     ) -> Result<Option<Full>, sqlx::Error> {
         if self == Self::default() {
             return Ok(None);
         }
-        let has = used(tx, project).await?;
+        let has = used((&mut *tx).into(), project).await?;
         let jobs = self.jobs.filter(|limit| has.jobs >= *limit).map(|limit| Full::Jobs { limit });
         Ok(jobs.or_else(|| self.on_disk(has)))
     }
@@ -58,12 +57,12 @@ impl Room {
     /// Whether a project may have a file of so many bytes more.
     pub(super) async fn for_file(
         self,
-        tx: &mut SqliteConnection,
+        tx: &mut Conn<'_>,
         project: &str,
         bytes: u64,
     ) -> Result<Option<Full>, sqlx::Error> {
         let Some(limit) = self.bytes else { return Ok(None) };
-        let used = used(tx, project).await?.bytes;
+        let used = used((&mut *tx).into(), project).await?.bytes;
         Ok((used.saturating_add(bytes) > limit).then_some(Full::Bytes { limit, used }))
     }
 
@@ -75,8 +74,8 @@ impl Room {
     }
 }
 
-async fn used<'a>(from: impl SqliteExecutor<'a>, project: &str) -> Result<Use, sqlx::Error> {
-    let row = sqlx::query("select waiting, bytes from project_use where project_id = ?")
+async fn used(from: On<'_>, project: &str) -> Result<Use, sqlx::Error> {
+    let row = sql::query("select waiting, bytes from project_use where project_id = ?")
         .bind(project)
         .fetch_optional(from)
         .await?;
@@ -90,7 +89,7 @@ impl Db {
     /// # Errors
     /// When the database does not answer.
     pub async fn project_use(&self, project: &str) -> Result<Use, DbError> {
-        Ok(used(&self.pool, project).await?)
+        Ok(used((&self.pool).into(), project).await?)
     }
 }
 
@@ -113,13 +112,18 @@ mod tests {
         let upload = "insert into upload (id, project_id, name, media_type, bytes, sha256, path, \
                       created_at) values";
         let events = "insert into event_segment (job_id, first_id, last_id, frames, marks) values";
+        let (five, two) = if rig.is_postgres() {
+            (r"'\x0102030405'", r"'\x0102'")
+        } else {
+            ("x'0102030405'", "x'0102'")
+        };
         // What a row takes that says nothing but its input, `{}`.
         let row = 1_026;
         for (sql, p, q) in [
             (format!("{job} ('1', 'blog', 'p'), ('2', 'blog', 'p')"), (2, 2 * row), (0, 0)),
             ("update job set status = 'running' where id = '1'".into(), (1, 2 * row), (0, 0)),
             ("update job set status = 'pending' where id = '1'".into(), (2, 2 * row), (0, 0)),
-            (format!("{events} ('1', 1, 2, x'0102030405', x'0102')"), (2, 2 * row + 7), (0, 0)),
+            (format!("{events} ('1', 1, 2, {five}, {two})"), (2, 2 * row + 7), (0, 0)),
             ("update job set project_id = 'q' where id = '1'".into(), (1, row), (1, row + 7)),
             ("update job set stage = 'x'".into(), (1, row), (1, row + 7)),
             (

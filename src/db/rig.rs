@@ -2,26 +2,27 @@
 
 use std::fs;
 
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
+use sqlx::Row;
 use tempfile::TempDir;
 
 use super::credits::{Audit, Balance, Entry, OpenAccount};
 use super::ends::{Finish, Finished};
+use super::home::{Home, Outside};
 use super::jobs::{Submit, Submitted};
 use super::projects::Room;
-use super::{Change, Db, FILE, Writer, open};
+use super::sql::{self, Dialect};
+use super::{Change, Db, FILE, Writer};
 use crate::event::payload::End;
 use crate::job::{Job, JobId, Kind};
 
 pub(super) const ACCOUNT: &str = "default";
 
-/// A database in a folder of its own, and a second program that has opened it too.
+/// A database of its own, and a second program that has opened it too.
 pub(super) struct Rig {
     pub(super) db: Db,
     writer: Writer,
-    pub(super) outside: SqliteConnection,
-    folder: TempDir,
+    pub(super) outside: Outside,
+    home: Home,
 }
 
 impl Rig {
@@ -35,25 +36,31 @@ impl Rig {
 
     /// A database in which no account is open.
     pub(super) async fn empty() -> Self {
-        Self::on(TempDir::new().unwrap()).await
+        Self::on(Home::new().await).await
     }
 
-    async fn on(folder: TempDir) -> Self {
-        let (db, mut writer, _) = open(folder.path()).await.unwrap();
+    async fn on(home: Home) -> Self {
+        let (db, mut writer, _) = home.open().await;
         writer.leave_out_sync().await;
-        let options = SqliteConnectOptions::new()
-            .filename(folder.path().join(FILE))
-            // As a program has it that does not ask for them.
-            .foreign_keys(false)
-            .pragma("synchronous", "off")
-            .disable_statement_logging();
-        Self { db, writer, outside: options.connect().await.unwrap(), folder }
+        Self { db, writer, outside: home.outside().await, home }
+    }
+
+    /// Whether it is in Postgres.
+    pub(super) fn is_postgres(&self) -> bool {
+        self.home.is_postgres()
+    }
+
+    /// Whether the database knows such a statement: `SQLite` alone has `or ignore` and `or replace`, and
+    /// takes texts and fractions for whole numbers.
+    pub(super) fn knows(&self, sql: &str) -> bool {
+        let only_sqlite = [" or ignore ", " or replace ", "'free'", "= 0.5", ", 0.5,"];
+        !self.is_postgres() || !only_sqlite.iter().any(|words| sql.contains(words))
     }
 
     /// Makes a change in a transaction of its own.
     pub(super) async fn apply<C: Change>(&mut self, change: C) -> Result<C::Outcome, sqlx::Error> {
         let mut tx = self.writer.begin().await?;
-        let outcome = change.apply(&mut tx).await?;
+        let outcome = change.apply(&mut tx.conn()).await?;
         tx.commit().await?;
         Ok(outcome)
     }
@@ -62,45 +69,49 @@ impl Rig {
     pub(super) async fn crash<C: Change>(mut self, change: C) -> Self {
         let mut tx = self.writer.begin().await.unwrap();
         // Whether it would have been refused is all the same.
-        drop(change.apply(&mut tx).await);
-        let copy = TempDir::new().unwrap();
-        for name in [FILE.to_owned(), format!("{FILE}-wal")] {
-            fs::copy(self.folder.path().join(&name), copy.path().join(&name)).unwrap();
+        drop(change.apply(&mut tx.conn()).await);
+        let mut copy = None;
+        if !self.home.is_postgres() {
+            let folder = TempDir::new().unwrap();
+            for name in [FILE.to_owned(), format!("{FILE}-wal")] {
+                fs::copy(self.home.path().join(&name), folder.path().join(&name)).unwrap();
+            }
+            copy = Some(Home::folder(folder));
         }
         drop(tx);
-        self.close().await;
-        Self::on(copy).await
+        let home = self.close().await;
+        Self::on(copy.unwrap_or(home)).await
     }
 
     pub(super) async fn restart(self) -> Self {
-        let folder = self.close().await;
-        Self::on(folder).await
+        let home = self.close().await;
+        Self::on(home).await
     }
 
-    pub(super) async fn close(self) -> TempDir {
+    pub(super) async fn close(self) -> Home {
         self.db.close().await;
-        self.outside.close().await.unwrap();
+        self.outside.close().await;
         self.writer.close().await;
-        self.folder
+        self.home
     }
 
     /// What a program that only knows the database does; the refusal's words when it may not.
     pub(super) async fn outside(&mut self, sql: &str) -> Result<u64, String> {
-        let done = sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut self.outside).await;
-        let words = |error: sqlx::Error| error.into_database_error().unwrap().message().to_owned();
-        done.map(|done| done.rows_affected()).map_err(words)
+        let done = sql::query(sql.to_owned()).execute(&mut self.outside.conn()).await;
+        done.map_err(|error| error.into_database_error().unwrap().message().to_owned())
     }
 
     pub(super) async fn number(&mut self, sql: &'static str) -> i64 {
-        sqlx::query_scalar(sql).fetch_one(&mut self.outside).await.unwrap()
+        sql::query_scalar(sql).fetch_one(&mut self.outside.conn()).await.unwrap()
     }
 
-    /// How the database means to answer a question.
-    pub(super) async fn plan(&mut self, sql: &str) -> String {
+    /// How `SQLite` means to answer a question; nothing where it is Postgres that does.
+    pub(super) async fn plan(&mut self, sql: &str) -> Option<String> {
+        let Outside::Sqlite(connection) = &mut self.outside else { return None };
         let explain = sqlx::AssertSqlSafe(format!("explain query plan {sql}"));
-        let rows = sqlx::query(explain).fetch_all(&mut self.outside).await.unwrap();
+        let rows = sqlx::query(explain).fetch_all(connection).await.unwrap();
         let steps: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
-        steps.join("; ")
+        Some(steps.join("; "))
     }
 
     pub(super) async fn submit(&mut self, hold: i64) -> JobId {
@@ -135,8 +146,9 @@ impl Rig {
 impl Writer {
     /// Does not wait for the disk: a crash of a process needs none to be told from a commit.
     pub(crate) async fn leave_out_sync(&mut self) {
-        let fast = "pragma synchronous = off";
-        sqlx::query(fast).execute(&mut self.connection).await.unwrap();
+        if let (Dialect::Sqlite, Some(mut conn)) = (self.dialect(), self.conn()) {
+            sql::query("pragma synchronous = off").execute(&mut conn).await.unwrap();
+        }
     }
 }
 

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
-use sqlx::{Row, SqliteConnection};
 
 use crate::event::payload::Progress;
 use crate::event::{Event, EventId, Frame};
 use crate::job::{ArtifactId, Job, JobId, Status, StoredArtifact};
 
+use super::sql::{self, Conn, Row};
 use super::{Db, DbError, artifacts, signed};
 
 /// Bytes of one event in a segment's marks: id, time, length of the frame.
@@ -86,7 +86,7 @@ impl Segment {
 /// Commits nothing: writes the segments and their rows inside the caller's transaction, and raises
 /// the last committed id of the epoch to `last`.
 pub(crate) async fn write(
-    tx: &mut SqliteConnection,
+    tx: &mut Conn<'_>,
     segments: &[Segment],
     last: EventId,
 ) -> Result<(), sqlx::Error> {
@@ -117,45 +117,42 @@ fn together(segments: &[Segment]) -> &[Segment] {
 /// What every segment needs, in one trip to the database's thread: a job that makes an event now
 /// and then is committed many times a second, and thousands of jobs that do are committed together.
 /// The epoch's row is there, unless the ids ran on into the next epoch's numbers.
-async fn insert(
-    tx: &mut SqliteConnection,
-    segments: &[Segment],
-    last: EventId,
-) -> Result<(), sqlx::Error> {
+async fn insert(tx: &mut Conn<'_>, segments: &[Segment], last: EventId) -> Result<(), sqlx::Error> {
     let rows = vec!["(?, ?, ?, ?, ?)"; segments.len()].join(", ");
-    // Parameters are taken in their order by one statement after the other, so they have no numbers.
-    let mut query = sqlx::query(sqlx::AssertSqlSafe(format!(
-        "insert into event_segment (job_id, first_id, last_id, frames, marks) values {rows}; \
-         with told (job_id, last_id, at, end_id, attempt) as (values {rows}) \
+    let mut stored = sql::query(format!(
+        "insert into event_segment (job_id, first_id, last_id, frames, marks) values {rows}"
+    ));
+    let mut told = sql::query(format!(
+        "with told (job_id, last_id, at, end_id, attempt) as (values {rows}) \
          update job set last_event_id = told.last_id, updated_at = max(updated_at, told.at), \
          end_event_id = coalesce(told.end_id, end_event_id), \
          ended_at = case when told.end_id is null then ended_at else coalesce(ended_at, told.at) end, \
-         told_attempt = coalesce(told.attempt, told_attempt) from told where id = told.job_id; \
-         insert into epoch (epoch, started_at, last_id) \
-         values (?, cast(unixepoch('subsec') * 1000 as integer), ?) \
-         on conflict (epoch) do update set last_id = excluded.last_id"
-    )));
+         told_attempt = coalesce(told.attempt, told_attempt) from told where id = told.job_id"
+    ));
     for segment in segments {
-        query = query
+        stored = stored
             .bind(segment.job.as_str())
             .bind(segment.first.to_i64())
             .bind(segment.last.to_i64())
             .bind(segment.frames.as_slice())
             .bind(segment.marks.as_slice());
-    }
-    for segment in segments {
-        query = query
+        told = told
             .bind(segment.job.as_str())
             .bind(segment.last.to_i64())
             .bind(segment.at)
             .bind(segment.rows.end.map(EventId::to_i64))
             .bind(segment.rows.status.map(|(_, attempt)| i64::from(attempt)));
     }
-    query.bind(i64::from(last.epoch())).bind(last.to_i64()).execute(tx).await?;
-    Ok(())
+    let at = segments.last().map_or(0, |segment| segment.at);
+    let raised = sql::query(
+        "insert into epoch (epoch, started_at, last_id) values (?, ?, ?) \
+         on conflict (epoch) do update set last_id = excluded.last_id",
+    );
+    let raised = raised.bind(i64::from(last.epoch())).bind(at).bind(last.to_i64());
+    sql::together(vec![stored, told, raised], tx).await
 }
 
-async fn project(tx: &mut SqliteConnection, segment: &Segment) -> Result<(), sqlx::Error> {
+async fn project(tx: &mut Conn<'_>, segment: &Segment) -> Result<(), sqlx::Error> {
     let rows = &segment.rows;
     if let Some((Status::Running, attempt)) = rows.status {
         start(tx, segment, attempt).await?;
@@ -176,12 +173,8 @@ async fn project(tx: &mut SqliteConnection, segment: &Segment) -> Result<(), sql
 }
 
 /// An external job's first event starts it; a claimed job's row says so already.
-async fn start(
-    tx: &mut SqliteConnection,
-    segment: &Segment,
-    attempt: u32,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
+async fn start(tx: &mut Conn<'_>, segment: &Segment, attempt: u32) -> Result<(), sqlx::Error> {
+    sql::query(
         "update job set status = 'running', attempt = ?1, started_at = ?2 \
          where id = ?3 and status = 'pending' and attempt < ?1",
     )
@@ -193,12 +186,8 @@ async fn start(
     Ok(())
 }
 
-async fn advance(
-    tx: &mut SqliteConnection,
-    job: &JobId,
-    progress: &Progress,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
+async fn advance(tx: &mut Conn<'_>, job: &JobId, progress: &Progress) -> Result<(), sqlx::Error> {
+    sql::query(
         "update job set progress = ?, stage = ?, message = ? \
          where id = ? and status in ('pending', 'running')",
     )
@@ -212,12 +201,12 @@ async fn advance(
 }
 
 async fn remember_producer(
-    tx: &mut SqliteConnection,
+    tx: &mut Conn<'_>,
     job: &JobId,
     producer: &str,
     seq: u64,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(
+    sql::query(
         "insert into producer (job_id, producer, seq) values (?, ?, ?) \
          on conflict (job_id, producer) do update set seq = excluded.seq",
     )
@@ -307,7 +296,7 @@ impl Db {
         job: &JobId,
         after: EventId,
     ) -> Result<Vec<StoredSegment>, DbError> {
-        let rows = sqlx::query(
+        let rows = sql::query(
             "with start (id) as ( \
                  select coalesce(max(first_id), 0) from event_segment \
                  where job_id = ?1 and first_id <= ?2), \
@@ -328,7 +317,7 @@ impl Db {
         .bind(LOOK_BYTES)
         .fetch_all(&self.pool)
         .await?;
-        let segment = |row: sqlx::sqlite::SqliteRow| {
+        let segment = |row: Row| {
             Ok(StoredSegment {
                 last: EventId::from_i64(row.try_get(0)?),
                 frames: row.try_get::<Vec<u8>, _>(1)?.into(),
@@ -344,7 +333,7 @@ impl Db {
     /// When the database does not answer.
     pub async fn producers(&self, job: &Job) -> Result<BTreeMap<String, u64>, DbError> {
         let rows: Vec<(String, i64)> =
-            sqlx::query_as("select producer, seq from producer where job_id = ?")
+            sql::query_as("select producer, seq from producer where job_id = ?")
                 .bind(job.id.as_str())
                 .fetch_all(&self.pool)
                 .await?;
@@ -363,7 +352,7 @@ impl Db {
         ended_before: i64,
         most: u32,
     ) -> Result<Vec<(JobId, EventId)>, DbError> {
-        let rows: Vec<(String, i64)> = sqlx::query_as(
+        let rows: Vec<(String, i64)> = sql::query_as(
             "select id, end_event_id from job where ended_at < ? and end_event_id is not null \
              and trimmed_through = 0 order by ended_at limit ?",
         )
@@ -386,14 +375,14 @@ pub struct Trim {
 impl super::Change for Trim {
     type Outcome = ();
 
-    async fn apply(&self, tx: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    async fn apply(&self, tx: &mut Conn<'_>) -> Result<(), sqlx::Error> {
         for (job, through) in &self.jobs {
-            sqlx::query("delete from event_segment where job_id = ? and last_id <= ?")
+            sql::query("delete from event_segment where job_id = ? and last_id <= ?")
                 .bind(job.as_str())
                 .bind(through.to_i64())
                 .execute(&mut *tx)
                 .await?;
-            sqlx::query("update job set trimmed_through = ? where id = ?")
+            sql::query("update job set trimmed_through = ? where id = ?")
                 .bind(through.to_i64())
                 .bind(job.as_str())
                 .execute(&mut *tx)

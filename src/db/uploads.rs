@@ -1,11 +1,9 @@
 //! Rows of files that clients gave us.
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
-
 use crate::job::{IdError, UploadId};
 
 use super::projects::{Full, Room};
+use super::sql::{self, Conn, Row};
 use super::{Change, Db, DbError, signed, unsigned};
 
 /// A file that a client gave us.
@@ -59,7 +57,7 @@ pub enum Inserted {
 impl Change for Insert {
     type Outcome = Inserted;
 
-    async fn apply(&self, tx: &mut SqliteConnection) -> Result<Inserted, sqlx::Error> {
+    async fn apply(&self, tx: &mut Conn<'_>) -> Result<Inserted, sqlx::Error> {
         let upload = &self.upload;
         if self.may_reuse
             && let Some(same) = self.same(tx).await?
@@ -69,7 +67,7 @@ impl Change for Insert {
         if let Some(full) = self.room.for_file(tx, &upload.project_id, upload.bytes).await? {
             return Ok(Inserted::Full(full));
         }
-        sqlx::query(
+        sql::query(
             "insert into upload (id, project_id, name, media_type, bytes, sha256, path, \
                  duration_ms, width, height, created_at) \
              values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -92,8 +90,8 @@ impl Change for Insert {
 }
 
 impl Insert {
-    async fn same(&self, tx: &mut SqliteConnection) -> Result<Option<Upload>, sqlx::Error> {
-        let row = sqlx::query(
+    async fn same(&self, tx: &mut Conn<'_>) -> Result<Option<Upload>, sqlx::Error> {
+        let row = sql::query(
             "select * from upload where project_id = ? and sha256 = ? and media_type = ? \
              order by id limit 1",
         )
@@ -106,7 +104,7 @@ impl Insert {
     }
 }
 
-fn decode(row: &SqliteRow) -> Result<Upload, sqlx::Error> {
+fn decode(row: &Row) -> Result<Upload, sqlx::Error> {
     let text = |error: IdError| sqlx::Error::Decode(error.into());
     let pixels = |name| Ok::<_, sqlx::Error>(row.try_get::<Option<i64>, _>(name)?.map(unsigned));
     Ok(Upload {
@@ -130,7 +128,7 @@ impl Db {
     /// # Errors
     /// When the database does not answer.
     pub async fn upload(&self, id: &UploadId) -> Result<Option<Upload>, DbError> {
-        let row = sqlx::query("select * from upload where id = ?")
+        let row = sql::query("select * from upload where id = ?")
             .bind(id.as_str())
             .fetch_optional(&self.pool)
             .await?;
@@ -140,9 +138,8 @@ impl Db {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rig::Rig;
     use super::*;
-    use crate::db;
-    use sqlx::Connection;
 
     fn upload() -> Upload {
         Upload {
@@ -162,55 +159,40 @@ mod tests {
 
     #[tokio::test]
     async fn an_upload_reads_back_as_it_was_written() {
-        let folder = tempfile::tempdir().unwrap();
-        let (db, mut writer, _) = db::open(folder.path()).await.unwrap();
+        let mut rig = Rig::empty().await;
         let upload = upload();
-        let mut tx = writer.begin().await.unwrap();
-        let insert = |upload: &Upload| Insert {
-            upload: upload.clone(),
-            may_reuse: false,
-            room: Room::default(),
-        };
-        insert(&upload).apply(&mut tx).await.unwrap();
-        // An id is given once.
-        let mut again = tx.begin().await.unwrap();
-        assert!(insert(&upload).apply(&mut again).await.is_err());
-        again.rollback().await.unwrap();
-        tx.commit().await.unwrap();
-        assert_eq!(db.upload(&upload.id).await.unwrap(), Some(upload));
-        assert_eq!(db.upload(&UploadId::generate()).await.unwrap(), None);
+        let room = Room::default();
+        let insert = || Insert { upload: upload.clone(), may_reuse: false, room };
+        rig.apply(insert()).await.unwrap();
+        assert!(rig.apply(insert()).await.is_err(), "an id is given once");
+        assert_eq!(rig.db.upload(&upload.id).await.unwrap(), Some(upload));
+        assert_eq!(rig.db.upload(&UploadId::generate()).await.unwrap(), None);
     }
 
     #[tokio::test]
     async fn the_same_bytes_stand_in_for_each_other_within_a_project() {
-        let folder = tempfile::tempdir().unwrap();
-        let (_, mut writer, _) = db::open(folder.path()).await.unwrap();
-        let mut tx = writer.begin().await.unwrap();
+        let mut rig = Rig::empty().await;
         let first = upload();
         let insert = |upload: Upload| Insert { upload, may_reuse: true, room: Room::default() };
         let kept = |upload: &Upload| Inserted::Kept(upload.clone());
-        assert_eq!(insert(first.clone()).apply(&mut tx).await.unwrap(), kept(&first));
+        assert_eq!(rig.apply(insert(first.clone())).await.unwrap(), kept(&first));
         let again = Upload { id: UploadId::generate(), ..first.clone() };
-        assert_eq!(insert(again.clone()).apply(&mut tx).await.unwrap(), kept(&first));
+        assert_eq!(rig.apply(insert(again.clone())).await.unwrap(), kept(&first));
         let theirs = Upload { project_id: "other".into(), ..again };
-        assert_eq!(insert(theirs.clone()).apply(&mut tx).await.unwrap(), kept(&theirs));
-        tx.commit().await.unwrap();
+        assert_eq!(rig.apply(insert(theirs.clone())).await.unwrap(), kept(&theirs));
     }
 
     #[tokio::test]
     async fn two_files_that_fit_one_by_one_do_not_both_pass() {
-        let folder = tempfile::tempdir().unwrap();
-        let (_, mut writer, _) = db::open(folder.path()).await.unwrap();
-        let mut tx = writer.begin().await.unwrap();
+        let mut rig = Rig::empty().await;
         let room = Room { bytes: Some(10), ..Room::default() };
         let insert = |bytes: u64| {
             let upload = Upload { id: UploadId::generate(), bytes, ..upload() };
             Insert { upload, may_reuse: false, room }
         };
-        assert!(matches!(insert(6).apply(&mut tx).await.unwrap(), Inserted::Kept(_)));
+        assert!(matches!(rig.apply(insert(6)).await.unwrap(), Inserted::Kept(_)));
         let full = Inserted::Full(Full::Bytes { limit: 10, used: 6 });
-        assert_eq!(insert(6).apply(&mut tx).await.unwrap(), full);
-        assert!(matches!(insert(4).apply(&mut tx).await.unwrap(), Inserted::Kept(_)));
-        tx.commit().await.unwrap();
+        assert_eq!(rig.apply(insert(6)).await.unwrap(), full);
+        assert!(matches!(rig.apply(insert(4)).await.unwrap(), Inserted::Kept(_)));
     }
 }

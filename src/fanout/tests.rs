@@ -94,7 +94,7 @@ impl Rig {
         let store = Store::new(db, epochs, bounds, journal);
         let job = Job::sample();
         let mut tx = writer.begin().await.unwrap();
-        row(&job).apply(&mut tx).await.unwrap();
+        row(&job).apply(&mut tx.conn()).await.unwrap();
         tx.commit().await.unwrap();
         let log = store.create(&job);
         let mut options = Options {

@@ -338,6 +338,8 @@ impl From<DbError> for Problem {
                 | sqlx::Error::TypeNotFound { .. },
             ) => Self::new(Code::Internal, "a stored row could not be read"),
             DbError::Open { .. }
+            | DbError::Address
+            | DbError::InUse { .. }
             | DbError::Newer { .. }
             | DbError::Older { .. }
             | DbError::Migrate(_)

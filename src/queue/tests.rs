@@ -1,12 +1,11 @@
 //! Claims about what jobs hold on their way through the queue.
 
 use serde_json::json;
-use tempfile::TempDir;
 
 use super::*;
 use crate::credits::DEFAULT_ACCOUNT;
-use crate::db;
 use crate::db::credits::{Balance, OpenAccount};
+use crate::db::home::Home;
 use crate::db::operations::Intend;
 use crate::db::projects::Room;
 use crate::event::now_ms;
@@ -20,13 +19,13 @@ struct Rig {
     queue: Queue,
     stop: CancellationToken,
     journal: tokio::task::JoinHandle<()>,
-    _folder: TempDir,
+    _home: Home,
 }
 
 impl Rig {
     async fn new() -> Self {
-        let folder = TempDir::new().unwrap();
-        let (db, mut writer, _) = db::open(folder.path()).await.unwrap();
+        let home = Home::new().await;
+        let (db, mut writer, _) = home.open().await;
         let epochs = writer.begin_epoch(now_ms()).await.unwrap();
         let (journal, feed) = Journal::new(epochs.last_committed());
         let store = Store::new(db, epochs, store::Options::default(), journal);
@@ -35,7 +34,7 @@ impl Rig {
         let account = OpenAccount { account: DEFAULT_ACCOUNT.into(), demo: 100, now: 1 };
         assert!(store.journal().change(account).await.unwrap());
         let queue = Queue::new(store, Room::default(), CancellationToken::new());
-        Self { queue, stop, journal, _folder: folder }
+        Self { queue, stop, journal, _home: home }
     }
 
     async fn balance(&self) -> Balance {

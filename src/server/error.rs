@@ -114,7 +114,13 @@ impl Error {
             | Self::Tls(_)
             | Self::UnknownName { .. }
             | Self::Webhooks { .. }
-            | Self::Db(DbError::Open { .. } | DbError::Newer { .. } | DbError::Older { .. }) => 2,
+            | Self::Db(
+                DbError::Open { .. }
+                | DbError::Address
+                | DbError::InUse { .. }
+                | DbError::Newer { .. }
+                | DbError::Older { .. },
+            ) => 2,
             Self::Db(DbError::Migrate(_) | DbError::Statement(_))
             | Self::Artifacts(_)
             | Self::Recover(_)

@@ -50,23 +50,29 @@ pub async fn revoke(settings: &Settings, id: &KeyId) -> Result<Revoked, Error> {
 
 /// The database, brought up to date where no server has it.
 async fn open(settings: &Settings) -> Result<(Option<Folder>, Db, Writer), Error> {
-    match Folder::lock(&settings.data) {
-        Ok(folder) => {
-            let (db, writer, _) = db::open(&settings.data).await?;
-            Ok((Some(folder), db, writer))
+    let folder = match Folder::lock(&settings.data) {
+        Err(Error::Locked { .. }) => None,
+        folder => Some(folder?),
+    };
+    let place = super::place(settings);
+    let is_used = folder.is_none() && settings.database.is_none();
+    let opened = if is_used { None } else { Some(db::open(place).await) };
+    match opened {
+        None | Some(Err(DbError::InUse { .. })) => {
+            let (db, writer) = db::open_beside(place).await?;
+            Ok((folder, db, writer))
         }
-        Err(Error::Locked { .. }) => {
-            let (db, writer) = db::open_beside(&settings.data).await?;
-            Ok((None, db, writer))
+        Some(opened) => {
+            let (db, writer, _) = opened?;
+            Ok((folder, db, writer))
         }
-        Err(error) => Err(error),
     }
 }
 
 async fn apply<C: Change>(writer: &mut Writer, change: &C) -> Result<C::Outcome, Error> {
     let outcome = async {
         let mut tx = writer.begin().await?;
-        let outcome = change.apply(&mut tx).await?;
+        let outcome = change.apply(&mut tx.conn()).await?;
         tx.commit().await?;
         Ok(outcome)
     };

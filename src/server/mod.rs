@@ -26,7 +26,7 @@ use crate::artifact::Artifacts;
 use crate::config::{self, Settings};
 use crate::credits;
 use crate::db::credits::OpenAccount;
-use crate::db::{self, Db, Writer};
+use crate::db::{self, Db, Place, Writer};
 use crate::descriptors;
 use crate::event::{EventId, now_ms};
 use crate::fanout::{self, Engine};
@@ -78,6 +78,8 @@ pub struct Banner {
     pub voice_note: Option<String>,
     /// The data folder.
     pub data: PathBuf,
+    /// The database, where it is not in that folder.
+    pub database: Option<String>,
     /// Anything else.
     pub notes: Vec<String>,
 }
@@ -118,15 +120,21 @@ pub async fn run(
 /// When the folder is in use, or the database cannot be opened or migrated.
 pub async fn migrate(settings: &Settings) -> Result<String, Error> {
     let _folder = Folder::lock(&settings.data)?;
-    let (readers, writer, versions) = db::open(&settings.data).await?;
+    let place = place(settings);
+    let (readers, writer, versions) = db::open(place).await?;
     readers.close().await;
     writer.close().await;
-    let path = settings.data.join(db::FILE);
+    let name = place.name()?;
     Ok(if versions.from == versions.to {
-        format!("{} is up to date (version {})", path.display(), versions.to)
+        format!("{name} is up to date (version {})", versions.to)
     } else {
-        format!("{}: version {} -> {}", path.display(), versions.from, versions.to)
+        format!("{name}: version {} -> {}", versions.from, versions.to)
     })
+}
+
+/// Where the database is.
+fn place(settings: &Settings) -> Place<'_> {
+    settings.database.as_ref().map_or(Place::Folder(&settings.data), Place::Postgres)
 }
 
 /// A server that is up.
@@ -149,7 +157,7 @@ impl Server {
         address: SocketAddr,
         tls: Option<Tls>,
     ) -> Result<Self, Error> {
-        let (db, writer, _) = db::open(&settings.data).await?;
+        let (db, writer, _) = db::open(place(settings)).await?;
         let artifacts = Artifacts::open(&settings.data.join("artifacts"))?;
         let simulator_stop = CancellationToken::new();
         let providers = Providers::connect(settings, address, simulator_stop.clone()).await?;
@@ -167,6 +175,11 @@ impl Server {
             simulated: providers.simulated.clone(),
             voice_note: providers.voice_note(),
             data: settings.data.clone(),
+            database: settings
+                .database
+                .as_ref()
+                .map(|url| Place::Postgres(url).name())
+                .transpose()?,
             notes: Vec::new(),
         };
         let engine = start_engine(settings, &store)?;

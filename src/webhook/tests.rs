@@ -15,9 +15,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::db::ends::Finish;
+use crate::db::home::Home;
 use crate::db::jobs::{Submit, Submitted};
 use crate::db::webhooks::{Filter, Status};
-use crate::db::{self, Db};
+use crate::db::{self, Conn, Db, sql};
 use crate::event::EventId;
 use crate::event::payload::End;
 use crate::signing::Key;
@@ -114,7 +115,7 @@ impl Words for Plain {
 
 /// Webhooks that run.
 struct Rig {
-    _folder: tempfile::TempDir,
+    _home: Home,
     db: Db,
     webhooks: Webhooks,
     draining: CancellationToken,
@@ -124,8 +125,8 @@ struct Rig {
 impl Rig {
     async fn start(change: impl FnOnce(&mut Options)) -> Self {
         rustls::crypto::ring::default_provider().install_default().ok();
-        let folder = tempfile::tempdir().unwrap();
-        let (db, mut writer, _) = db::open(folder.path()).await.unwrap();
+        let home = Home::new().await;
+        let (db, mut writer, _) = home.open().await;
         let epochs = writer.begin_epoch(now_ms()).await.unwrap();
         let (journal, feed) = Journal::new(epochs.last_committed());
         let store = Store::new(db.clone(), epochs, store::Options::default(), journal);
@@ -141,7 +142,7 @@ impl Rig {
         let webhooks = Webhooks::new(store, outward, Arc::new(Plain), Arc::default(), options);
         let draining = CancellationToken::new();
         let running = tokio::spawn(webhooks.clone().run(draining.clone()));
-        Self { _folder: folder, db, webhooks, draining, running }
+        Self { _home: home, db, webhooks, draining, running }
     }
 
     /// A job of which this address is told, and its end.
@@ -211,9 +212,9 @@ struct Statements(&'static [&'static str]);
 impl db::Change for Statements {
     type Outcome = ();
 
-    async fn apply(&self, tx: &mut sqlx::SqliteConnection) -> Result<(), sqlx::Error> {
+    async fn apply(&self, tx: &mut Conn<'_>) -> Result<(), sqlx::Error> {
         for sql in self.0 {
-            sqlx::query(sqlx::AssertSqlSafe(*sql)).execute(&mut *tx).await?;
+            sql::query(*sql).execute(&mut *tx).await?;
         }
         Ok(())
     }

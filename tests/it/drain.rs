@@ -77,7 +77,7 @@ async fn a_drain_tells_every_stream_and_hands_every_job_over() {
     }
     assert_eq!(process.terminate().await, Some(0));
     let mut database = Database::open(&folder.path().join(tailwater::db::FILE)).await;
-    assert_eq!(database.number("select sum(failures) from job", &[]).await, 0);
+    assert_eq!(database.number("select cast(sum(failures) as bigint) from job", &[]).await, 0);
     let events = "select count(*) from job where status = 'completed' and end_event_id is null";
     assert_eq!(database.number(events, &[]).await, 0);
 }

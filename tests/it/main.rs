@@ -20,6 +20,7 @@ mod loadtest;
 mod media;
 mod openapi;
 mod outage;
+mod postgres;
 mod protocol;
 mod queue;
 mod reconcile;

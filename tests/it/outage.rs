@@ -5,7 +5,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use serde_json::{Value, json};
 
-use crate::harness::database::Database;
+use crate::harness::database::{Database, is_postgres};
 use crate::harness::reader::{Message, assert_ids_rise, text_of};
 use crate::harness::{Reader, TestServer};
 
@@ -140,15 +140,21 @@ async fn an_end_is_committed_after_everything_before_it() {
     let job = server.submit_external().await;
     let mut reader = server.follow(&job).await;
     let mut database = Database::open(&server.database()).await;
-    database.run("create table ending (job text, newest integer)", &[]).await;
-    database
-        .run(
-            "create trigger ends after update of status on job when new.status = 'completed' begin \
+    database.run("create table ending (job text, newest bigint)", &[]).await;
+    if is_postgres() {
+        let body = "create function ends() returns trigger language plpgsql as $$ begin \
              insert into ending select new.id, max(last_id) from event_segment where job_id = new.id; \
-             end",
-            &[],
-        )
-        .await;
+             return null; end $$";
+        database.run(body, &[]).await;
+        let trigger = "create trigger ends after update of status on job for each row \
+             when (new.status = 'completed') execute function ends()";
+        database.run(trigger, &[]).await;
+    } else {
+        let trigger = "create trigger ends after update of status on job when new.status = 'completed' begin \
+             insert into ending select new.id, max(last_id) from event_segment where job_id = new.id; \
+             end";
+        database.run(trigger, &[]).await;
+    }
     database.lock().await;
     let padding = "x".repeat(200 << 10);
     let big = |n| json!({ "type": "step", "data": { "n": n, "padding": padding } });

@@ -9,11 +9,9 @@ mod history;
 #[cfg(test)]
 mod tests;
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
-
 use crate::job::JobId;
 
+use super::sql::{self, Conn, On, Row};
 use super::{Change, Db, DbError};
 
 /// The most that an account can be granted in all, in micro-credits: 2^53 - 1, the largest integer
@@ -93,7 +91,7 @@ impl EntryKind {
     }
 }
 
-fn decode(row: &SqliteRow) -> Result<Entry, sqlx::Error> {
+fn decode(row: &Row) -> Result<Entry, sqlx::Error> {
     let word: String = row.try_get("entry")?;
     let kind = EntryKind::ALL.into_iter().find(|kind| kind.as_str() == word);
     let unknown = || sqlx::Error::Decode(format!("'{word}' is no kind of entry").into());
@@ -124,11 +122,11 @@ impl Change for OpenAccount {
     type Outcome = bool;
 
     /// Says whether it was opened now.
-    async fn apply(&self, tx: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    async fn apply(&self, tx: &mut Conn<'_>) -> Result<bool, sqlx::Error> {
         if available(tx, &self.account).await?.is_some() {
             return Ok(false);
         }
-        sqlx::query("insert into account (id, created_at) values (?, ?)")
+        sql::query("insert into account (id, created_at) values (?, ?)")
             .bind(&self.account)
             .bind(self.now)
             .execute(&mut *tx)
@@ -175,13 +173,13 @@ pub enum Granted {
 impl Change for Grant {
     type Outcome = Granted;
 
-    async fn apply(&self, tx: &mut SqliteConnection) -> Result<Granted, sqlx::Error> {
+    async fn apply(&self, tx: &mut Conn<'_>) -> Result<Granted, sqlx::Error> {
         let key = self.idempotency_key.as_ref().map(|key| format!("client:{key}"));
         if let Some(earlier) = find_grant(tx, &self.account, key.as_deref()).await? {
             let same = earlier.amount == self.amount && earlier.note == self.note;
             return Ok(if same { Granted::Repeated(earlier) } else { Granted::KeyReused });
         }
-        let granted: Option<i64> = sqlx::query_scalar("select granted from account where id = ?")
+        let granted: Option<i64> = sql::query_scalar("select granted from account where id = ?")
             .bind(&self.account)
             .fetch_optional(&mut *tx)
             .await?;
@@ -196,11 +194,11 @@ impl Change for Grant {
 }
 
 async fn find_grant(
-    tx: &mut SqliteConnection,
+    tx: &mut Conn<'_>,
     account: &str,
     key: Option<&str>,
 ) -> Result<Option<Entry>, sqlx::Error> {
-    let row = sqlx::query("select * from ledger where account_id = ? and key = ?")
+    let row = sql::query("select * from ledger where account_id = ? and key = ?")
         .bind(account)
         .bind(key)
         .fetch_optional(tx)
@@ -209,38 +207,35 @@ async fn find_grant(
 }
 
 async fn grant(
-    tx: &mut SqliteConnection,
+    tx: &mut Conn<'_>,
     account: &str,
     amount: i64,
     key: Option<&str>,
     note: Option<&str>,
     now: i64,
 ) -> Result<Entry, sqlx::Error> {
-    let inserted = sqlx::query(
+    let id: i64 = sql::query_scalar(
         "insert into ledger (account_id, entry, amount, key, note, at) \
-         values (?, 'grant', ?, ?, ?, ?)",
+         values (?, 'grant', ?, ?, ?, ?) returning id",
     )
     .bind(account)
     .bind(amount)
     .bind(key)
     .bind(note)
     .bind(now)
-    .execute(&mut *tx)
+    .fetch_one(&mut *tx)
     .await?;
     // Read again: what is available afterwards was booked by a trigger.
-    let row = sqlx::query("select * from ledger where id = ?")
-        .bind(inserted.last_insert_rowid())
-        .fetch_one(tx)
-        .await?;
+    let row = sql::query("select * from ledger where id = ?").bind(id).fetch_one(tx).await?;
     decode(&row)
 }
 
 /// What new jobs may hold; nothing for an account that is not open.
 pub(super) async fn available(
-    tx: &mut SqliteConnection,
+    tx: &mut Conn<'_>,
     account: &str,
 ) -> Result<Option<i64>, sqlx::Error> {
-    sqlx::query_scalar("select available from account where id = ?")
+    sql::query_scalar("select available from account where id = ?")
         .bind(account)
         .fetch_optional(tx)
         .await
@@ -248,13 +243,13 @@ pub(super) async fn available(
 
 /// Sets credits aside for a job that is in the queue.
 pub(super) async fn hold(
-    tx: &mut SqliteConnection,
+    tx: &mut Conn<'_>,
     account: &str,
     job: &JobId,
     amount: i64,
     now: i64,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(
+    sql::query(
         "insert into ledger (account_id, entry, amount, job_id, at) values (?, 'hold', ?, ?, ?)",
     )
     .bind(account)
@@ -272,8 +267,7 @@ impl Db {
     /// # Errors
     /// When the database does not answer.
     pub async fn balance(&self, account: &str) -> Result<Option<Balance>, DbError> {
-        let mut connection = self.pool.acquire().await?;
-        Ok(kept(&mut connection, account).await?)
+        Ok(kept((&self.pool).into(), account).await?)
     }
 
     /// An account's balance as it is kept and as the whole ledger adds up, in one snapshot. The two
@@ -282,9 +276,9 @@ impl Db {
     /// # Errors
     /// When the database does not answer.
     pub async fn audit(&self, account: &str) -> Result<Option<Audit>, DbError> {
-        let mut tx = self.pool.begin().await?;
-        let Some(kept) = kept(&mut tx, account).await? else { return Ok(None) };
-        let summed = summed(&mut tx, account).await?;
+        let mut tx = self.pool.snapshot().await?;
+        let Some(kept) = kept((&mut tx.conn()).into(), account).await? else { return Ok(None) };
+        let summed = summed(&mut tx.conn(), account).await?;
         tx.commit().await?;
         Ok(Some(Audit { kept, summed }))
     }
@@ -299,7 +293,7 @@ impl Db {
         before: Option<i64>,
         limit: u32,
     ) -> Result<Vec<Entry>, DbError> {
-        let rows = sqlx::query(
+        let rows = sql::query(
             "select * from ledger where account_id = ? and id < ? order by id desc limit ?",
         )
         .bind(account)
@@ -311,9 +305,9 @@ impl Db {
     }
 }
 
-async fn kept(tx: &mut SqliteConnection, account: &str) -> Result<Option<Balance>, sqlx::Error> {
+async fn kept(tx: On<'_>, account: &str) -> Result<Option<Balance>, sqlx::Error> {
     let row: Option<(i64, i64, i64, i64)> =
-        sqlx::query_as("select available, held, granted, captured from account where id = ?")
+        sql::query_as("select available, held, granted, captured from account where id = ?")
             .bind(account)
             .fetch_optional(tx)
             .await?;
@@ -322,13 +316,13 @@ async fn kept(tx: &mut SqliteConnection, account: &str) -> Result<Option<Balance
     Ok(row.map(balance))
 }
 
-async fn summed(tx: &mut SqliteConnection, account: &str) -> Result<Balance, sqlx::Error> {
-    let (granted, captured, held): (i64, i64, i64) = sqlx::query_as(
-        "select coalesce(sum(amount) filter (where entry = 'grant'), 0), \
-             coalesce(sum(amount) filter (where entry = 'capture'), 0), \
-             coalesce(sum(amount) filter (where entry = 'hold' and not exists ( \
+async fn summed(tx: &mut Conn<'_>, account: &str) -> Result<Balance, sqlx::Error> {
+    let (granted, captured, held): (i64, i64, i64) = sql::query_as(
+        "select cast(coalesce(sum(amount) filter (where entry = 'grant'), 0) as bigint), \
+             cast(coalesce(sum(amount) filter (where entry = 'capture'), 0) as bigint), \
+             cast(coalesce(sum(amount) filter (where entry = 'hold' and not exists ( \
                  select 1 from ledger as settlement where settlement.job_id = ledger.job_id \
-                     and settlement.entry in ('capture', 'release'))), 0) \
+                     and settlement.entry in ('capture', 'release'))), 0) as bigint) \
          from ledger where account_id = ?",
     )
     .bind(account)

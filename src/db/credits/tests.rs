@@ -138,10 +138,14 @@ async fn a_program_that_only_knows_the_database_settles_by_ending() {
         ("delete from job", ("release", 60, 100)),
     ] {
         let mut rig = Rig::with(100).await;
+        if !rig.knows(sql) {
+            continue;
+        }
         rig.submit(60).await;
         assert_eq!(rig.outside(sql).await, Ok(1), "{sql}");
         for again in ["running", "completed", "failed", "pending", "completed"] {
-            let again = format!("update or replace job set status = '{again}', cost = 3");
+            let or = if rig.is_postgres() { "" } else { "or replace" };
+            let again = format!("update {or} job set status = '{again}', cost = 3");
             rig.outside(&again).await.unwrap();
         }
         rig.outside("delete from job").await.unwrap();
@@ -180,7 +184,9 @@ async fn what_is_booked_stays_as_it_is() {
             "credits were held for a job of this id",
         ),
     ] {
-        assert_eq!(rig.outside(sql).await, Err(refusal.into()), "{sql}");
+        if rig.knows(sql) {
+            assert_eq!(rig.outside(sql).await, Err(refusal.into()), "{sql}");
+        }
     }
     assert_eq!(rig.db.ledger(ACCOUNT, None, 10).await.unwrap(), before);
     assert_eq!(rig.balance().await, Balance { available: 40, held: 60, granted: 100, captured: 0 });
@@ -224,7 +230,9 @@ async fn entries_that_do_not_add_up_are_refused_whatever_the_statement_would_rat
             ("'default', 'release', 1, null, null", "nothing is held for the job"),
         ] {
             let sql = entry(values);
-            assert_eq!(rig.outside(&sql).await, Err(refusal.into()), "{sql}");
+            if rig.knows(&sql) {
+                assert_eq!(rig.outside(&sql).await, Err(refusal.into()), "{sql}");
+            }
         }
         for values in [
             "'default', 'gift', 1, null, null",
@@ -237,7 +245,8 @@ async fn entries_that_do_not_add_up_are_refused_whatever_the_statement_would_rat
         ] {
             // A constraint's refusal; `or ignore` makes it a row that was not written.
             let sql = entry(values);
-            assert!(matches!(rig.outside(&sql).await, Err(_) | Ok(0)), "{sql}");
+            let took = rig.knows(&sql) && !matches!(rig.outside(&sql).await, Err(_) | Ok(0));
+            assert!(!took, "{sql}");
         }
         assert_eq!(rig.entries().await, [("hold", 60, 40), ("hold", 10, 30), ("capture", 4, 36)]);
         assert_eq!(rig.balance().await.available, 36);
@@ -296,17 +305,14 @@ async fn a_ledger_is_read_in_pages_newest_first() {
 async fn an_end_finds_its_hold_without_reading_the_ledger() {
     let mut rig = Rig::with(100).await;
     for sql in [
-        "explain query plan select 1 from ledger where job_id = 'x' and entry = 'hold'",
-        "explain query plan select 1 from ledger \
-         where job_id = 'x' and entry in ('capture', 'release')",
-        "explain query plan select 1 from ledger where account_id = 'x' and available is null",
-        "explain query plan select * from ledger where account_id = 'x' and key = 'k'",
-        "explain query plan select * from ledger \
-         where account_id = 'x' and id < 7 order by id desc limit 3",
+        "select 1 from ledger where job_id = 'x' and entry = 'hold'",
+        "select 1 from ledger where job_id = 'x' and entry in ('capture', 'release')",
+        "select 1 from ledger where account_id = 'x' and available is null",
+        "select * from ledger where account_id = 'x' and key = 'k'",
+        "select * from ledger where account_id = 'x' and id < 7 order by id desc limit 3",
     ] {
-        let plan = sqlx::query(sql).fetch_all(&mut rig.outside).await.unwrap();
-        let detail: String = plan.iter().map(|row| row.get::<String, _>("detail")).collect();
-        assert!(detail.starts_with("SEARCH") && detail.contains("INDEX ledger_"), "{detail}");
-        assert!(!detail.contains("B-TREE"), "{detail}");
+        let Some(plan) = rig.plan(sql).await else { return };
+        assert!(plan.starts_with("SEARCH") && plan.contains("INDEX ledger_"), "{plan}");
+        assert!(!plan.contains("B-TREE"), "{plan}");
     }
 }

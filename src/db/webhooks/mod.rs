@@ -8,11 +8,10 @@ mod tests;
 use std::str::FromStr;
 
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use crate::job::{IdError, JobId, UnknownWord};
 
+use super::sql::{self, Conn, Dialect, Row};
 use super::{Change, Db, DbError, readable, unsigned};
 
 /// How it stands with a delivery.
@@ -92,7 +91,7 @@ pub struct Due {
     pub unreadable: Vec<i64>,
 }
 
-fn decode(row: &SqliteRow) -> Result<Delivery, sqlx::Error> {
+fn decode(row: &Row) -> Result<Delivery, sqlx::Error> {
     let id = |error: IdError| sqlx::Error::Decode(error.into());
     let word = |error: UnknownWord| sqlx::Error::Decode(error.into());
     let status: Option<i64> = row.try_get("last_status")?;
@@ -119,11 +118,11 @@ fn decode(row: &SqliteRow) -> Result<Delivery, sqlx::Error> {
 /// # Errors
 /// When the database does not answer.
 pub(super) async fn tell(
-    tx: &mut SqliteConnection,
+    tx: &mut Conn<'_>,
     job: &JobId,
     url: &SecretString,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("insert into webhook_target (job_id, url) values (?, ?) on conflict do nothing")
+    sql::query("insert into webhook_target (job_id, url) values (?, ?) on conflict do nothing")
         .bind(job.as_str())
         .bind(url.expose_secret())
         .execute(tx)
@@ -141,10 +140,10 @@ pub struct TellOfAll {
 impl Change for TellOfAll {
     type Outcome = ();
 
-    async fn apply(&self, tx: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-        sqlx::query("delete from webhook_for_all").execute(&mut *tx).await?;
+    async fn apply(&self, tx: &mut Conn<'_>) -> Result<(), sqlx::Error> {
+        sql::query("delete from webhook_for_all").execute(&mut *tx).await?;
         if let Some(url) = &self.url {
-            let insert = sqlx::query("insert into webhook_for_all (url) values (?)");
+            let insert = sql::query("insert into webhook_for_all (url) values (?)");
             insert.bind(url).execute(tx).await?;
         }
         Ok(())
@@ -180,15 +179,15 @@ pub struct Note {
 impl Change for Note {
     type Outcome = ();
 
-    async fn apply(&self, tx: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    async fn apply(&self, tx: &mut Conn<'_>) -> Result<(), sqlx::Error> {
         let (status, next_at) = match self.next {
             Next::Delivered => (Status::Delivered, None),
             Next::Again(at) => (Status::Pending, Some(at)),
             Next::GivenUp => (Status::GivenUp, None),
         };
-        sqlx::query(
+        sql::query(
             "update webhook set status = ?1, next_at = ?2, last_status = ?3, last_error = ?4, \
-                 attempted_at = ?5, ended_at = iif(?2 is null, ?5, null), \
+                 attempted_at = ?5, ended_at = case when ?2 is null then ?5 end, \
                  attempts = attempts + 1, step = step + 1 \
              where id = ?6 and status = 'pending'",
         )
@@ -217,8 +216,8 @@ impl Change for Replay {
     /// The delivery as it stands now; nothing where there is none.
     type Outcome = Option<Delivery>;
 
-    async fn apply(&self, tx: &mut SqliteConnection) -> Result<Option<Delivery>, sqlx::Error> {
-        sqlx::query(
+    async fn apply(&self, tx: &mut Conn<'_>) -> Result<Option<Delivery>, sqlx::Error> {
+        sql::query(
             "update webhook set status = 'pending', step = 0, begun_at = ?1, next_at = ?1, \
                  ended_at = null where id = ?2",
         )
@@ -226,7 +225,7 @@ impl Change for Replay {
         .bind(self.id)
         .execute(&mut *tx)
         .await?;
-        let row = sqlx::query("select * from webhook where id = ?")
+        let row = sql::query("select * from webhook where id = ?")
             .bind(self.id)
             .fetch_optional(tx)
             .await?;
@@ -249,8 +248,8 @@ impl Change for GiveUp {
     /// How many it were.
     type Outcome = u64;
 
-    async fn apply(&self, tx: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
-        let done = sqlx::query(
+    async fn apply(&self, tx: &mut Conn<'_>) -> Result<u64, sqlx::Error> {
+        let done = sql::query(
             "update webhook set status = 'given_up', next_at = null, ended_at = ?1, \
                  last_error = coalesce(last_error, 'its host has not answered others either') \
              where endpoint = ?2 and status = 'pending' and begun_at < ?3",
@@ -260,7 +259,7 @@ impl Change for GiveUp {
         .bind(self.begun_before)
         .execute(tx)
         .await?;
-        Ok(done.rows_affected())
+        Ok(done)
     }
 }
 
@@ -277,8 +276,8 @@ impl Change for Forget {
     /// How many it were.
     type Outcome = u64;
 
-    async fn apply(&self, tx: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
-        let done = sqlx::query(
+    async fn apply(&self, tx: &mut Conn<'_>) -> Result<u64, sqlx::Error> {
+        let done = sql::query(
             "delete from webhook where id in (select id from webhook \
                  where ended_at is not null and ended_at < ? order by ended_at limit ?)",
         )
@@ -286,7 +285,7 @@ impl Change for Forget {
         .bind(self.most)
         .execute(tx)
         .await?;
-        Ok(done.rows_affected())
+        Ok(done)
     }
 }
 
@@ -318,7 +317,12 @@ impl Db {
     /// # Errors
     /// When the database does not answer.
     pub async fn due_webhooks(&self, now: i64, but: &[String], most: u32) -> Result<Due, DbError> {
-        let due = sqlx::query(DUE).bind(now).bind(sqlx::types::Json(but)).bind(most);
+        let but = serde_json::to_string(but).expect("addresses are plain text");
+        let text = match self.pool.dialect() {
+            Dialect::Sqlite => DUE.into(),
+            Dialect::Postgres => DUE.replace(" indexed by webhook_due", ""),
+        };
+        let due = sql::query(text).bind(now).bind(but).bind(most);
         let mut due_now = Due::default();
         for row in due.fetch_all(&self.pool).await? {
             match decode(&row) {
@@ -334,7 +338,7 @@ impl Db {
     /// # Errors
     /// When the database does not answer.
     pub async fn webhook(&self, id: i64) -> Result<Option<Delivery>, DbError> {
-        let row = sqlx::query("select * from webhook where id = ?").bind(id);
+        let row = sql::query("select * from webhook where id = ?").bind(id);
         let row = row.fetch_optional(&self.pool).await?;
         Ok(row.as_ref().map(decode).transpose()?)
     }
@@ -344,25 +348,23 @@ impl Db {
     /// # Errors
     /// When the database does not answer.
     pub async fn webhooks(&self, filter: &Filter) -> Result<Vec<Delivery>, DbError> {
-        let mut query = QueryBuilder::<Sqlite>::new("select * from webhook where true");
+        let mut list = sql::List::new("select * from webhook where true");
         if let Some(project) = &filter.project_id {
-            query
-                .push(" and exists (select 1 from job where job.id = webhook.job_id ")
-                .push("and job.project_id = ")
-                .push_bind(project)
-                .push(")");
+            let of_project = " and exists (select 1 from job where job.id = webhook.job_id \
+                              and job.project_id = ?)";
+            list.push(of_project, project);
         }
         if let Some(job) = &filter.job {
-            query.push(" and job_id = ").push_bind(job.as_str());
+            list.push(" and job_id = ?", job.as_str());
         }
         if let Some(status) = filter.status {
-            query.push(" and status = ").push_bind(status.as_str());
+            list.push(" and status = ?", status.as_str());
         }
         if let Some(before) = filter.before {
-            query.push(" and id < ").push_bind(before);
+            list.push(" and id < ?", before);
         }
-        query.push(" order by id desc limit ").push_bind(i64::from(filter.limit));
-        let rows = query.build().fetch_all(&self.pool).await?;
+        list.push(" order by id desc limit ?", filter.limit);
+        let rows = list.build().fetch_all(&self.pool).await?;
         Ok(readable(&rows, decode).collect())
     }
 
@@ -371,7 +373,7 @@ impl Db {
     /// # Errors
     /// When the database does not answer.
     pub async fn pending_webhooks(&self) -> Result<u64, DbError> {
-        let count = sqlx::query_scalar("select count(*) from webhook where status = 'pending'");
+        let count = sql::query_scalar("select count(*) from webhook where status = 'pending'");
         Ok(unsigned(count.fetch_one(&self.pool).await?))
     }
 }

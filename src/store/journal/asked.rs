@@ -3,10 +3,9 @@
 use std::any::type_name;
 
 use futures_util::future::BoxFuture;
-use sqlx::SqliteConnection;
 use tokio::sync::oneshot;
 
-use crate::db::Change;
+use crate::db::{Change, Conn};
 use crate::event::EventId;
 
 use super::JournalError;
@@ -17,10 +16,7 @@ pub(super) trait Waiting: Send + std::fmt::Debug {
     fn barrier(&self) -> EventId;
     /// Whether it waits for a database that is down.
     fn is_patient(&self) -> bool;
-    fn apply<'a>(
-        &'a mut self,
-        tx: &'a mut SqliteConnection,
-    ) -> BoxFuture<'a, Result<(), sqlx::Error>>;
+    fn apply<'a>(&'a mut self, tx: &'a mut Conn<'_>) -> BoxFuture<'a, Result<(), sqlx::Error>>;
     fn succeed(self: Box<Self>);
     fn fail(self: Box<Self>, error: JournalError);
 }
@@ -60,10 +56,7 @@ impl<C: Change> Waiting for Asked<C> {
         self.patient
     }
 
-    fn apply<'a>(
-        &'a mut self,
-        tx: &'a mut SqliteConnection,
-    ) -> BoxFuture<'a, Result<(), sqlx::Error>> {
+    fn apply<'a>(&'a mut self, tx: &'a mut Conn<'_>) -> BoxFuture<'a, Result<(), sqlx::Error>> {
         Box::pin(async move {
             self.outcome = Some(self.change.apply(tx).await?);
             Ok(())

@@ -1,11 +1,10 @@
 //! One transaction of the journal's.
 
 use std::collections::HashMap;
+use std::io;
 
-use sqlx::{Acquire, Sqlite, Transaction};
-
-use crate::db::Writer;
 use crate::db::segments::{self, Segment};
+use crate::db::{Conn, Transaction, Writer, is_outage};
 use crate::event::EventId;
 use crate::job::Fact;
 use crate::job::state::count_producer;
@@ -19,17 +18,35 @@ const SEGMENT_BYTES: usize = 64 << 10;
 ///
 /// An error that is no refusal means that the database does not take writes: the caller tries
 /// again.
-pub(super) async fn try_commit(
+async fn try_commit(
     writer: &mut Writer,
     group: &mut Group,
 ) -> Result<Option<EventId>, sqlx::Error> {
     let last = group.events.last().map(|unwritten| unwritten.event.id);
+    if group.in_doubt && writer.has_committed(group.number).await? {
+        return Ok(last);
+    }
     let segments = segments_of(&group.events);
     match together(writer, group, &segments, last).await {
         Err(error) if !is_outage(&error) => one_by_one(writer, group, &segments, last).await?,
         done => done?,
     }
     Ok(last)
+}
+
+/// Writes a group as [`try_commit`] does; given up when a database beyond a network says nothing for
+/// too long.
+pub(super) async fn try_commit_in_time(
+    writer: &mut Writer,
+    group: &mut Group,
+) -> Result<Option<EventId>, sqlx::Error> {
+    let Some(patience) = writer.patience() else { return try_commit(writer, group).await };
+    if let Ok(tried) = tokio::time::timeout(patience, try_commit(writer, group)).await {
+        return tried;
+    }
+    group.in_doubt = true;
+    writer.lose();
+    Err(sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "the database says nothing")))
 }
 
 /// The usual commit: nothing is refused, so nothing has to be taken back by itself.
@@ -39,14 +56,25 @@ async fn together(
     segments: &[Segment],
     last: Option<EventId>,
 ) -> Result<(), sqlx::Error> {
+    let mark = writer.mark(group.number);
     let mut tx = writer.begin().await?;
+    let mut conn = tx.conn();
     if let Some(last) = last {
-        segments::write(&mut tx, segments, last).await?;
+        segments::write(&mut conn, segments, last).await?;
     }
     for change in &mut group.changes {
-        change.apply(&mut tx).await?;
+        change.apply(&mut conn).await?;
     }
-    tx.commit().await
+    mark.write(&mut conn).await?;
+    end(tx, group).await
+}
+
+/// Commits. That this fails does not say that nothing was committed: a connection can be lost when the
+/// database has done it and not said so yet.
+async fn end(tx: Transaction<'_>, group: &mut Group) -> Result<(), sqlx::Error> {
+    let done = tx.commit().await;
+    group.in_doubt = done.is_err();
+    done
 }
 
 /// The same where something is refused (a constraint, a damaged row): each behind a savepoint, so
@@ -57,14 +85,16 @@ async fn one_by_one(
     segments: &[Segment],
     last: Option<EventId>,
 ) -> Result<(), sqlx::Error> {
+    let mark = writer.mark(group.number);
     let mut tx = writer.begin().await?;
+    let mut conn = tx.conn();
     if let Some(last) = last {
-        write_events(&mut tx, segments, last).await?;
+        write_events(&mut conn, segments, last).await?;
     }
     let mut refused = Vec::new();
     for (index, change) in group.changes.iter_mut().enumerate() {
-        let mut savepoint = tx.begin().await?;
-        match change.apply(&mut savepoint).await {
+        let mut savepoint = conn.begin().await?;
+        match change.apply(&mut savepoint.conn()).await {
             Ok(()) => savepoint.commit().await?,
             Err(error) if is_outage(&error) => return Err(error),
             Err(error) => {
@@ -73,7 +103,8 @@ async fn one_by_one(
             }
         }
     }
-    tx.commit().await?;
+    mark.write(&mut conn).await?;
+    end(tx, group).await?;
     for (index, error) in refused.into_iter().rev() {
         let change = group.changes.remove(index);
         tracing::error!(%error, ?change, "the database refused a change");
@@ -85,13 +116,13 @@ async fn one_by_one(
 /// Writes segment by segment, so that one job's trouble (somebody deleted it by hand) does not hold
 /// everybody's events.
 async fn write_events(
-    tx: &mut Transaction<'_, Sqlite>,
+    tx: &mut Conn<'_>,
     segments: &[Segment],
     last: EventId,
 ) -> Result<(), sqlx::Error> {
     for segment in segments {
         let mut savepoint = tx.begin().await?;
-        match segments::write(&mut savepoint, std::slice::from_ref(segment), last).await {
+        match segments::write(&mut savepoint.conn(), std::slice::from_ref(segment), last).await {
             Ok(()) => savepoint.commit().await?,
             Err(error) if is_outage(&error) => return Err(error),
             Err(error) => {
@@ -134,23 +165,5 @@ fn project(segment: &mut Segment, unwritten: &Unwritten) {
     }
     if let Some(seq) = &unwritten.producer {
         count_producer(&mut rows.producers, &seq.producer, seq.seq);
-    }
-}
-
-/// Whether an error means that the database takes no writes at all at the moment, as opposed to
-/// refusing one statement. Codes: <https://www.sqlite.org/rescode.html>.
-fn is_outage(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Database(database) => {
-            let code = database.code().and_then(|code| code.parse::<u32>().ok());
-            // Constraint, mismatch, range, too big, generic error.
-            !matches!(code.map(|code| code & 0xff), Some(1 | 18 | 19 | 20 | 25))
-        }
-        sqlx::Error::RowNotFound
-        | sqlx::Error::Decode(_)
-        | sqlx::Error::ColumnDecode { .. }
-        | sqlx::Error::ColumnNotFound(_)
-        | sqlx::Error::TypeNotFound { .. } => false,
-        _ => true,
     }
 }

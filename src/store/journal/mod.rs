@@ -14,13 +14,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use sqlx::SqliteConnection;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Policy;
-use crate::db::{Change, Writer};
+use crate::db::{Change, Conn, Writer};
 use crate::event::{Event, EventId};
 use crate::job::Fact;
 
@@ -192,7 +191,7 @@ struct Nothing;
 impl Change for Nothing {
     type Outcome = ();
 
-    async fn apply(&self, _: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    async fn apply(&self, _: &mut Conn<'_>) -> Result<(), sqlx::Error> {
         Ok(())
     }
 }
@@ -203,8 +202,12 @@ pub(super) const fn is_enough(events: usize, bytes: usize) -> bool {
 }
 
 /// What is committed together.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Group {
+    /// Which one of this server's.
+    number: u64,
+    /// Whether it may be committed although the database has not said so.
+    in_doubt: bool,
     events: Vec<Unwritten>,
     changes: Vec<Box<dyn Waiting>>,
 }
@@ -218,13 +221,15 @@ struct Task {
     waiting: VecDeque<Box<dyn Waiting>>,
     /// Before when the next commit is not begun by itself.
     rests_until: Instant,
+    /// How many groups there were.
+    groups: u64,
 }
 
 impl Store {
     /// Writes until it is told to stop and everything is written.
     pub async fn run_journal(self, writer: Writer, feed: Feed, stop: CancellationToken) {
         let (waiting, rests_until) = (VecDeque::new(), Instant::now());
-        let mut task = Task { store: self, writer, feed, waiting, rests_until };
+        let mut task = Task { store: self, writer, feed, waiting, rests_until, groups: 0 };
         while let Some(group) = task.gather(&stop).await {
             let begin = Instant::now();
             if !task.commit(group, &stop).await {
@@ -303,7 +308,8 @@ impl Task {
         let (changes, waiting) =
             self.waiting.drain(..).partition::<Vec<_>, _>(|change| change.barrier() <= through);
         self.waiting = waiting.into();
-        Group { events, changes }
+        self.groups += 1;
+        Group { number: self.groups, events, changes, in_doubt: false }
     }
 
     /// Commits a group, however often it takes; false when the server goes down first.
@@ -311,7 +317,7 @@ impl Task {
         let mut delays = RETRY.delays();
         let mut give_up_at = None;
         loop {
-            let error = match commit::try_commit(&mut self.writer, &mut group).await {
+            let error = match commit::try_commit_in_time(&mut self.writer, &mut group).await {
                 Ok(last) => {
                     self.committed(group, last);
                     return true;

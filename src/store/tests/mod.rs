@@ -7,16 +7,15 @@ mod world;
 
 use std::time::Duration;
 
-use sqlx::SqliteConnection;
-use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::db::ends::Finish;
+use crate::db::home::Home;
 use crate::db::jobs::Submit;
 use crate::db::segments::Trim;
-use crate::db::{self, Change, Writer};
+use crate::db::{Change, Conn, Writer, sql};
 use crate::event::payload::{Content, End};
 use crate::event::{Cursor, Draft, EventType, now_ms};
 
@@ -26,22 +25,22 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A store over a database of its own; its journal writes nothing until it is told to.
 struct Rig {
     store: Store,
-    folder: TempDir,
+    home: Home,
     journal: Option<(Writer, journal::Feed)>,
     stop: CancellationToken,
 }
 
 impl Rig {
     async fn new() -> Self {
-        Self::on(TempDir::new().unwrap()).await
+        Self::on(Home::new().await).await
     }
 
-    async fn on(folder: TempDir) -> Self {
-        let (db, mut writer, _) = db::open(folder.path()).await.unwrap();
+    async fn on(home: Home) -> Self {
+        let (db, mut writer, _) = home.open().await;
         let epochs = writer.begin_epoch(now_ms()).await.unwrap();
         let (journal, feed) = Journal::new(epochs.last_committed());
         let store = Store::new(db, epochs, Options::default(), journal);
-        Self { store, folder, journal: Some((writer, feed)), stop: CancellationToken::new() }
+        Self { store, home, journal: Some((writer, feed)), stop: CancellationToken::new() }
     }
 
     /// Puts a job into the database, and its log into memory.
@@ -50,7 +49,7 @@ impl Rig {
         let row = Submit::sample(job.clone());
         let (writer, _) = self.journal.as_mut().expect("the journal does not run yet");
         let mut tx = writer.begin().await.unwrap();
-        row.apply(&mut tx).await.unwrap();
+        row.apply(&mut tx.conn()).await.unwrap();
         tx.commit().await.unwrap();
         self.store.create(&job)
     }
@@ -60,7 +59,7 @@ impl Rig {
         let (writer, _) = self.journal.as_mut().expect("the journal does not run yet");
         let mut tx = writer.begin().await.unwrap();
         for statement in statements {
-            sqlx::query(*statement).execute(&mut *tx).await.unwrap();
+            sql::query(*statement).execute(&mut tx.conn()).await.unwrap();
         }
         tx.commit().await.unwrap();
     }
@@ -76,7 +75,7 @@ impl Rig {
         self.stop.cancel();
         journal.await.unwrap();
         self.store.db().close().await;
-        Self::on(self.folder).await
+        Self::on(self.home).await
     }
 }
 
@@ -97,8 +96,8 @@ struct LastCommitted(JobId);
 impl Change for LastCommitted {
     type Outcome = i64;
 
-    async fn apply(&self, tx: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
-        let query = sqlx::query_scalar("select last_event_id from job where id = ?");
+    async fn apply(&self, tx: &mut Conn<'_>) -> Result<i64, sqlx::Error> {
+        let query = sql::query_scalar("select last_event_id from job where id = ?");
         query.bind(self.0.as_str()).fetch_one(tx).await
     }
 }
@@ -140,9 +139,9 @@ struct Broken;
 impl Change for Broken {
     type Outcome = ();
 
-    async fn apply(&self, tx: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-        sqlx::query("update job set last_event_id = 1").execute(&mut *tx).await?;
-        sqlx::query("insert into epoch select * from epoch").execute(tx).await.map(drop)
+    async fn apply(&self, tx: &mut Conn<'_>) -> Result<(), sqlx::Error> {
+        sql::query("update job set last_event_id = 1").execute(&mut *tx).await?;
+        sql::query("insert into epoch select * from epoch").execute(tx).await.map(drop)
     }
 }
 

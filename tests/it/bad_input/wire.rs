@@ -1,9 +1,9 @@
 //! Requests that are broken below HTTP's words: cut, garbled, huge, slow.
 
 use serde_json::json;
-use sqlx::{ConnectOptions, Connection};
 
 use super::{Wire, names, works_on};
+use crate::harness::database::Database;
 use crate::harness::{Reader, TestServer};
 
 #[tokio::test]
@@ -128,9 +128,8 @@ async fn a_stream_that_cannot_be_opened_now_asks_its_reader_to_come_again() {
     let job = server.submit_external().await;
     let server = server.restart().await;
     // The log is not in memory, and the database has no answer.
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(server.database());
-    let mut database = options.connect().await.unwrap();
-    sqlx::query("alter table job rename to gone").execute(&mut database).await.unwrap();
+    let mut database = Database::open(&server.database()).await;
+    database.run("alter table job rename to gone", &[]).await;
     for path in [
         format!("/api/jobs/{job}/stream"),
         format!("/api/stream?job={job}"),
@@ -144,8 +143,7 @@ async fn a_stream_that_cannot_be_opened_now_asks_its_reader_to_come_again() {
         assert_eq!(messages[0].data["reason"], "unavailable");
         assert!((5_000..15_000).contains(&reader.retries[0]), "{:?}", reader.retries);
     }
-    sqlx::query("alter table gone rename to job").execute(&mut database).await.unwrap();
-    database.close().await.unwrap();
+    database.run("alter table gone rename to job", &[]).await;
     assert_eq!(server.follow(&job).await.next().await.unwrap().event, "hello");
     works_on(&server).await;
     server.stop().await;

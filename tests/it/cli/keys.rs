@@ -3,10 +3,12 @@
 use tempfile::TempDir;
 
 use super::*;
+use crate::harness::database;
 
 /// A `keys` command in a data folder.
 async fn keys(data: &std::path::Path, arguments: &[&str]) -> Ended {
     let mut command = command();
+    command.envs(database::address(data).await.map(|url| ("TAILWATER_DATABASE", url)));
     command.arg("keys").args(arguments).arg("--data").arg(data).stdout(Stdio::piped());
     finish(command).await
 }

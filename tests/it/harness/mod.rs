@@ -72,8 +72,11 @@ impl TestServer {
     }
 
     /// A server on what another one left.
-    pub async fn on(data: TempDir, settings: Settings) -> Self {
+    pub async fn on(data: TempDir, mut settings: Settings) -> Self {
         let http = client();
+        if settings.database.is_none() {
+            settings.database = database::address(&settings.data).await.map(Into::into);
+        }
         let signals = Signals::default();
         let (announce, announced) = oneshot::channel();
         let (of_server, with_signals) = (settings.clone(), signals.clone());

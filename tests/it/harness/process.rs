@@ -47,7 +47,9 @@ impl Process {
         more: &[&str],
         variables: &[(&str, String)],
     ) -> Self {
+        let database = super::database::address(data).await;
         let mut child = command()
+            .envs(database.map(|url| ("TAILWATER_DATABASE", url)))
             .envs(variables.iter().map(|(name, value)| (name, value)))
             .args(["serve", "--listen", listen, "--data"])
             .arg(data)

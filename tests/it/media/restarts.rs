@@ -131,8 +131,9 @@ async fn work_that_was_done_while_the_server_was_down_past_its_time_limit_is_fet
     let (settings, file, http) = (server.settings.clone(), server.database(), server.http.clone());
     let data = server.stop().await;
     let mut database = Database::open(&file).await;
-    let id = "select json_extract(handle, '$.id') from operation where job_id = ?";
-    let id = database.text(id, &[&job]).await;
+    let handle = "select handle from operation where job_id = ?";
+    let handle: Value = database.text(handle, &[&job]).await.parse().expect("JSON");
+    let id = handle["id"].as_str().expect("the provider's id");
     let url = format!("{}/predictions/{id}", bases["replicate"]);
     loop {
         let asked = http.get(&url).bearer_auth("simulated-key").send().await.expect("an answer");

@@ -1,11 +1,10 @@
 //! § 2: taking a stream up again.
 
 use serde_json::{Value, json};
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection};
 use tailwater::db::{Change, segments::Trim};
 use tailwater::event::EventId;
 
+use crate::harness::database::Database;
 use crate::harness::reader::text_of;
 use crate::harness::{Message, Reader, TestServer};
 
@@ -20,10 +19,9 @@ pub async fn trim(server: TestServer, job: &str, end: &Message) -> TestServer {
     let server = server.restart().await;
     let through = EventId::from_u64(end.id.unwrap() - 1).unwrap();
     let trim = Trim { jobs: vec![(job.parse().unwrap(), through)] };
-    let options = SqliteConnectOptions::new().filename(server.database());
-    let mut connection = options.connect().await.unwrap();
-    trim.apply(&mut connection).await.unwrap();
-    connection.close().await.unwrap();
+    let mut database = Database::open(&server.database()).await;
+    trim.apply(&mut database.conn()).await.unwrap();
+    drop(database);
     server.restart().await
 }
 

@@ -1,0 +1,48 @@
+//! The setting of a database.
+
+use secrecy::SecretString;
+
+use crate::db;
+
+use super::form::{Described, Form};
+
+/// The address of a Postgres, or nothing. Its password is shown to nobody.
+pub(super) struct Database;
+
+impl Form for Database {
+    type Value = Option<SecretString>;
+
+    fn read(&self, text: &str) -> Option<Option<SecretString>> {
+        if text.is_empty() {
+            return Some(None);
+        }
+        let url = SecretString::from(text);
+        db::Place::Postgres(&url).name().is_ok().then_some(Some(url))
+    }
+
+    fn show(&self, value: &Option<SecretString>) -> Option<String> {
+        value.as_ref().and_then(|url| db::Place::Postgres(url).name().ok())
+    }
+
+    fn describe(&self) -> Described {
+        let allowed = "the address of a Postgres, as in postgres://user@host:5432/name; a password may \
+                       stand in PGPASSWORD";
+        Described { secret: true, ..Described::new("URL", allowed) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_shown_without_who_we_are_there() {
+        let read = |text| Database.read(text).flatten();
+        let url = read("postgres://me:pass@db.test:5433/jobs?sslmode=require");
+        assert_eq!(Database.show(&url).unwrap(), "postgres://db.test:5433/jobs");
+        assert!(Database.read("").unwrap().is_none());
+        for junk in ["db.test", "mysql://db.test/jobs", "postgres://db.test:port/jobs"] {
+            assert!(Database.read(junk).is_none(), "{junk}");
+        }
+    }
+}

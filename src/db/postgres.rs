@@ -1,0 +1,109 @@
+//! Postgres: connecting to it.
+
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection};
+
+use tokio::time::Instant;
+
+use super::error::check_version;
+use super::sql::Pool;
+use super::{Db, DbError, Versions, Writer};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// Says in `pg_locks` which of its locks are ours.
+const LOCKS: i32 = 0x7461_696c; // "tail"
+
+/// How long a start waits for the server before it to be gone.
+const LOCK_WAIT: Duration = Duration::from_secs(3);
+
+/// How often it looks.
+const LOCK_LOOK: Duration = Duration::from_millis(50);
+
+pub(super) async fn open(
+    url: &SecretString,
+    may_migrate: bool,
+) -> Result<(Db, Writer, Versions), DbError> {
+    let options = options(url)?;
+    let place = || place_of(&options);
+    let failed = |source| DbError::Open { place: place(), source };
+    let mut connection = PgConnection::connect_with(&options).await.map_err(failed)?;
+    if may_migrate && !wait_for_lock(&mut connection).await.map_err(failed)? {
+        return Err(DbError::InUse { place: place() });
+    }
+    let from = applied(&mut connection).await.map_err(failed)?;
+    let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+    if check_version(place, from, known, may_migrate)? {
+        MIGRATIONS.run_direct(None, &mut connection, false).await.map_err(DbError::Migrate)?;
+    }
+    let pool = PgPoolOptions::new()
+        .max_connections(8)
+        .min_connections(0)
+        .acquire_timeout(Duration::from_secs(10))
+        .connect_lazy_with(options.clone());
+    let writer = Writer::of_postgres(connection, options, may_migrate);
+    Ok((Db { pool: Pool::Postgres(pool) }, writer, Versions { from, to: known }))
+}
+
+/// The address without who we are there.
+pub(super) fn name(url: &SecretString) -> Result<String, DbError> {
+    Ok(place_of(&options(url)?))
+}
+
+fn options(url: &SecretString) -> Result<PgConnectOptions, DbError> {
+    let text = url.expose_secret();
+    let is_ours = text.starts_with("postgres://") || text.starts_with("postgresql://");
+    // What is wrong with it is not told: that may quote the password.
+    let options: Option<PgConnectOptions> = text.parse().ok().filter(|_| is_ours);
+    Ok(options
+        .ok_or(DbError::Address)?
+        .application_name("tailwater")
+        // Who holds a table for longer keeps us from writing, and that is to be known.
+        .options([("lock_timeout", "1000")])
+        .statement_cache_capacity(256)
+        .log_slow_statements("off".parse().expect("a level"), Duration::MAX))
+}
+
+fn place_of(options: &PgConnectOptions) -> String {
+    let (host, port) = (options.get_host(), options.get_port());
+    format!("postgres://{host}:{port}/{}", options.get_database().unwrap_or_default())
+}
+
+/// As [`lock`], and waits a moment: the server before may be gone, and its connection not yet.
+async fn wait_for_lock(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let begin = Instant::now();
+    loop {
+        if lock(connection).await? {
+            return Ok(true);
+        }
+        if begin.elapsed() >= LOCK_WAIT {
+            return Ok(false);
+        }
+        tokio::time::sleep(LOCK_LOOK).await;
+    }
+}
+
+/// Becomes the one server that has the database, for as long as this connection lives.
+pub(super) async fn lock(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("select pg_try_advisory_lock($1, hashtext(current_schema()))")
+        .bind(LOCKS)
+        .fetch_one(connection)
+        .await
+}
+
+/// The newest applied migration; 0 when there is none, or no table of them yet.
+async fn applied(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
+    let exists: bool = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null")
+        .fetch_one(&mut *connection)
+        .await?;
+    if !exists {
+        return Ok(0);
+    }
+    sqlx::query_scalar("select coalesce(max(version), 0) from _sqlx_migrations where success")
+        .fetch_one(connection)
+        .await
+}
