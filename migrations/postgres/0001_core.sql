@@ -653,7 +653,7 @@ $$;
 -- All that a job takes.
 create view job_disk as select id, project_id, cast(
     row_bytes
-    + (select coalesce(sum(bytes), 0) from artifact where job_id = job.id and path is not null)
+    + (select coalesce(sum(4096 + bytes), 0) from artifact where job_id = job.id and path is not null)
     + (select coalesce(sum(length(frames) + length(marks)), 0) from event_segment where job_id = job.id)
     as bigint) as bytes
 from job;
@@ -746,8 +746,8 @@ create trigger project_use_events_gone after delete on event_segment referencing
 create function project_use_artifact() returns trigger language plpgsql as $$
 declare
     of_job text := coalesce(new.job_id, old.job_id);
-    more bigint := case when new.path is null then 0 else new.bytes end
-        - case when old.path is null then 0 else old.bytes end;
+    more bigint := case when new.path is null then 0 else 4096 + new.bytes end
+        - case when old.path is null then 0 else 4096 + old.bytes end;
     project text;
 begin
     select project_id into project from job where id = of_job for no key update;
@@ -758,22 +758,22 @@ begin
 end
 $$;
 create trigger project_use_artifact_new after insert on artifact for each row
-    when (new.path is not null and new.bytes <> 0)
+    when (new.path is not null)
     execute function project_use_artifact();
 create trigger project_use_artifact_moved after update of path, bytes on artifact for each row
-    when (case when old.path is null then 0 else old.bytes end
-        <> case when new.path is null then 0 else new.bytes end)
+    when (case when old.path is null then 0 else 4096 + old.bytes end
+        <> case when new.path is null then 0 else 4096 + new.bytes end)
     execute function project_use_artifact();
 create trigger project_use_artifact_gone after delete on artifact for each row
-    when (old.path is not null and old.bytes <> 0)
+    when (old.path is not null)
     execute function project_use_artifact();
 
 create function project_use_upload() returns trigger language plpgsql as $$
 begin
     if tg_op = 'INSERT' then
-        perform project_use_add(new.project_id, 0, new.bytes);
+        perform project_use_add(new.project_id, 0, 4096 + new.bytes);
     else
-        perform project_use_add(old.project_id, 0, -old.bytes);
+        perform project_use_add(old.project_id, 0, -4096 - old.bytes);
     end if;
     return null;
 end

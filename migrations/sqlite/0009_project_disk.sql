@@ -8,42 +8,21 @@ alter table job add column row_bytes integer generated always as (
         + coalesce(length(cast(error_message as blob)), 0)
 ) virtual;
 
--- A program may have an SQLite that is years old, and its changes fire the triggers and take the
--- defaults that are here. So the time is one that any version can tell, and a table whose default was
--- another is made anew.
-create table artifact_new (
-    id             text primary key,
-    job_id         text not null references job (id),
-    attempt        integer not null default 0,
-    kind           text not null default 'file',
-    media_type     text not null default 'application/octet-stream',
-    name           text not null default '',
-    path           text,
-    url            text,
-    bytes          integer not null default 0,
-    duration_ms    integer,
-    sha256         text,
-    voice          text,
-    status         text not null default 'ready'
-        constraint artifact_status check (status in ('reserved', 'ready')),
-    created_at     integer not null
-        default (cast(round((julianday('now') - 2440587.5) * 86400000) as integer)),
-    ready_event_id integer,
-    tts_event_id   integer,
-    width          integer,
-    height         integer
-);
-insert into artifact_new select
-    id, job_id, attempt, kind, media_type, name, path, url, bytes, duration_ms, sha256, voice, status,
-    created_at, ready_event_id, tts_event_id, width, height
-from artifact;
-drop table artifact;
-alter table artifact_new rename to artifact;
-create index artifact_job on artifact (job_id);
+-- A program may have an SQLite that is years old, and its changes fire the triggers and take the defaults
+-- that are here. So the time is one that any version can tell. Only texts change, in the way that
+-- https://www.sqlite.org/lang_altertable.html (section 7) gives for that; nothing is copied, and what a
+-- person has added to these tables stays.
+pragma writable_schema = on;
+update sqlite_schema set sql = replace(
+    sql,
+    'cast(unixepoch(''subsec'') * 1000 as integer)',
+    'cast(round((julianday(''now'') - 2440587.5) * 86400000) as integer)'
+) where instr(sql, 'unixepoch(''subsec'')') > 0;
+pragma writable_schema = reset;
 
--- All that a job takes.
+-- All that a job takes. A file takes at least a block of the disk beside its row.
 create view job_disk as select id, project_id, row_bytes
-    + (select coalesce(sum(bytes), 0) from artifact where job_id = job.id and path is not null)
+    + (select coalesce(sum(4096 + bytes), 0) from artifact where job_id = job.id and path is not null)
     + (select coalesce(sum(length(frames) + length(marks)), 0) from event_segment where job_id = job.id)
     as bytes
 from job;
@@ -52,7 +31,7 @@ insert into project_use (project_id, bytes)
     select project_id, sum(bytes) from (
         select project_id, bytes from job_disk
         union all
-        select project_id, bytes from upload
+        select project_id, 4096 + bytes from upload
     ) where true group by project_id
     on conflict (project_id) do update set bytes = excluded.bytes;
 
@@ -92,10 +71,12 @@ begin
         where project_id = old.project_id;
 end;
 
+-- Before: what is of the job and still there goes uncounted, since it finds no job then.
 drop trigger project_use_job_gone;
-create trigger project_use_job_gone after delete on job
+create trigger project_use_job_gone before delete on job
 begin
-    update project_use set waiting = waiting - (old.status = 'pending'), bytes = bytes - old.row_bytes
+    update project_use set waiting = waiting - (old.status = 'pending'),
+        bytes = bytes - (select bytes from job_disk where id = old.id)
         where project_id = old.project_id;
 end;
 
@@ -111,81 +92,38 @@ begin
         where project_id = (select project_id from job where id = old.job_id);
 end;
 
--- Those of a table that was made anew.
-create trigger project_use_artifact_new after insert on artifact
-    when new.path is not null and new.bytes <> 0
+drop trigger project_use_artifact_new;
+create trigger project_use_artifact_new after insert on artifact when new.path is not null
 begin
-    update project_use set bytes = bytes + new.bytes
+    update project_use set bytes = bytes + 4096 + new.bytes
         where project_id = (select project_id from job where id = new.job_id);
 end;
 
+drop trigger project_use_artifact_moved;
 create trigger project_use_artifact_moved after update of path, bytes on artifact
-    when iif(old.path is null, 0, old.bytes) <> iif(new.path is null, 0, new.bytes)
+    when iif(old.path is null, 0, 4096 + old.bytes) <> iif(new.path is null, 0, 4096 + new.bytes)
 begin
-    update project_use
-        set bytes = bytes + iif(new.path is null, 0, new.bytes) - iif(old.path is null, 0, old.bytes)
+    update project_use set bytes = bytes
+        + iif(new.path is null, 0, 4096 + new.bytes) - iif(old.path is null, 0, 4096 + old.bytes)
         where project_id = (select project_id from job where id = new.job_id);
 end;
 
-create trigger project_use_artifact_gone after delete on artifact
-    when old.path is not null and old.bytes <> 0
+drop trigger project_use_artifact_gone;
+create trigger project_use_artifact_gone after delete on artifact when old.path is not null
 begin
-    update project_use set bytes = bytes - old.bytes
+    update project_use set bytes = bytes - 4096 - old.bytes
         where project_id = (select project_id from job where id = old.job_id);
 end;
 
--- What fires where such a program changes a job, with that time.
-drop trigger job_touched;
-create trigger job_touched after update of progress, stage, message on job
-    when new.updated_at = old.updated_at and new.status = 'running'
+drop trigger project_use_upload_new;
+create trigger project_use_upload_new after insert on upload
 begin
-    update job set updated_at =
-        max(updated_at + 1, cast(round((julianday('now') - 2440587.5) * 86400000) as integer))
-    where id = new.id;
+    insert into project_use (project_id, bytes) values (new.project_id, 4096 + new.bytes)
+        on conflict (project_id) do update set bytes = bytes + excluded.bytes;
 end;
 
-drop trigger job_settles;
-create trigger job_settles after update of status on job
-    when new.status in ('completed', 'failed', 'canceled')
+drop trigger project_use_upload_gone;
+create trigger project_use_upload_gone after delete on upload
 begin
-    insert into ledger (account_id, entry, amount, job_id, at)
-    select hold.account_id,
-        iif(new.status = 'completed', 'capture', 'release'),
-        -- Nothing that a program writes as the cost keeps the job from ending.
-        iif(new.status = 'completed',
-            cast(max(0, min(hold.amount, coalesce(new.cost, hold.amount))) as integer),
-            hold.amount),
-        new.id, cast(round((julianday('now') - 2440587.5) * 86400000) as integer)
-    from ledger as hold
-    where hold.job_id = new.id and hold.entry = 'hold' and not exists (
-        select 1 from ledger where job_id = new.id and entry in ('capture', 'release')
-    );
-end;
-
-drop trigger job_leaves;
-create trigger job_leaves after delete on job
-begin
-    insert into ledger (account_id, entry, amount, job_id, at)
-    select hold.account_id, 'release', hold.amount, old.id,
-        cast(round((julianday('now') - 2440587.5) * 86400000) as integer)
-    from ledger as hold
-    where hold.job_id = old.id and hold.entry = 'hold' and not exists (
-        select 1 from ledger where job_id = old.id and entry in ('capture', 'release')
-    );
-end;
-
-drop trigger job_is_told;
-create trigger job_is_told after update of status on job
-    when new.status in ('completed', 'failed', 'canceled') and old.status in ('pending', 'running')
-begin
-    insert into webhook (job_id, url, begun_at, created_at, next_at)
-    select new.id, target.url, now.ms, now.ms,
-        -- A program that does not say when the job ended may add its last file a moment later.
-        now.ms + iif(new.ended_at is null, 500, 0)
-    from (
-        select url from webhook_target where job_id = new.id
-        union
-        select url from webhook_for_all
-    ) as target, (select cast(round((julianday('now') - 2440587.5) * 86400000) as integer) as ms) as now
-    where not exists (select 1 from webhook where job_id = new.id and url = target.url);
+    update project_use set bytes = bytes - 4096 - old.bytes where project_id = old.project_id;
 end;

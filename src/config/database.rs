@@ -41,7 +41,10 @@ mod tests {
         let url = read("postgres://me:pass@db.test:5433/jobs?sslmode=require");
         assert_eq!(Database.show(&url).unwrap(), "postgres://db.test:5433/jobs");
         assert!(Database.read("").unwrap().is_none());
-        for junk in ["db.test", "mysql://db.test/jobs", "postgres://db.test:port/jobs"] {
+        let slash = "postgres://me:12/secret@db.test/jobs";
+        let odd = "postgres://db.test/jobs?key=secret";
+        for junk in ["db.test", "mysql://db.test/jobs", "postgres://db.test:port/jobs", slash, odd]
+        {
             assert!(Database.read(junk).is_none(), "{junk}");
         }
     }

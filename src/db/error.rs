@@ -17,6 +17,14 @@ pub enum DbError {
     /// What was said to be a database's address is none.
     #[error("the address of a database is to look like postgres://user:password@host:5432/name")]
     Address,
+    /// It keeps texts in another encoding.
+    #[error("the database {place} has the encoding {encoding}; it is to be UTF8")]
+    Encoding {
+        /// The address without a password.
+        place: String,
+        /// Its encoding.
+        encoding: String,
+    },
     /// Another server has it.
     #[error("another server uses the database {place}; stop it first")]
     InUse {
@@ -81,6 +89,8 @@ pub(super) fn check_version(
 pub(crate) fn is_outage(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Database(error) => match error.try_downcast_ref::<PgDatabaseError>() {
+            // A table, a column or a schema that is gone, or not ours any more: somebody is at work there.
+            Some(error) if matches!(error.code(), "42P01" | "42703" | "3F000" | "42501") => true,
             // Cardinality, data, integrity, syntax or names, a view's check, a program's limit, `raise`.
             Some(error) => !matches!(
                 error.code().get(..2),

@@ -35,6 +35,13 @@ pub(super) async fn open(
     if may_migrate && !wait_for_lock(&mut connection).await.map_err(failed)? {
         return Err(DbError::InUse { place: place() });
     }
+    let encoding: String = sqlx::query_scalar("select current_setting('server_encoding')")
+        .fetch_one(&mut connection)
+        .await
+        .map_err(failed)?;
+    if encoding != "UTF8" {
+        return Err(DbError::Encoding { place: place(), encoding });
+    }
     let from = applied(&mut connection).await.map_err(failed)?;
     let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
     if check_version(place, from, known, may_migrate)? {
@@ -54,16 +61,45 @@ pub(super) fn name(url: &SecretString) -> Result<String, DbError> {
     Ok(place_of(&options(url)?))
 }
 
+/// What may stand in the query of an address; the library would log the values of others.
+const PARAMETERS: [&str; 12] = [
+    "application_name",
+    "dbname",
+    "host",
+    "hostaddr",
+    "options",
+    "password",
+    "port",
+    "sslcert",
+    "sslkey",
+    "sslmode",
+    "sslrootcert",
+    "user",
+];
+
 fn options(url: &SecretString) -> Result<PgConnectOptions, DbError> {
     let text = url.expose_secret();
-    let is_ours = text.starts_with("postgres://") || text.starts_with("postgresql://");
     // What is wrong with it is not told: that may quote the password.
-    let options: Option<PgConnectOptions> = text.parse().ok().filter(|_| is_ours);
+    let address = reqwest::Url::parse(text).map_err(|_| DbError::Address)?;
+    let is_ours = matches!(address.scheme(), "postgres" | "postgresql")
+        // A password with a slash in it would be taken for a port and a name.
+        && !address.path().contains('@')
+        && address.query_pairs().all(|(name, _)| {
+            PARAMETERS.contains(&&*name) || name.starts_with("options[")
+        });
+    let options: Option<PgConnectOptions> = if is_ours { text.parse().ok() } else { None };
     Ok(options
         .ok_or(DbError::Address)?
         .application_name("tailwater")
         // Who holds a table for longer keeps us from writing, and that is to be known.
         .options([("lock_timeout", "1000")])
+        // So that the server notices that we are gone, and lets go of our lock: in 25 s, not in hours.
+        .options([
+            ("tcp_keepalives_idle", "10"),
+            ("tcp_keepalives_interval", "5"),
+            ("tcp_keepalives_count", "3"),
+            ("tcp_user_timeout", "20000"),
+        ])
         .statement_cache_capacity(256)
         .log_slow_statements("off".parse().expect("a level"), Duration::MAX))
 }

@@ -3,6 +3,10 @@
 use super::sql::{self, Conn, On};
 use super::{Db, DbError, unsigned};
 
+/// What a file takes besides its bytes, in bytes: its row, and what is left empty of its last block. The
+/// triggers of the migrations count the same.
+pub const FILE_OVERHEAD: u64 = 4096;
+
 /// How much one project may have; nothing is no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Room {
@@ -63,7 +67,8 @@ impl Room {
     ) -> Result<Option<Full>, sqlx::Error> {
         let Some(limit) = self.bytes else { return Ok(None) };
         let used = used((&mut *tx).into(), project).await?.bytes;
-        Ok((used.saturating_add(bytes) > limit).then_some(Full::Bytes { limit, used }))
+        let taken = used.saturating_add(FILE_OVERHEAD).saturating_add(bytes);
+        Ok((taken > limit).then_some(Full::Bytes { limit, used }))
     }
 
     /// Whether there is no room on disk for anything more, however small.
@@ -118,7 +123,7 @@ mod tests {
             ("x'0102030405'", "x'0102'")
         };
         // What a row takes that says nothing but its input, `{}`.
-        let row = 1_026;
+        let (row, block) = (1_026, 4_096);
         for (sql, p, q) in [
             (format!("{job} ('1', 'blog', 'p'), ('2', 'blog', 'p')"), (2, 2 * row), (0, 0)),
             ("update job set status = 'running' where id = '1'".into(), (1, 2 * row), (0, 0)),
@@ -136,22 +141,34 @@ mod tests {
             ("delete from event_segment".into(), (1, row), (1, row + 2)),
             (
                 format!("{file} ('a', '2', 'x', null, 5), ('b', '2', null, 'u', 7)"),
-                (1, row + 5),
+                (1, row + block + 5),
                 (1, row + 2),
             ),
-            ("update artifact set bytes = 9 where id = 'a'".into(), (1, row + 9), (1, row + 2)),
-            ("update artifact set path = 'y' where id = 'b'".into(), (1, row + 16), (1, row + 2)),
-            ("delete from artifact where id = 'b'".into(), (1, row + 9), (1, row + 2)),
-            (format!("{upload} ('u', 'q', '', '', 100, '', '', 0)"), (1, row + 9), (1, row + 102)),
-            ("delete from upload".into(), (1, row + 9), (1, row + 2)),
-            ("update job set status = 'canceled'".into(), (0, row + 9), (0, row + 2)),
-            ("delete from job where id = '1'".into(), (0, row + 9), (0, 0)),
+            (
+                "update artifact set bytes = 9 where id = 'a'".into(),
+                (1, row + block + 9),
+                (1, row + 2),
+            ),
+            (
+                "update artifact set path = 'y' where id = 'b'".into(),
+                (1, row + 2 * block + 16),
+                (1, row + 2),
+            ),
+            ("delete from artifact where id = 'b'".into(), (1, row + block + 9), (1, row + 2)),
+            (
+                format!("{upload} ('u', 'q', '', '', 100, '', '', 0)"),
+                (1, row + block + 9),
+                (1, row + block + 102),
+            ),
+            ("delete from upload".into(), (1, row + block + 9), (1, row + 2)),
+            ("update job set status = 'canceled'".into(), (0, row + block + 9), (0, row + 2)),
+            ("delete from job where id = '1'".into(), (0, row + block + 9), (0, 0)),
         ] {
             rig.outside(&sql).await.unwrap();
             assert_eq!((of(&rig, "p").await, of(&rig, "q").await), (p, q), "{sql}");
             let drifted = "select count(*) from project_use where bytes <> \
                  (select coalesce(sum(bytes), 0) from job_disk where project_id = project_use.project_id) \
-                 + (select coalesce(sum(bytes), 0) from upload where project_id = project_use.project_id)";
+                 + (select coalesce(sum(4096 + bytes), 0) from upload where project_id = project_use.project_id)";
             assert_eq!(rig.number(drifted).await, 0, "{sql}");
         }
     }

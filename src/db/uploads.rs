@@ -138,6 +138,7 @@ impl Db {
 
 #[cfg(test)]
 mod tests {
+    use super::super::projects::FILE_OVERHEAD;
     use super::super::rig::Rig;
     use super::*;
 
@@ -185,13 +186,14 @@ mod tests {
     #[tokio::test]
     async fn two_files_that_fit_one_by_one_do_not_both_pass() {
         let mut rig = Rig::empty().await;
-        let room = Room { bytes: Some(10), ..Room::default() };
+        let room = Room { bytes: Some(2 * FILE_OVERHEAD + 10), ..Room::default() };
         let insert = |bytes: u64| {
             let upload = Upload { id: UploadId::generate(), bytes, ..upload() };
             Insert { upload, may_reuse: false, room }
         };
         assert!(matches!(rig.apply(insert(6)).await.unwrap(), Inserted::Kept(_)));
-        let full = Inserted::Full(Full::Bytes { limit: 10, used: 6 });
+        let (limit, used) = (2 * FILE_OVERHEAD + 10, FILE_OVERHEAD + 6);
+        let full = Inserted::Full(Full::Bytes { limit, used });
         assert_eq!(rig.apply(insert(6)).await.unwrap(), full);
         assert!(matches!(rig.apply(insert(4)).await.unwrap(), Inserted::Kept(_)));
     }

@@ -1,26 +1,29 @@
 //! The one connection that writes.
 
-use std::time::Duration;
-
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection, Postgres};
 
-use super::sql::{self, Conn, Dialect, Transaction};
+use super::sql::{self, Conn, Dialect, Transaction, in_time};
 use super::{postgres, signed};
-
-/// How long a transaction may take over a network.
-const PATIENCE: Duration = Duration::from_secs(15);
+use crate::event::EventId;
 
 /// The one connection that writes.
-#[derive(Debug)]
 pub struct Writer {
     to: To,
     /// The epoch that this server began, if it did.
     epoch: Option<u32>,
+    /// The newest of which it has given out ids: an epoch of very many runs on into the next one's.
+    newest: u32,
 }
 
-#[derive(Debug)]
+/// Shows no address, which has a password.
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Writer").field("epoch", &self.epoch).finish_non_exhaustive()
+    }
+}
+
 enum To {
     Sqlite {
         connection: SqliteConnection,
@@ -39,7 +42,7 @@ enum To {
 impl Writer {
     pub(super) fn of_sqlite(connection: SqliteConnection, options: SqliteConnectOptions) -> Self {
         let options = Box::new(options);
-        Self { to: To::Sqlite { connection, options }, epoch: None }
+        Self { to: To::Sqlite { connection, options }, epoch: None, newest: 0 }
     }
 
     pub(super) fn of_postgres(
@@ -48,12 +51,17 @@ impl Writer {
         is_alone: bool,
     ) -> Self {
         let (connection, options) = (Some(connection), Box::new(options));
-        Self { to: To::Postgres { connection, options, is_alone }, epoch: None }
+        Self { to: To::Postgres { connection, options, is_alone }, epoch: None, newest: 0 }
     }
 
     /// Remembers the epoch of this server: on a new connection it must still be the newest.
     pub(super) fn is_of_epoch(&mut self, epoch: u32) {
-        self.epoch = Some(epoch);
+        (self.epoch, self.newest) = (Some(epoch), epoch);
+    }
+
+    /// Notes the newest id that is about to be written.
+    pub(crate) fn reaches(&mut self, last: Option<EventId>) {
+        self.newest = self.newest.max(last.map_or(0, EventId::epoch));
     }
 
     pub(super) fn dialect(&self) -> Dialect {
@@ -83,19 +91,15 @@ impl Writer {
             }
             To::Postgres { connection, options, is_alone } => {
                 let before = connection.take();
-                let live = live(before, options, *is_alone, self.epoch).await?;
-                Ok(Transaction::Postgres(connection.insert(live).begin().await?))
+                let epoch = self.epoch.map(|_| self.newest);
+                let live = live(before, options, *is_alone, epoch).await?;
+                Ok(Transaction::Postgres(in_time(connection.insert(live).begin()).await?))
             }
         }
     }
 
-    /// How long a transaction may take before its connection counts as lost; nothing where no network
-    /// lies between.
-    pub(crate) fn patience(&self) -> Option<Duration> {
-        (self.dialect() == Dialect::Postgres).then_some(PATIENCE)
-    }
-
-    /// Lets go of the connection, in whatever state it is.
+    /// Lets go of a connection over a network, in whatever state it is: one that works answers a ping, and
+    /// may all the same have statements that never will again.
     pub(crate) fn lose(&mut self) {
         if let To::Postgres { connection, .. } = &mut self.to {
             *connection = None;
@@ -188,11 +192,11 @@ async fn live(
     epoch: Option<u32>,
 ) -> Result<PgConnection, sqlx::Error> {
     if let Some(mut connection) = connection
-        && connection.ping().await.is_ok()
+        && in_time(connection.ping()).await.is_ok()
     {
         return Ok(connection);
     }
-    let mut fresh = PgConnection::connect_with(options).await?;
+    let mut fresh = in_time(PgConnection::connect_with(options)).await?;
     if is_alone && !postgres::lock(&mut fresh).await? {
         return Err(taken_over("another server has it, or it has not noticed yet that we lost it"));
     }
@@ -200,7 +204,7 @@ async fn live(
         let newest: Option<i64> = sqlx::query_scalar::<Postgres, _>("select max(epoch) from epoch")
             .fetch_one(&mut fresh)
             .await?;
-        if newest != Some(i64::from(epoch)) {
+        if newest.is_none_or(|newest| newest > i64::from(epoch)) {
             return Err(taken_over("another server has begun a new epoch in it"));
         }
     }

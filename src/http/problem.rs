@@ -339,6 +339,7 @@ impl From<DbError> for Problem {
             ) => Self::new(Code::Internal, "a stored row could not be read"),
             DbError::Open { .. }
             | DbError::Address
+            | DbError::Encoding { .. }
             | DbError::InUse { .. }
             | DbError::Newer { .. }
             | DbError::Older { .. }

@@ -117,6 +117,7 @@ impl Error {
             | Self::Db(
                 DbError::Open { .. }
                 | DbError::Address
+                | DbError::Encoding { .. }
                 | DbError::InUse { .. }
                 | DbError::Newer { .. }
                 | DbError::Older { .. },

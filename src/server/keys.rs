@@ -50,22 +50,27 @@ pub async fn revoke(settings: &Settings, id: &KeyId) -> Result<Revoked, Error> {
 
 /// The database, brought up to date where no server has it.
 async fn open(settings: &Settings) -> Result<(Option<Folder>, Db, Writer), Error> {
-    let folder = match Folder::lock(&settings.data) {
-        Err(Error::Locked { .. }) => None,
-        folder => Some(folder?),
-    };
     let place = super::place(settings);
-    let is_used = folder.is_none() && settings.database.is_none();
-    let opened = if is_used { None } else { Some(db::open(place).await) };
-    match opened {
-        None | Some(Err(DbError::InUse { .. })) => {
+    if settings.database.is_some() {
+        // Not ours alone, whoever else has it; but one that is not there yet is made.
+        return match db::open_beside(place).await {
+            Err(DbError::Older { .. }) => {
+                let (db, writer, _) = db::open(place).await?;
+                Ok((None, db, writer))
+            }
+            beside => beside.map(|(db, writer)| (None, db, writer)).map_err(Error::from),
+        };
+    }
+    match Folder::lock(&settings.data) {
+        Ok(folder) => {
+            let (db, writer, _) = db::open(place).await?;
+            Ok((Some(folder), db, writer))
+        }
+        Err(Error::Locked { .. }) => {
             let (db, writer) = db::open_beside(place).await?;
-            Ok((folder, db, writer))
+            Ok((None, db, writer))
         }
-        Some(opened) => {
-            let (db, writer, _) = opened?;
-            Ok((folder, db, writer))
-        }
+        Err(error) => Err(error),
     }
 }
 

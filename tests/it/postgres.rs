@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
-use crate::harness::database;
+use crate::harness::database::{self, Database};
 use crate::harness::{TestServer, process};
 
 /// A wire to Postgres that can break in the middle of a commit.
@@ -139,6 +139,20 @@ async fn what_breaks_in_a_commit_happens_once() {
         let (ended, ()) = tokio::join!(server.push(&other, &end), wire.breaks(breaks));
         assert_eq!(ended.0, 200, "{}", ended.1);
     }
+    // Whoever submits or grants is told what happened, and not that nothing did.
+    let mut database = Database::open(&server.database()).await;
+    let jobs = "select count(*) from job";
+    let before = database.number(jobs, &[]).await;
+    for breaks in ends {
+        tokio::join!(server.submit_external(), wire.breaks(breaks));
+        let grant = json!({ "amount": 1 });
+        let (granted, ()) =
+            tokio::join!(server.post("/api/credits/grant", &grant), wire.breaks(breaks));
+        assert!(matches!(granted.0, 200 | 201), "{}", granted.1);
+    }
+    assert_eq!(database.number(jobs, &[]).await, before + 3);
+    let grants = "select count(*) from ledger where entry = 'grant' and amount = 1";
+    assert_eq!(database.number(grants, &[]).await, 3);
     let (status, answer) = server.push(&job, &[json!({ "type": "completed", "data": {} })]).await;
     assert_eq!(status, 200, "{answer}");
     let seen = reader.read_to_end().await;

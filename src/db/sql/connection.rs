@@ -1,9 +1,25 @@
 //! The databases that statements are run by.
 
+use std::future::Future;
+use std::io;
+use std::time::Duration;
+
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnection, PgPool};
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use sqlx::{Connection, Postgres, Sqlite};
+
+/// How long a database beyond a network may say nothing before the connection counts as lost.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// What is asked of a database beyond a network, given up when no answer comes.
+pub(in crate::db) async fn in_time<T>(
+    asked: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    let silent = || io::Error::new(io::ErrorKind::TimedOut, "the database says nothing");
+    let answer = tokio::time::timeout(PATIENCE, asked).await;
+    answer.unwrap_or_else(|_| Err(sqlx::Error::Io(silent())))
+}
 
 /// Which of the two databases it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +63,7 @@ impl Conn<'_> {
     pub(crate) async fn begin(&mut self) -> Result<Transaction<'_>, sqlx::Error> {
         Ok(match self {
             Self::Sqlite(connection) => Transaction::Sqlite(connection.begin().await?),
-            Self::Postgres(connection) => Transaction::Postgres(connection.begin().await?),
+            Self::Postgres(connection) => Transaction::Postgres(in_time(connection.begin()).await?),
         })
     }
 }
@@ -77,7 +93,7 @@ impl Transaction<'_> {
     pub async fn commit(self) -> Result<(), sqlx::Error> {
         match self {
             Self::Sqlite(tx) => tx.commit().await,
-            Self::Postgres(tx) => tx.commit().await,
+            Self::Postgres(tx) => in_time(tx.commit()).await,
         }
     }
 
@@ -88,7 +104,7 @@ impl Transaction<'_> {
     pub async fn rollback(self) -> Result<(), sqlx::Error> {
         match self {
             Self::Sqlite(tx) => tx.rollback().await,
-            Self::Postgres(tx) => tx.rollback().await,
+            Self::Postgres(tx) => in_time(tx.rollback()).await,
         }
     }
 }
@@ -120,7 +136,7 @@ impl Pool {
             Self::Sqlite(pool) => Transaction::Sqlite(pool.begin().await?),
             Self::Postgres(pool) => {
                 let begin = "begin isolation level repeatable read, read only";
-                Transaction::Postgres(pool.begin_with(begin).await?)
+                Transaction::Postgres(in_time(pool.begin_with(begin)).await?)
             }
         })
     }

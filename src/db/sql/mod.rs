@@ -8,6 +8,7 @@ mod connection;
 mod statement;
 mod value;
 
+pub(in crate::db) use connection::in_time;
 pub use connection::{Conn, Transaction};
 pub(crate) use connection::{Dialect, On, Pool};
 pub(crate) use statement::{List, query, query_as, query_scalar, together};

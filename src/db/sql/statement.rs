@@ -11,6 +11,7 @@ use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, Postgres, Sqlite};
 
+use super::connection::in_time;
 use super::value::{Row, Tuple, Value};
 use super::{Conn, On, Pool};
 
@@ -48,7 +49,7 @@ pub(crate) async fn together(
         }
         Conn::Postgres(connection) => {
             for statement in statements {
-                statement.for_postgres().execute(&mut **connection).await?;
+                in_time(statement.for_postgres().execute(&mut **connection)).await?;
             }
         }
     }
@@ -105,7 +106,7 @@ impl<'q> Statement<'q> {
                     self.for_sqlite().execute(connection).await?.rows_affected()
                 }
                 Conn::Postgres(connection) => {
-                    self.for_postgres().execute(connection).await?.rows_affected()
+                    in_time(self.for_postgres().execute(connection)).await?.rows_affected()
                 }
             })
         })
@@ -124,7 +125,9 @@ impl<'q> Statement<'q> {
                     self.for_sqlite().fetch_optional(connection).await?.map(Row::Sqlite)
                 }
                 Conn::Postgres(connection) => {
-                    self.for_postgres().fetch_optional(connection).await?.map(Row::Postgres)
+                    in_time(self.for_postgres().fetch_optional(connection))
+                        .await?
+                        .map(Row::Postgres)
                 }
             })
         })
@@ -153,7 +156,7 @@ impl<'q> Statement<'q> {
                     rows.into_iter().map(Row::Sqlite).collect()
                 }
                 Conn::Postgres(connection) => {
-                    let rows = self.for_postgres().fetch_all(connection).await?;
+                    let rows = in_time(self.for_postgres().fetch_all(connection)).await?;
                     rows.into_iter().map(Row::Postgres).collect()
                 }
             })
@@ -175,7 +178,7 @@ impl<'q> Statement<'q> {
             }
             Pool::Postgres(pool) => {
                 let mut rows = self.for_postgres().fetch(pool);
-                while let Some(next) = rows.try_next().await? {
+                while let Some(next) = in_time(rows.try_next()).await? {
                     row(Row::Postgres(next));
                 }
             }

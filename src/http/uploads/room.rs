@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 
-use crate::db::projects::{Full, Room as OfProject};
+use crate::db::projects::{FILE_OVERHEAD, Full, Room as OfProject};
 use crate::http::{App, Code, Problem};
 
 use super::receive;
@@ -36,7 +36,7 @@ impl Room {
         if let Some(full) = room.on_disk(has) {
             return Err(full.into());
         }
-        let left = limit - has.bytes;
+        let left = (limit - has.bytes).saturating_sub(FILE_OVERHEAD);
         let project = (left < most).then_some(Full::Bytes { limit, used: has.bytes });
         Ok(Self { most: most.min(left), project, limit, used: has.bytes })
     }
@@ -51,6 +51,7 @@ impl Room {
     where
         S: Stream<Item = Result<Bytes, Problem>>,
     {
+        share.grow(FILE_OVERHEAD);
         chunks.map(move |chunk| {
             let chunk = chunk?;
             let used = self.used.saturating_add(share.grow(chunk.len() as u64));

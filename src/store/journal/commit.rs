@@ -1,7 +1,6 @@
 //! One transaction of the journal's.
 
 use std::collections::HashMap;
-use std::io;
 
 use crate::db::segments::{self, Segment};
 use crate::db::{Conn, Transaction, Writer, is_outage};
@@ -18,35 +17,36 @@ const SEGMENT_BYTES: usize = 64 << 10;
 ///
 /// An error that is no refusal means that the database does not take writes: the caller tries
 /// again.
-async fn try_commit(
+pub(super) async fn try_commit(
     writer: &mut Writer,
     group: &mut Group,
 ) -> Result<Option<EventId>, sqlx::Error> {
     let last = group.events.last().map(|unwritten| unwritten.event.id);
-    if group.in_doubt && writer.has_committed(group.number).await? {
-        return Ok(last);
+    if group.in_doubt {
+        if writer.has_committed(group.number).await? {
+            answer_refused(group);
+            return Ok(last);
+        }
+        group.in_doubt = false;
     }
+    writer.reaches(last);
+    group.refused.clear();
     let segments = segments_of(&group.events);
     match together(writer, group, &segments, last).await {
         Err(error) if !is_outage(&error) => one_by_one(writer, group, &segments, last).await?,
         done => done?,
     }
+    answer_refused(group);
     Ok(last)
 }
 
-/// Writes a group as [`try_commit`] does; given up when a database beyond a network says nothing for
-/// too long.
-pub(super) async fn try_commit_in_time(
-    writer: &mut Writer,
-    group: &mut Group,
-) -> Result<Option<EventId>, sqlx::Error> {
-    let Some(patience) = writer.patience() else { return try_commit(writer, group).await };
-    if let Ok(tried) = tokio::time::timeout(patience, try_commit(writer, group)).await {
-        return tried;
+/// Tells those whose changes are not in the transaction that was committed.
+fn answer_refused(group: &mut Group) {
+    for (index, error) in group.refused.drain(..).rev() {
+        let change = group.changes.remove(index);
+        tracing::error!(%error, ?change, "the database refused a change");
+        change.fail(JournalError::Refused(error.to_string()));
     }
-    group.in_doubt = true;
-    writer.lose();
-    Err(sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "the database says nothing")))
 }
 
 /// The usual commit: nothing is refused, so nothing has to be taken back by itself.
@@ -104,13 +104,8 @@ async fn one_by_one(
         }
     }
     mark.write(&mut conn).await?;
-    end(tx, group).await?;
-    for (index, error) in refused.into_iter().rev() {
-        let change = group.changes.remove(index);
-        tracing::error!(%error, ?change, "the database refused a change");
-        change.fail(JournalError::Refused(error.to_string()));
-    }
-    Ok(())
+    group.refused = refused;
+    end(tx, group).await
 }
 
 /// Writes segment by segment, so that one job's trouble (somebody deleted it by hand) does not hold

@@ -208,6 +208,8 @@ struct Group {
     number: u64,
     /// Whether it may be committed although the database has not said so.
     in_doubt: bool,
+    /// The places of changes that the database refused in the last transaction, rising, and why.
+    refused: Vec<(usize, sqlx::Error)>,
     events: Vec<Unwritten>,
     changes: Vec<Box<dyn Waiting>>,
 }
@@ -309,7 +311,7 @@ impl Task {
             self.waiting.drain(..).partition::<Vec<_>, _>(|change| change.barrier() <= through);
         self.waiting = waiting.into();
         self.groups += 1;
-        Group { number: self.groups, events, changes, in_doubt: false }
+        Group { number: self.groups, events, changes, in_doubt: false, refused: Vec::new() }
     }
 
     /// Commits a group, however often it takes; false when the server goes down first.
@@ -317,7 +319,7 @@ impl Task {
         let mut delays = RETRY.delays();
         let mut give_up_at = None;
         loop {
-            let error = match commit::try_commit_in_time(&mut self.writer, &mut group).await {
+            let error = match commit::try_commit(&mut self.writer, &mut group).await {
                 Ok(last) => {
                     self.committed(group, last);
                     return true;
@@ -329,7 +331,11 @@ impl Task {
             if first.trouble.is_none() {
                 tracing::error!(%error, events = group.events.len(), "the database takes no writes");
             }
-            self.refuse_impatient(&mut group, &trouble);
+            self.writer.lose();
+            // While it may have happened nobody is told that it did not: it would be done again.
+            if !group.in_doubt {
+                self.refuse_impatient(&mut group, &trouble);
+            }
             let delay = delays.next().unwrap_or(Duration::from_secs(1));
             let delay = if stop.is_cancelled() { delay.min(LAST_DELAY) } else { delay };
             self.pause(delay, &trouble, stop).await;

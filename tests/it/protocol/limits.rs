@@ -215,14 +215,14 @@ async fn p80_jobs_that_wait_are_counted_for_each_project() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p81_files_that_a_project_has_no_room_for_are_refused_before_they_are_read() {
-    let server = TestServer::with(|settings| settings.disk_per_project = 100).await;
+    let server = TestServer::with(|settings| settings.disk_per_project = 8_292).await;
     let upload = |project: &str, bytes: usize| {
         let request = server.http.post(server.url(&format!("/api/uploads?project_id={project}")));
         request.header("content-type", "image/gif").body(gif(bytes)).send()
     };
     assert_eq!(upload("p", 60).await.unwrap().status(), 201);
     let problem = is_over(upload("p", 60).await.unwrap(), 413, "project_full").await;
-    assert_eq!((&problem["limit"], &problem["used"]), (&json!(100), &json!(60)));
+    assert_eq!((&problem["limit"], &problem["used"]), (&json!(8_292), &json!(4_156)));
     // Nothing of the body has come, and the answer is there.
     let head =
         "POST /api/uploads?project_id=p HTTP/1.1\r\nhost: localhost\r\ncontent-type: image/gif\r\n";
