@@ -39,6 +39,7 @@ pub use error::DbError;
 pub(crate) use error::is_outage;
 pub use sql::{Conn, Transaction};
 pub use sqlite::FILE;
+pub(crate) use writer::Mark;
 pub use writer::Writer;
 
 use sql::{Pool, Row};

@@ -166,6 +166,11 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
+    /// Whether it is left, so that a commit of which nothing was heard can be looked for.
+    pub(crate) const fn tells(self) -> bool {
+        self.epoch.is_some()
+    }
+
     /// Leaves it.
     ///
     /// # Errors
@@ -196,7 +201,16 @@ async fn live(
     {
         return Ok(connection);
     }
-    let mut fresh = in_time(PgConnection::connect_with(options)).await?;
+    in_time(connect(options, is_alone, epoch)).await
+}
+
+/// A new connection to a database that is still ours.
+async fn connect(
+    options: &PgConnectOptions,
+    is_alone: bool,
+    epoch: Option<u32>,
+) -> Result<PgConnection, sqlx::Error> {
+    let mut fresh = PgConnection::connect_with(options).await?;
     if is_alone && !postgres::lock(&mut fresh).await? {
         return Err(taken_over("another server has it, or it has not noticed yet that we lost it"));
     }
@@ -241,5 +255,7 @@ mod tests {
         let full = fill(&mut writer).await.unwrap_err();
         assert_eq!(full.as_database_error().unwrap().code().unwrap(), "13");
         writer.begin_epoch(0).await.unwrap();
+        // What did not happen there is known at once: nobody waits to be told so.
+        assert!(!writer.mark(1).tells());
     }
 }

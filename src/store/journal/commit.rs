@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::db::segments::{self, Segment};
-use crate::db::{Conn, Transaction, Writer, is_outage};
+use crate::db::{Conn, Mark, Transaction, Writer, is_outage};
 use crate::event::EventId;
 use crate::job::Fact;
 use crate::job::state::count_producer;
@@ -66,14 +66,14 @@ async fn together(
         change.apply(&mut conn).await?;
     }
     mark.write(&mut conn).await?;
-    end(tx, group).await
+    end(tx, mark, group).await
 }
 
 /// Commits. That this fails does not say that nothing was committed: a connection can be lost when the
 /// database has done it and not said so yet.
-async fn end(tx: Transaction<'_>, group: &mut Group) -> Result<(), sqlx::Error> {
+async fn end(tx: Transaction<'_>, mark: Mark, group: &mut Group) -> Result<(), sqlx::Error> {
     let done = tx.commit().await;
-    group.in_doubt = done.is_err();
+    group.in_doubt = mark.tells() && done.is_err();
     done
 }
 
@@ -105,7 +105,7 @@ async fn one_by_one(
     }
     mark.write(&mut conn).await?;
     group.refused = refused;
-    end(tx, group).await
+    end(tx, mark, group).await
 }
 
 /// Writes segment by segment, so that one job's trouble (somebody deleted it by hand) does not hold
