@@ -8,10 +8,11 @@ use std::time::Duration;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
+use crate::nats;
 use crate::signing::Signer;
 use crate::telemetry;
 
-use super::database::Database;
+use super::database::{Database, Events};
 use super::form::{
     Decimal, Described, EngineName, File, Filter, Folder, Form, LogFormat, Numbers, OnOff, Origins,
     Secret, Text, Url, Whole,
@@ -126,6 +127,18 @@ settings! {
     database: Option<SecretString> {
         flag: Some("database"), env: "TAILWATER_DATABASE",
         default: "", form: Database,
+    }
+    /// The NATS servers with `JetStream` that keep the events of a cluster; without them the server is
+    /// alone. Needs a `database` of Postgres.
+    events: Option<nats::Address> {
+        flag: Some("events"), env: "TAILWATER_EVENTS",
+        default: "", form: Events,
+    }
+    /// How long the other nodes of a cluster wait for one that is silent before they take up its jobs, in
+    /// seconds, 1 s to 10 m.
+    lease: Duration {
+        flag: Some("lease"), env: "TAILWATER_LEASE",
+        default: "10s", form: Time(SECOND, SECOND..=MINUTE * 10),
     }
     /// How many jobs this process runs at once for each provider, 0 to 1000; with 0 it runs none.
     workers: u32 {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::event::payload::Progress;
 use crate::event::{Event, EventId, Frame};
-use crate::job::{ArtifactId, Job, JobId, Status, StoredArtifact};
+use crate::job::{ArtifactId, JobId, Status, StoredArtifact};
 
 use super::sql::{self, Conn, Row};
 use super::{Db, DbError, artifacts, signed};
@@ -325,19 +325,6 @@ impl Db {
             })
         };
         rows.into_iter().map(segment).collect()
-    }
-
-    /// The last `producer_seq` of each producer of a job.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn producers(&self, job: &Job) -> Result<BTreeMap<String, u64>, DbError> {
-        let rows: Vec<(String, i64)> =
-            sql::query_as("select producer, seq from producer where job_id = ?")
-                .bind(job.id.as_str())
-                .fetch_all(&self.pool)
-                .await?;
-        Ok(rows.into_iter().map(|(producer, seq)| (producer, super::unsigned(seq))).collect())
     }
 }
 

@@ -78,6 +78,7 @@ pub(super) async fn named(
     for (name, own) in names {
         let log = call.log(name).await?;
         let asked = own.map_or(common, |own| furthest(own, seen));
+        call.store.reach(asked).await;
         places.push(Place::new(call, log, asked, seen));
     }
     Ok(places)
@@ -137,6 +138,7 @@ pub(super) fn hello(app: &App, places: &[Place], asked: Cursor, head: EventId) -
         "after": cursor::number(asked),
         "head": head,
         "keep_alive_ms": app.options.keep_alive_ms(),
+        "degraded": app.store.is_degraded(),
     }))
 }
 

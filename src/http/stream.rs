@@ -50,6 +50,7 @@ struct Hello<'a> {
     after: Option<EventId>,
     head: EventId,
     keep_alive_ms: u64,
+    degraded: bool,
 }
 
 /// Streams a job's events from a cursor on, to its end.
@@ -94,6 +95,7 @@ async fn open(
 ) -> Result<Response, Problem> {
     let log = call.log(id).await?;
     let asked = cursor::of(headers, query);
+    call.store.reach(asked).await;
     let resumed = call.store.resume(log.trimmed_through(), asked);
     let standing = log.standing();
     if standing.ended && resumed.is_ok_and(|cursor| cursor >= standing.last) {
@@ -107,6 +109,7 @@ async fn open(
         after: cursor::number(asked),
         head: call.store.head(),
         keep_alive_ms: call.options.keep_alive_ms(),
+        degraded: call.store.is_degraded(),
     };
     let mut opening = VecDeque::from([control::retry(), control::hello(&hello)]);
     let mut after = resumed.unwrap_or_default();
@@ -201,6 +204,7 @@ impl Reader for Follower {
     async fn next(&mut self) -> Result<Option<Vec<Bytes>>, DbError> {
         Ok(match Self::next(self).await? {
             Next::Page(page) => Some(vec![page.bytes]),
+            Next::Aside(frame) => Some(vec![frame]),
             Next::Gap(gap, snapshot) => Some(control::gap(&gap, &snapshot).into()),
             Next::Ended => None,
         })

@@ -191,6 +191,7 @@ async fn open_project(
     let include_text = includes_text(query)?;
     let held = call.hold_stream([])?;
     let asked = cursor::of(headers, query);
+    call.store.reach(asked).await;
     let head = call.store.head();
     let fresh = asked == Cursor::At(EventId::ZERO);
     let mut resumed = call.store.resume(EventId::ZERO, asked);
@@ -205,6 +206,7 @@ async fn open_project(
         "after": cursor::number(asked),
         "head": head,
         "keep_alive_ms": call.options.keep_alive_ms(),
+        "degraded": call.store.is_degraded(),
     });
     let mut opening = VecDeque::from([control::retry(), control::hello(&hello)]);
     if let Err(reason) = resumed {

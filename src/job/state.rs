@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::event::payload::{Artifact, End, Progress};
 
 use super::{ArtifactId, Piece, Status};
@@ -40,7 +42,7 @@ pub enum Fact {
 }
 
 /// A file in artifact storage.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredArtifact {
     /// The file as clients see it.
     pub view: Artifact,

@@ -60,7 +60,7 @@ impl Claimed {
         let journal = self.queue.store().journal();
         if journal.change_after(self.log.last(), change).await? {
             // A reader learns that the job waits again; a refusal means that it has ended.
-            drop(self.queue.tell_status(&self.log, Status::Pending, self.job.attempt));
+            drop(self.queue.tell_status(&self.log, Status::Pending, self.job.attempt).await);
         }
         Ok(())
     }
@@ -84,7 +84,7 @@ impl Queue {
         if self.shared.draining.is_cancelled() {
             return Ok(None);
         }
-        let epoch = self.store().epoch();
+        let epoch = self.store().runner();
         let claim = Claim { lane: lane.into(), epoch, now: now_ms() };
         let taken = self.store().journal().change_after(EventId::ZERO, claim).await?;
         let Some(job) = taken else { return Ok(None) };
@@ -97,7 +97,7 @@ impl Queue {
         };
         self.running().insert(job.id.clone(), running.clone());
         // Refused when the job was canceled this moment: the worker's first append finds out.
-        drop(self.tell_status(&log, Status::Running, job.attempt));
+        drop(self.tell_status(&log, Status::Running, job.attempt).await);
         Ok(Some(Claimed {
             job,
             log,
@@ -131,6 +131,12 @@ impl Queue {
         let take_over =
             TakeOver { epoch: self.store().epoch(), most_failures: MAX_ATTEMPTS, now: now_ms() };
         let orphans = self.store().journal().change_after(EventId::ZERO, take_over).await?;
+        self.end_exhausted(orphans).await;
+        self.announce_ends().await
+    }
+
+    /// Ends those jobs of dead processes that have failed too often.
+    pub(super) async fn end_exhausted(&self, orphans: Vec<Job>) {
         let mut given_up = Vec::new();
         for job in orphans {
             let failures = job.failures;
@@ -141,12 +147,15 @@ impl Queue {
             }
         }
         self.end_unfenced(given_up).await;
+    }
+
+    /// Announces ends that are committed and have no event.
+    pub(super) async fn announce_ends(&self) -> Result<(), RecoverError> {
         let mut unreadable = 0;
         loop {
             let unannounced = self.store().db().unannounced_ends(ENDS).await?;
             for job in &unannounced {
-                // Loading a log announces an end that has no event.
-                if let Err(error) = self.store().open(job).await {
+                if let Err(error) = self.store().announce_end_of(job).await {
                     tracing::error!(%job, %error, "cannot announce the end of a job");
                     unreadable += 1;
                 }

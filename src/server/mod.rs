@@ -1,5 +1,6 @@
 //! The server: build, spawn, serve, drain.
 
+mod cluster;
 mod edge;
 pub mod error;
 pub mod folder;
@@ -157,17 +158,20 @@ impl Server {
         address: SocketAddr,
         tls: Option<Tls>,
     ) -> Result<Self, Error> {
-        let (db, writer, _) = db::open(place(settings)).await?;
+        let (db, writer, _) = open_database(settings).await?;
         let artifacts = Artifacts::open(&settings.data.join("artifacts"))?;
         let simulator_stop = CancellationToken::new();
         let providers = Providers::connect(settings, address, simulator_stop.clone()).await?;
         let draining = CancellationToken::new();
-        let (store, journal, journal_stop) = open_store(settings, db.clone(), writer).await?;
+        let opened = open_store(settings, address, db.clone(), writer).await?;
+        let Opened { store, journal, stop: journal_stop, mut notes } = opened;
         let queue = Queue::new(store.clone(), edge::room(settings), draining.clone());
         open_account(&store, settings.demo_credits).await?;
         let outward = Arc::new(Outward::new().map_err(provider::Error::from)?);
         let webhooks = hooks::connect(settings, &queue, &outward).await?;
-        queue.recover().await?;
+        if store.cluster().is_none() {
+            queue.recover().await?;
+        }
         queue.relane(providers.makers.lanes_of_models()).await.map_err(RecoverError::from)?;
         let mut banner = Banner {
             address,
@@ -185,7 +189,8 @@ impl Server {
         let engine = start_engine(settings, &store)?;
         let access = open_access(&store, engine.clone()).await?;
         check_is_safe(settings, address, &access)?;
-        banner.notes = notes(settings, &access);
+        notes.extend(notes_of(settings, &access));
+        banner.notes = notes;
         banner.notes.extend(hooks::notes(settings, &db).await);
         let limits = edge::limits(settings);
         let renewal = tls.as_ref().map(Tls::renewal).transpose().map_err(Error::Signal)?;
@@ -243,6 +248,7 @@ impl Server {
         let store = self.app.store.clone();
         tasks.spawn(self.workshop.run(self.draining.clone()));
         tasks.spawn(store.clone().run_retention(self.draining.clone()));
+        tasks.spawn(self.app.queue.clone().run_upkeep(self.draining.clone()));
         tasks.spawn(self.app.access.clone().run(self.draining.clone()));
         if let Some(webhooks) = self.app.webhooks.clone() {
             tasks.spawn(webhooks.run(self.draining.clone()));
@@ -335,12 +341,30 @@ async fn drain_engine(engine: Option<Arc<Engine>>, deadline: &CancellationToken)
     }
 }
 
+/// Opens the database: for us alone, or as a node of a cluster.
+async fn open_database(settings: &Settings) -> Result<(Db, Writer, db::Versions), Error> {
+    match (&settings.events, &settings.database) {
+        (Some(_), Some(url)) => Ok(db::open_shared(url).await?),
+        (Some(_), None) => Err(Error::EventsAlone),
+        (None, _) => Ok(db::open(place(settings)).await?),
+    }
+}
+
+/// A store at work.
+struct Opened {
+    store: Store,
+    journal: tokio::task::JoinHandle<()>,
+    stop: CancellationToken,
+    /// What people should know of it.
+    notes: Vec<String>,
+}
+
 async fn open_store(
     settings: &Settings,
+    address: SocketAddr,
     db: Db,
     mut writer: Writer,
-) -> Result<(Store, tokio::task::JoinHandle<()>, CancellationToken), Error> {
-    let epochs = writer.begin_epoch(now_ms()).await?;
+) -> Result<Opened, Error> {
     let options = store::Options {
         memory_limit: settings.memory_limit,
         journal_limit: settings.journal_limit,
@@ -348,11 +372,25 @@ async fn open_store(
         database_retention: settings.retention_database,
         ..store::Options::default()
     };
-    let (journal, feed) = Journal::new(epochs.last_committed());
-    let store = Store::new(db, epochs, options, journal);
+    let (store, feed, notes) = match &settings.events {
+        Some(events) => cluster::join(settings, events, address, db, &mut writer, options).await?,
+        None => {
+            let epochs = writer.begin_epoch(now_ms()).await?;
+            let (journal, feed) = Journal::new(epochs.last_committed());
+            (Store::new(db, epochs, options, journal), feed, Vec::new())
+        }
+    };
     let stop = CancellationToken::new();
-    let task = tokio::spawn(store.clone().run_journal(writer, feed, stop.clone()));
-    Ok((store, task, stop))
+    let journal = store.clone().run_journal(writer, feed, stop.clone());
+    let together = store.clone().run_cluster();
+    let journal = tokio::spawn(async move {
+        // To the last write the others are listened to: they may have to write something first.
+        tokio::select! {
+            () = journal => {}
+            () = together => {}
+        }
+    });
+    Ok(Opened { store, journal, stop, notes })
 }
 
 /// Opens the account that pays for jobs, where it is not open yet.
@@ -384,7 +422,7 @@ fn public_url(settings: &Settings) -> Option<String> {
     settings.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned())
 }
 
-fn notes(settings: &Settings, access: &Access) -> Vec<String> {
+fn notes_of(settings: &Settings, access: &Access) -> Vec<String> {
     let mut notes = Vec::new();
     if settings.workers == 0 {
         notes.push("this process runs no jobs (workers = 0)".into());

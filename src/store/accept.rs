@@ -74,6 +74,12 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Whether it will be refused at any later time too: what is missing in between may still come.
+    #[must_use]
+    pub const fn is_final(&self) -> bool {
+        !matches!(self, Self::SequenceGap { .. })
+    }
+
     /// The code on the wire.
     #[must_use]
     pub const fn code(&self) -> &'static str {

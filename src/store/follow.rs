@@ -6,6 +6,7 @@
 use std::pin::pin;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -52,6 +53,8 @@ pub enum Next {
     Page(Page),
     /// The terminal event was delivered; there will be nothing more.
     Ended,
+    /// What the database shows while no event can come: the position stays.
+    Aside(Bytes),
     /// The events after the position are gone; the follower now stands at the snapshot.
     Gap(Gap, Box<Snapshot>),
 }
@@ -62,6 +65,8 @@ pub struct Follower {
     store: Store,
     log: Arc<Log>,
     cursor: EventId,
+    /// How much it has had of what was set aside.
+    asides: u32,
     _watch: Watch,
 }
 
@@ -98,7 +103,11 @@ impl Store {
     #[must_use]
     pub fn follow(&self, log: &Arc<Log>, cursor: EventId) -> Follower {
         let _watch = log.watch();
-        Follower { store: self.clone(), log: Arc::clone(log), cursor, _watch }
+        let mut asides = 0;
+        if !self.is_degraded() {
+            drop(log.aside(&mut asides));
+        }
+        Follower { store: self.clone(), log: Arc::clone(log), cursor, asides, _watch }
     }
 }
 
@@ -137,7 +146,14 @@ impl Follower {
                 Look::Found(page) => return Ok(self.deliver(page)),
                 Look::Stored { through } => return self.read_back(through).await,
                 Look::Nothing { ended: true } => return Ok(Next::Ended),
-                Look::Nothing { ended: false } => woken.await,
+                Look::Nothing { ended: false } => {
+                    if self.store.cluster().is_some()
+                        && let Some(frame) = log.aside(&mut self.asides)
+                    {
+                        return Ok(Next::Aside(frame));
+                    }
+                    woken.await;
+                }
             }
         }
     }

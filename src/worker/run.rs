@@ -187,7 +187,7 @@ impl Run {
     ) -> Result<(), Halt> {
         self.room().await?;
         let proposal = self.propose(kind, fact, payload);
-        self.workshop.queue.store().append(&self.claimed.log, [proposal])?;
+        self.workshop.queue.store().append(&self.claimed.log, [proposal]).await?;
         Ok(())
     }
 
@@ -255,7 +255,7 @@ impl Run {
             self.propose(EventType::ArtifactReady, Fact::ArtifactReady(Box::new(stored)), &ready),
             self.propose(EventType::TtsCompleted, spoken, &narration),
         ];
-        self.workshop.queue.store().append(&self.claimed.log, pair)?;
+        self.workshop.queue.store().append(&self.claimed.log, pair).await?;
         Ok(())
     }
 

@@ -81,6 +81,7 @@ impl stream::Reader for Reader {
             }
             let bytes = match self.follower.next().await? {
                 Next::Page(page) => self.parts.page(&page.bytes),
+                Next::Aside(_) => continue,
                 Next::Gap(_, snapshot) => self.parts.catch_up(&snapshot),
                 Next::Ended => self
                     .parts

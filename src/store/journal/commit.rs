@@ -28,6 +28,10 @@ pub(super) async fn try_commit(
             return Ok(last);
         }
         group.in_doubt = false;
+        if group.is_shared && !group.events.is_empty() {
+            // Meanwhile somebody else may have written them.
+            return Err(sqlx::Error::WorkerCrashed);
+        }
     }
     writer.reaches(last);
     group.refused.clear();
@@ -158,7 +162,7 @@ fn project(segment: &mut Segment, unwritten: &Unwritten) {
         Some(Fact::End(_)) => rows.end = Some(id),
         Some(Fact::Content(_) | Fact::Other) | None => {}
     }
-    if let Some(seq) = &unwritten.producer {
+    for seq in unwritten.producer.iter().chain(&unwritten.put) {
         count_producer(&mut rows.producers, &seq.producer, seq.seq);
     }
 }

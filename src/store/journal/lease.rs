@@ -1,0 +1,75 @@
+//! Saying that a node of a cluster lives, by the connection on which it writes.
+
+use tokio::time::Instant;
+
+use crate::db::nodes::{Heartbeat, Leave, milliseconds};
+use crate::db::{Change, DbError};
+
+use super::{LAST_TRIES, Task};
+
+impl Task {
+    /// Says that this node lives, where that is due. One that was given up meanwhile, for it was silent,
+    /// comes back as a new one: what it was running is others' by then.
+    pub(super) async fn beat(&mut self) {
+        let Some(cluster) = self.store.cluster().cloned() else { return };
+        if Instant::now() < self.beat_due {
+            return;
+        }
+        self.beat_due = Instant::now() + cluster.lease() / 4;
+        let lease_ms = milliseconds(cluster.lease());
+        match self.alone(Heartbeat { node: cluster.runner(), lease_ms }).await {
+            Ok(true) => {}
+            Ok(false) => self.join().await,
+            Err(error) => {
+                tracing::debug!(%error, "cannot say that this node lives");
+                self.rejoin(&error).await;
+            }
+        }
+    }
+
+    /// Comes back where the database does not take what a node writes that was given up.
+    pub(super) async fn rejoin(&mut self, error: &sqlx::Error) {
+        if self.store.cluster().is_some() && crate::db::is_given_up(error) {
+            self.join().await;
+        }
+    }
+
+    async fn join(&mut self) {
+        let Some(cluster) = self.store.cluster().cloned() else { return };
+        match self.writer.join(cluster.label(), cluster.lease()).await {
+            Ok(number) => {
+                tracing::warn!(number, "the cluster had given this node up; it is back");
+                cluster.set_runner(number);
+            }
+            Err(error) => tracing::debug!(%error, "cannot come back to the cluster yet"),
+        }
+    }
+
+    /// Leaves the cluster in order: nobody has to wait for the lease to be over.
+    pub(super) async fn leave(&mut self) {
+        let Some(cluster) = self.store.cluster().cloned() else { return };
+        if let Err(error) = self.alone(Leave { node: cluster.runner() }).await {
+            tracing::debug!(%error, "cannot leave the cluster in order");
+        }
+    }
+
+    /// Makes a change in a transaction of its own.
+    async fn alone<C: Change>(&mut self, change: C) -> Result<C::Outcome, sqlx::Error> {
+        let mut tx = self.writer.begin().await?;
+        let outcome = change.apply(&mut tx.conn()).await?;
+        tx.commit().await?;
+        Ok(outcome)
+    }
+
+    /// Whether there is nothing more to wait for when the server goes down: what others have to write
+    /// first is waited for a moment.
+    pub(super) fn has_waited_enough(&mut self) -> bool {
+        if self.waiting.is_empty() {
+            return true;
+        }
+        let until = *self.give_up_at.get_or_insert_with(|| Instant::now() + LAST_TRIES);
+        // Looked at again when they say that they have.
+        self.keep_due = self.keep_due.min(until);
+        Instant::now() >= until
+    }
+}
