@@ -84,7 +84,7 @@ impl Queue {
         if self.shared.draining.is_cancelled() {
             return Ok(None);
         }
-        let epoch = self.store().epoch();
+        let epoch = self.store().epoch().into();
         let claim = Claim { lane: lane.into(), epoch, now: now_ms() };
         let taken = self.store().journal().change_after(EventId::ZERO, claim).await?;
         let Some(job) = taken else { return Ok(None) };
