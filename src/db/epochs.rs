@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::event::EventId;
 
+use super::life::Life;
 use super::sql::{self, Conn, Dialect};
-use super::{Db, DbError, Writer, unsigned};
+use super::{Db, DbError, Writer, nodes, unsigned};
 
 /// Every epoch with the last id that it committed; the current one has no last id yet.
 #[derive(Clone, Debug)]
@@ -50,8 +51,9 @@ impl Writer {
         let past = past(&mut tx.conn()).await?;
         let current = next(&past)?;
         begin(&mut tx.conn(), current, now).await?;
+        let last_node = be_alone(&mut tx.conn()).await?;
         tx.commit().await?;
-        self.is_of_epoch(current);
+        self.is_of(Life::Epoch { began: current, newest: current, last_node });
         self.fold_log().await?;
         let last_committed = past.values().copied().max().unwrap_or_default();
         Ok(Epochs { current, last_committed, past })
@@ -85,6 +87,15 @@ async fn begin(tx: &mut Conn<'_>, epoch: u32, now: i64) -> Result<(), sqlx::Erro
         .execute(tx)
         .await?;
     Ok(())
+}
+
+/// Ends whatever cluster had the database before; gives the newest number of its nodes.
+async fn be_alone(tx: &mut Conn<'_>) -> Result<i64, sqlx::Error> {
+    if tx.dialect() == Dialect::Sqlite {
+        return Ok(0);
+    }
+    nodes::give_up_all(tx).await?;
+    nodes::last_number(tx).await
 }
 
 impl Writer {
@@ -135,7 +146,32 @@ impl Writer {
     }
 }
 
+/// The newest event that was ever committed.
+const NEWEST: &str = "select coalesce(max(last_id), 0) from epoch";
+
+impl Writer {
+    /// The newest event that is in the database, behind everything that whoever kept it before has committed.
+    ///
+    /// # Errors
+    /// When the database is gone, or not ours any more.
+    pub async fn archived(&mut self) -> Result<EventId, DbError> {
+        let mut tx = self.begin().await?;
+        let newest = sql::query_scalar(NEWEST).fetch_one(&mut tx.conn()).await?;
+        tx.rollback().await?;
+        Ok(EventId::from_i64(newest))
+    }
+}
+
 impl Db {
+    /// The newest event that is in the database.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn archived(&self) -> Result<EventId, DbError> {
+        let newest = sql::query_scalar(NEWEST).fetch_one(&self.pool).await?;
+        Ok(EventId::from_i64(newest))
+    }
+
     /// How many epochs there have been.
     ///
     /// # Errors

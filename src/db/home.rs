@@ -9,7 +9,7 @@ use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
 
 use super::sql::Conn;
-use super::{Db, FILE, Place, Versions, Writer, open};
+use super::{Db, DbError, FILE, Place, Versions, Writer, open, open_shared};
 use crate::job::JobId;
 
 /// Names a Postgres for tests, in which each makes a schema of its own.
@@ -50,8 +50,17 @@ impl Home {
 
     /// Opens it as a server does.
     pub(crate) async fn open(&self) -> (Db, Writer, Versions) {
-        let place = self.url.as_ref().map_or(Place::Folder(self.path()), Place::Postgres);
-        open(place).await.unwrap()
+        self.try_open().await.unwrap()
+    }
+
+    /// Opens it as a node of a cluster does, which only Postgres has.
+    pub(crate) async fn share(&self) -> Result<(Db, Writer, Versions), DbError> {
+        open_shared(self.url.as_ref().expect("scripts/with-postgres runs the test")).await
+    }
+
+    /// Opens it as a server does, which may be refused it.
+    pub(crate) async fn try_open(&self) -> Result<(Db, Writer, Versions), DbError> {
+        open(self.url.as_ref().map_or(Place::Folder(self.path()), Place::Postgres)).await
     }
 
     /// Opens it as another program does.

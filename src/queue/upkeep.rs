@@ -6,7 +6,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::db::claims::TakeOverDead;
 use crate::db::nodes::GiveUpDead;
-use crate::event::EventId;
+use crate::event::{EventId, now_ms};
+use crate::store::Cluster;
 
 use super::claim::RecoverError;
 use super::{MAX_ATTEMPTS, Queue};
@@ -27,20 +28,20 @@ impl Queue {
                 () = tokio::time::sleep(LOOK) => {}
             }
             if cluster.keeps()
-                && let Err(error) = self.take_over_dead().await
+                && let Err(error) = self.take_over_dead(&cluster).await
             {
                 tracing::warn!(%error, "cannot take over what dead nodes were running yet");
             }
         }
     }
 
-    async fn take_over_dead(&self) -> Result<(), RecoverError> {
+    async fn take_over_dead(&self, cluster: &Cluster) -> Result<(), RecoverError> {
         let journal = self.store().journal();
         let dead = journal.change_after(EventId::ZERO, GiveUpDead).await?;
         if !dead.is_empty() {
             tracing::warn!(?dead, "nodes of the cluster are dead");
         }
-        let take_over = TakeOverDead { most_failures: MAX_ATTEMPTS };
+        let take_over = TakeOverDead { node: cluster.runner(), most_failures: MAX_ATTEMPTS, now: now_ms() };
         let orphans = journal.change_after(EventId::ZERO, take_over).await?;
         for lane in orphans.iter().filter_map(|job| job.lane.as_deref()) {
             self.wake_lane(lane);

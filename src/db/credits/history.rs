@@ -243,7 +243,7 @@ impl World {
     }
 
     async fn claim(self, crashes: bool) -> Self {
-        let claim = Claim { lane: "fal".into(), epoch: self.epoch, now: 2 };
+        let claim = Claim { lane: "fal".into(), epoch: self.epoch.into(), now: 2 };
         let (mut world, claimed) = self.apply(claim, crashes).await;
         if let Some(Some(job)) = claimed {
             let expected = world.find(&job.id);
