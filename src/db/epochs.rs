@@ -181,14 +181,4 @@ impl Db {
             sql::query_scalar("select count(*) from epoch").fetch_one(&self.pool).await?;
         Ok(unsigned(count))
     }
-
-    /// The newest event that is archived, with everything before it.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn archived(&self) -> Result<EventId, DbError> {
-        let last: Option<i64> =
-            sql::query_scalar("select max(last_id) from epoch").fetch_one(&self.pool).await?;
-        Ok(EventId::from_i64(last.unwrap_or(0)))
-    }
 }

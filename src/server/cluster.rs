@@ -28,7 +28,7 @@ pub(super) async fn join(
     let nats = Nats::connect(events, &label).await?;
     let mut begun = None;
     let epochs = writer
-        .share_epoch(now_ms(), async |next| {
+        .share_epoch::<Failed>(now_ms(), async |next| {
             let log = match nats.log().await.map_err(Failed::Nats)? {
                 Some(log) => log,
                 None => nats.begin_log(first_entry(next)).await.map_err(Failed::Nats)?,

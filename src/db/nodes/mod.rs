@@ -66,6 +66,18 @@ pub(super) async fn is_alive(tx: &mut Conn<'_>, number: i64) -> Result<bool, sql
     Ok(alive.fetch_optional(tx).await?.unwrap_or(false))
 }
 
+impl Db {
+    /// Whether the cluster has not given a node up.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn is_alive(&self, node: i64) -> Result<bool, DbError> {
+        let alive =
+            sql::query_scalar("select lease_until > 0 from node where number = ?").bind(node);
+        Ok(alive.fetch_optional(&self.pool).await?.unwrap_or(false))
+    }
+}
+
 /// The number of the newest node that there ever was; 0 when there was none. It is the sequence's, which
 /// forgets nothing.
 pub(super) async fn last_number(tx: &mut Conn<'_>) -> Result<i64, sqlx::Error> {

@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use crate::db::nodes::{Heartbeat, Leave, milliseconds};
-use crate::db::{Change, DbError};
+use crate::db::Change;
 
 use super::{LAST_TRIES, Task};
 
@@ -22,14 +22,15 @@ impl Task {
             Ok(false) => self.join().await,
             Err(error) => {
                 tracing::debug!(%error, "cannot say that this node lives");
-                self.rejoin(&error).await;
+                self.rejoin().await;
             }
         }
     }
 
     /// Comes back where the database does not take what a node writes that was given up.
-    pub(super) async fn rejoin(&mut self, error: &sqlx::Error) {
-        if self.store.cluster().is_some() && crate::db::is_given_up(error) {
+    pub(super) async fn rejoin(&mut self) {
+        let Some(cluster) = self.store.cluster() else { return };
+        if matches!(self.store.db().is_alive(cluster.runner()).await, Ok(false)) {
             self.join().await;
         }
     }

@@ -385,7 +385,7 @@ impl Task {
                 self.refuse_impatient(&mut group, &trouble);
             }
             self.give_back(&mut group);
-            self.rejoin(&error).await;
+            self.rejoin().await;
             let delay = delays.next().unwrap_or(Duration::from_secs(1));
             let delay = if stop.is_cancelled() { delay.min(LAST_DELAY) } else { delay };
             self.pause(delay, &trouble, stop).await;
