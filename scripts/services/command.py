@@ -6,14 +6,14 @@ import subprocess
 import sys
 
 
-def run(command, environment):
+def run(command, environment, folder=None):
     """Runs it with these variables besides one's own, and gives its exit code.
 
     Ctrl-C reaches it from the terminal by itself; SIGTERM and SIGHUP are passed on. Either way the answer
     is its own, and what comes after in the caller is not skipped.
     """
     try:
-        process = subprocess.Popen(command, env={**os.environ, **environment})
+        process = subprocess.Popen(command, env={**os.environ, **environment}, cwd=folder)
     except OSError as error:
         print(f"{command[0]}: {error.strerror.lower()}", file=sys.stderr)
         return 127

@@ -9,6 +9,10 @@ import time
 from pathlib import Path
 
 
+# What the kernel calls a process that is over.
+OVER = ("Z", "X")
+
+
 class Failed(Exception):
     """What went wrong, in words for whoever started the script."""
 
@@ -60,12 +64,20 @@ class Service:
         """Its process, or None when it is gone. A stranger that was given its number is not taken for it."""
         try:
             pid = int((self.folder / "pid").read_text())
-            if state(pid) == "Z":
+            if state(pid) in OVER:
                 return None
             inside = Path(os.readlink(f"/proc/{pid}/cwd"))
         except (OSError, ValueError):
             return None
         return pid if self.folder == inside or self.folder in inside.parents else None
+
+    @property
+    def condition(self):
+        """How it is, in a word, and its process."""
+        pid = self.pid()
+        if pid is None:
+            return "gone"
+        return f"{'paused' if state(pid) == 'T' else 'running'}, {pid}"
 
     def send(self, number, children=False):
         """Sends it a signal, and on request all of its descendants too; says whether it was there."""
@@ -109,8 +121,11 @@ def until(condition, patience):
 
 
 def state(pid):
-    """The letter by which the kernel names what a process does, as `Z` for one that is over."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    """The letter by which the kernel names what a process does; `Z` and `X` are over, as is what it has forgotten."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "X"
 
 
 def descendants(pid):
