@@ -2,10 +2,10 @@
 
 import os
 import re
-import socket
 from pathlib import Path
 
 from . import packages
+from .nodes import answers
 from .service import Service
 
 FILE = Path(__file__).resolve().parents[2] / "packaging" / "nginx-cluster.conf"
@@ -28,15 +28,15 @@ http {{
 class Balancer(Service):
     """The service `nginx`; where it is found stands in its folder, in `url`."""
 
-    def set_up(self, host, port, nodes, inside=()):
-        """Writes the folder; `nodes` are host and port of each."""
+    def set_up(self, inside, host, port, nodes):
+        """Writes the folder; `nodes` are host and port of each, `inside` is what the program is run by."""
         program = packages.find("nginx", "nginx-light")
         # As root it would else go on as somebody who may not write here.
         user = "user root;" if os.geteuid() == 0 else ""
         files = {
             "nginx.conf": AROUND.format(user=user),
             "cluster.conf": ours(f"{host}:{port}", nodes),
-            "url": f"http://{host}:{port}",
+            "url": f"http://127.0.0.1:{port}",
         }
         self.prepare([*inside, program, "-p", f"{self.folder}/", "-c", "nginx.conf", "-e", "stderr"], files=files)
 
@@ -46,9 +46,8 @@ class Balancer(Service):
         return (self.folder / "url").read_text()
 
     def wait(self):
-        """Waits until it takes connections: nginx has no word for it."""
-        host, _, port = self.url.removeprefix("http://").partition(":")
-        self.wait_for(lambda: connects(host, int(port)), PATIENCE, "takes no connections")
+        """Waits until it answers, be it that there is no node."""
+        self.wait_for(lambda: answers(f"{self.url}/healthz", well=False), PATIENCE, "does not answer")
 
 
 def ours(address, nodes):
@@ -59,17 +58,8 @@ def ours(address, nodes):
     for pattern, ours in [
         (r"(^ *server tailwater-\d:8080 .*;\n)+", servers),
         (r"^ *listen 80;$", f"    listen {address};"),
-        (r"/var/log/nginx/tailwater.log", "access.log"),
+        (r"/var/log/nginx/access.log", "access.log"),
     ]:
         text, count = re.subn(pattern, ours, text, flags=re.MULTILINE)
         assert count == 1, f"{FILE} has {count} places for {pattern}"
     return text
-
-
-def connects(host, port):
-    """Whether somebody listens there."""
-    try:
-        socket.create_connection((host, port), timeout=1).close()
-    except OSError:
-        return False
-    return True

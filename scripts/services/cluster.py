@@ -6,12 +6,11 @@ from pathlib import Path
 
 from .balancer import Balancer
 from .nats import Nats
+from .networks import LOOPBACK, NATS, NETWORKS, POSTGRES, READERS, Loopback, Namespaces
 from .nodes import Node
 from .ports import free_ports
 from .postgres import FAST, Postgres
 from .service import Failed, until
-
-LOOPBACK = "127.0.0.1"
 
 
 class Cluster:
@@ -23,27 +22,45 @@ class Cluster:
         self.nats = Nats(self.folder)
         self.nodes = [Node(each) for each in sorted(self.folder.glob("node-*"), key=number)]
         self.balancer = Balancer(self.folder / "nginx")
+        self.networks = Namespaces(self.folder)
 
     def set_up(self, options):
         """Writes all folders, in the order in which things are needed."""
         # Postgres runs as somebody else.
         self.folder.chmod(0o755)
+        networks = Loopback()
+        balancer_inside, balancer_host = [], LOOPBACK
+        if options.netns:
+            networks = self.networks
+            networks.set_up()
+            balancer_inside, hosts = networks.join_hub()
+            balancer_host = hosts[READERS]
         database, balancer, *ports = free_ports(2 + options.nodes)
-        flags = []
-        if not options.apart:
-            self.postgres.set_up(LOOPBACK, database)
-            self.nats = Nats.prepare(self.folder, options.nats)
-            (self.folder / "artifacts").mkdir()
-            flags = ["--database", self.postgres.url, "--events", self.nats.urls]
-            flags += ["--artifacts", str(self.folder / "artifacts")]
+        balancer = options.port or balancer
+        published = {balancer: balancer_host}
         # The balancer's word about its clients is taken.
-        flags += ["--trusted-proxies", "127.0.0.0/8"]
+        flags = ["--trusted-proxies", "127.0.0.0/8"]
+        if not options.apart:
+            inside, hosts = networks.join("postgres", [POSTGRES])
+            self.postgres.set_up(inside, hosts[POSTGRES], database)
+            published[database] = hosts[POSTGRES]
+            flags += ["--database", f"postgres://tailwater@{hosts[POSTGRES]}:{database}/postgres"]
+            places = [networks.join(f"nats-{index + 1}", [NATS]) for index in range(options.nats)]
+            self.nats = Nats.prepare(self.folder, [(inside, hosts[NATS]) for inside, hosts in places])
+            for host, port, monitor in self.nats.addresses:
+                published |= {int(port): host, int(monitor): host}
+            (self.folder / "artifacts").mkdir()
+            flags += ["--events", self.nats.urls_inside, "--artifacts", str(self.folder / "artifacts")]
+        addresses = []
         for index, port in enumerate(ports):
             node = Node(self.folder / f"node-{index + 1}")
-            node.set_up(options.bin, LOOPBACK, port, flags)
+            inside, hosts = networks.join(node.name, [READERS, NATS, POSTGRES])
+            node.set_up(inside, options.bin, hosts[READERS], port, flags)
             self.nodes.append(node)
-        addresses = [f"{LOOPBACK}:{port}" for port in ports]
-        self.balancer.set_up(LOOPBACK, options.port or balancer, addresses)
+            published[port] = hosts[READERS]
+            addresses.append(f"{hosts[READERS]}:{port}")
+        self.balancer.set_up(balancer_inside, balancer_host, balancer, addresses)
+        networks.publish(published)
 
     def start(self):
         """Starts all that was set up, and waits until it takes jobs."""
@@ -70,6 +87,13 @@ class Cluster:
         self.balancer.stop()
         self.nats.stop()
         self.postgres.kill()
+        if self.is_cuttable:
+            self.networks.remove()
+
+    @property
+    def is_cuttable(self):
+        """Whether the services are on networks of their own."""
+        return Path(f"/run/netns/{self.networks.hub}").exists()
 
     @property
     def services(self):
@@ -106,13 +130,26 @@ class Cluster:
         for service in reversed(self.services):
             url = (service.folder / "url").read_text()
             name = service.name.replace("-", " ")
-            lines.append(f"{name:9} {url:46} {service.condition:16} {service.folder / 'log'}")
+            condition = service.condition
+            if self.is_cuttable:
+                cut = [network for network, whole in self.networks.cables(service).items() if not whole]
+                condition += f", cut off from {', '.join(cut)}" if cut else ""
+            lines.append(f"{name:9} {url:46} {condition:16} {service.folder / 'log'}")
         return "\n".join(lines)
 
 
 def number(folder):
     """The number behind a service's name."""
     return int(folder.name.rpartition("-")[2])
+
+
+def cut(cluster, words, whole):
+    """Cuts a service off from a network, or from all; or, when `whole`, puts its cables in again."""
+    if not cluster.is_cuttable:
+        raise Failed("this cluster has no networks of its own; scripts/cluster --netns starts one that has")
+    network = words[-1] if len(words) > 1 and words[-1] in NETWORKS else None
+    service = cluster.find(words[:-1] if network else words)
+    cluster.networks.cut(service, network, whole)
 
 
 def act(cluster, action, service):

@@ -49,28 +49,40 @@ class Nats:
         self.servers = [Service(each) for each in sorted(Path(folder).glob("nats-*"))]
 
     @classmethod
-    def prepare(cls, folder, count, hosts=None):
-        """Writes the folders; `hosts` are the servers' addresses, loopback if there are none."""
+    def prepare(cls, folder, places):
+        """Writes the folders; `places` has for each server what it is run by, and its address."""
         program = install()
-        hosts = hosts or ["127.0.0.1"] * count
+        count = len(places)
         ports = free_ports(3 * count)
         clients, monitors, routes = ports[:count], ports[count : 2 * count], ports[2 * count :]
-        peers = [f"nats://{host}:{port}" for host, port in zip(hosts, routes)] if count > 1 else []
-        for index, host in enumerate(hosts):
+        peers = [f"nats://{host}:{port}" for (_, host), port in zip(places, routes)] if count > 1 else []
+        for index, (inside, host) in enumerate(places):
             server = Service(Path(folder) / f"nats-{index + 1}")
             files = {
                 "nats.conf": configuration(server.name, host, clients[index], monitors[index], routes[index], peers),
-                "url": f"nats://{host}:{clients[index]}",
+                "host": host,
+                "url": f"nats://127.0.0.1:{clients[index]}",
                 "port": str(clients[index]),
                 "monitor": str(monitors[index]),
             }
-            server.prepare([program, "-c", "nats.conf"], files=files)
+            server.prepare([*inside, program, "-c", "nats.conf"], files=files)
         return cls(folder)
 
     @property
     def urls(self):
         """Where clients find them, with commas between."""
         return ",".join((server.folder / "url").read_text() for server in self.servers)
+
+    @property
+    def urls_inside(self):
+        """Where they find each other, which is another place when they are on networks of their own."""
+        return ",".join(f"nats://{host}:{port}" for host, port, _ in self.addresses)
+
+    @property
+    def addresses(self):
+        """Of each its host, the clients' port, and the monitoring endpoint's."""
+        names = ("host", "port", "monitor")
+        return [tuple((server.folder / name).read_text() for name in names) for server in self.servers]
 
     def start(self):
         """Starts all of them, and waits until they take streams."""
@@ -102,6 +114,8 @@ def configuration(name, host, client, monitoring, route, peers):
 cluster {{
   name: tailwater
   listen: "{host}:{route}"
+  # Who comes by way of a relay would else be told of addresses that are none there.
+  no_advertise: true
   routes: [{", ".join(f'"{peer}"' for peer in peers)}]
 }}
 """
@@ -118,12 +132,11 @@ jetstream {{
 
 def monitor(server, page):
     """A page of its monitoring endpoint; None when it does not answer, or is not well."""
-    host = (server.folder / "url").read_text().removeprefix("nats://").rpartition(":")[0]
     port = (server.folder / "monitor").read_text()
     # Loopback is never reached by way of a proxy.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(f"http://{host}:{port}/{page}", timeout=2) as answer:
+        with opener.open(f"http://127.0.0.1:{port}/{page}", timeout=2) as answer:
             return json.load(answer)
     except (OSError, ValueError, urllib.error.URLError):
         return None

@@ -19,8 +19,8 @@ PATIENCE = 60.0
 class Postgres(Service):
     """The service `postgres`; where it is found stands in its folder, in `url` and `port`."""
 
-    def set_up(self, host, port, inside=()):
-        """Makes an empty database; `inside` is what the program runs by, as another network."""
+    def set_up(self, inside, host, port):
+        """Makes an empty database; `inside` is what the program is run by."""
         bin_folder = programs()
         self.folder.mkdir(parents=True)
         initdb = [bin_folder / "initdb", "-D", self.folder / "data", "-A", "trust", "-U", "tailwater", "-E", "UTF8"]
@@ -34,7 +34,7 @@ class Postgres(Service):
                 file.write("host all all samenet trust\n")
         settings = [*OPTIONS, f"listen_addresses={host}", "unix_socket_directories="]
         server = [bin_folder / "postgres", "-D", "data", "-p", port, *(f"-c{setting}" for setting in settings)]
-        files = {"url": f"postgres://tailwater@{host}:{port}/postgres", "port": str(port)}
+        files = {"url": f"postgres://tailwater@127.0.0.1:{port}/postgres", "port": str(port)}
         self.prepare([*inside, *as_other(), *server], files=files)
 
     @property
