@@ -50,7 +50,9 @@ class Service:
         if self.pid() is not None:
             raise Failed(f"{self.name} runs already")
         (self.folder / "pid").unlink(missing_ok=True)
-        process = subprocess.Popen([self.folder / "start"], start_new_session=True)
+        # What it is told stands in `start`, and does not depend on who starts it.
+        environment = {name: text for name, text in os.environ.items() if not name.startswith("TAILWATER_")}
+        process = subprocess.Popen([self.folder / "start"], env=environment, start_new_session=True)
         # Whoever asks for it after a kill is not to find a zombie.
         threading.Thread(target=process.wait, daemon=True).start()
         try:
