@@ -79,7 +79,13 @@ class Service:
         pid = self.pid()
         if pid is None:
             return "gone"
-        return f"{'paused' if state(pid) == 'T' else 'running'}, {pid}"
+        return f"{'paused' if self.is_paused else 'running'}, {pid}"
+
+    @property
+    def is_paused(self):
+        """Whether it was stopped by SIGSTOP."""
+        pid = self.pid()
+        return pid is not None and state(pid) == "T"
 
     def send(self, number, children=False):
         """Sends it a signal, and on request all of its descendants too; says whether it was there."""
