@@ -169,8 +169,10 @@ def act(cluster, action, service):
             start(cluster, service)
     elif action == "pause":
         service.send(signal.SIGSTOP, children=True)
+        until(lambda: service.is_paused, 2)
     elif action == "resume":
         service.send(signal.SIGCONT, children=True)
+        until(lambda: not service.is_paused, 2)
 
 
 def start(cluster, service):

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from . import packages
-from .service import Service, until
+from .service import Failed, Service, until
 
 OPTIONS = ["max_connections=300", "fsync=off", "synchronous_commit=off", "full_page_writes=off"]
 # By which Postgres leaves its clients at once, in order.
@@ -27,7 +27,9 @@ class Postgres(Service):
         if os.geteuid() == 0:
             shutil.chown(self.folder, "postgres", "postgres")
         with open(self.folder / "log", "w") as log:
-            subprocess.run([*as_other(), *initdb, "--no-sync"], check=True, cwd="/", stdout=log, stderr=log)
+            done = subprocess.run([*as_other(), *initdb, "--no-sync"], check=False, cwd="/", stdout=log, stderr=log)
+        if done.returncode:
+            raise Failed("\n  ".join(["initdb:", *(self.folder / "log").read_text().splitlines()]))
         if host != "127.0.0.1":
             # Without this only loopback's one address may come.
             with open(self.folder / "data" / "pg_hba.conf", "a") as file:

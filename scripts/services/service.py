@@ -50,7 +50,9 @@ class Service:
         if self.pid() is not None:
             raise Failed(f"{self.name} runs already")
         (self.folder / "pid").unlink(missing_ok=True)
-        process = subprocess.Popen([self.folder / "start"], start_new_session=True)
+        # What it is told stands in `start`, and does not depend on who starts it.
+        environment = {name: text for name, text in os.environ.items() if not name.startswith("TAILWATER_")}
+        process = subprocess.Popen([self.folder / "start"], env=environment, start_new_session=True)
         # Whoever asks for it after a kill is not to find a zombie.
         threading.Thread(target=process.wait, daemon=True).start()
         try:
@@ -77,7 +79,13 @@ class Service:
         pid = self.pid()
         if pid is None:
             return "gone"
-        return f"{'paused' if state(pid) == 'T' else 'running'}, {pid}"
+        return f"{'paused' if self.is_paused else 'running'}, {pid}"
+
+    @property
+    def is_paused(self):
+        """Whether it was stopped by SIGSTOP."""
+        pid = self.pid()
+        return pid is not None and state(pid) == "T"
 
     def send(self, number, children=False):
         """Sends it a signal, and on request all of its descendants too; says whether it was there."""
