@@ -36,13 +36,14 @@ impl FromStr for Address {
     type Err = BadAddress;
 
     fn from_str(text: &str) -> Result<Self, BadAddress> {
-        let (scheme, rest) = text.split_once("://").ok_or(BadAddress)?;
+        let (scheme, _) = text.split_once("://").ok_or(BadAddress)?;
         if !matches!(scheme, "nats" | "tls" | "ws" | "wss") {
             return Err(BadAddress);
         }
-        let (servers, name) = rest.split_once('/').unwrap_or((rest, ""));
+        // Each server may say its scheme, as other programs' lists have it.
+        let hosts = text.replace(&format!("{scheme}://"), "");
+        let (servers, name) = hosts.split_once('/').unwrap_or((&hosts, ""));
         let server = |server: &str| {
-            let server = server.rsplit_once("://").map_or(server, |(_, host)| host);
             let address: ServerAddr =
                 format!("{scheme}://{server}").parse().map_err(|_| BadAddress)?;
             if address.host().is_empty() { Err(BadAddress) } else { Ok(address) }
@@ -83,6 +84,8 @@ mod tests {
         let address: Address = "nats://me:pass@one:4222,two/jobs".parse().unwrap();
         assert_eq!(address.to_string(), "nats://one:4222,two:4222/jobs");
         assert_eq!(address.name(), "jobs");
+        let listed: Address = "nats://one:4222,nats://two:4222/jobs".parse().unwrap();
+        assert_eq!(listed.to_string(), address.to_string());
         let alone: Address = "nats://127.0.0.1".parse().unwrap();
         assert_eq!(alone.to_string(), "nats://127.0.0.1:4222/tailwater");
         for junk in ["one:4222", "http://one", "nats://", "nats://one/a.b", "nats://one/a b"] {
