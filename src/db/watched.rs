@@ -74,27 +74,27 @@ fn listed(ids: &[JobId]) -> String {
 }
 
 async fn look(tx: &mut Conn<'_>, ids: &str) -> Result<Vec<Watched>, DbError> {
-        let artifacts = sql::query(format!(
-            "select {} from artifact where job_id in (select value from json_each(?)) \
+    let artifacts = sql::query(format!(
+        "select {} from artifact where job_id in (select value from json_each(?)) \
              order by created_at, id",
-            artifacts::COLUMNS
-        ))
+        artifacts::COLUMNS
+    ))
+    .bind(ids)
+    .fetch_all(&mut *tx)
+    .await?;
+    let rows = sql::query("select * from job where id in (select value from json_each(?))")
         .bind(ids)
-        .fetch_all(&mut *tx)
+        .fetch_all(tx)
         .await?;
-        let rows = sql::query("select * from job where id in (select value from json_each(?))")
-            .bind(ids)
-            .fetch_all(tx)
-            .await?;
-        let mut by_job: HashMap<JobId, Vec<ArtifactRow>> = HashMap::new();
-        for row in readable(&artifacts, artifacts::decode) {
-            by_job.entry(row.job.clone()).or_default().push(row);
-        }
-        let watched = readable(&rows, jobs::decode).map(|job| {
-            let artifacts = by_job.remove(&job.id).unwrap_or_default();
-            Watched { job, artifacts }
-        });
-        Ok(watched.collect())
+    let mut by_job: HashMap<JobId, Vec<ArtifactRow>> = HashMap::new();
+    for row in readable(&artifacts, artifacts::decode) {
+        by_job.entry(row.job.clone()).or_default().push(row);
+    }
+    let watched = readable(&rows, jobs::decode).map(|job| {
+        let artifacts = by_job.remove(&job.id).unwrap_or_default();
+        Watched { job, artifacts }
+    });
+    Ok(watched.collect())
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::event::EventId;
+use crate::store::Cluster;
 
 use super::guard::Call;
 use super::{App, Info, openapi};
@@ -52,6 +53,8 @@ pub(super) async fn ready(State(app): State<App>) -> Response {
         "not_durable": not_durable(head, durable),
         "memory_bytes": app.store.memory(),
         "running_jobs": app.queue.running_count(),
+        "node": app.store.cluster().map(Cluster::runner),
+        "degraded": app.store.is_degraded(),
     });
     (status, Json(view)).into_response()
 }

@@ -12,7 +12,9 @@ pub enum NatsError {
         source: async_nats::ConnectError,
     },
     /// The servers have no `JetStream`.
-    #[error("the NATS server has no JetStream: start it with `jetstream {{ }}` in its settings, or with -js")]
+    #[error(
+        "the NATS server has no JetStream: start it with `jetstream {{ }}` in its settings, or with -js"
+    )]
     NoJetStream,
     /// The servers are too old.
     #[error("the NATS server is of version {0}; 2.10 or newer is needed")]

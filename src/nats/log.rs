@@ -119,8 +119,7 @@ impl Nats {
     }
 
     async fn opened(&self, config: Config) -> Result<Log, NatsError> {
-        let stream =
-            self.context.get_stream_no_info(&self.name).await.map_err(NatsError::other)?;
+        let stream = self.context.get_stream_no_info(&self.name).await.map_err(NatsError::other)?;
         let first = config.first_sequence.unwrap_or(1);
         Ok(Log { nats: self.clone(), stream, first, replicas: config.num_replicas })
     }

@@ -81,7 +81,7 @@ impl Queue {
     /// # Errors
     /// When the journal ended.
     pub async fn claim(&self, lane: &str) -> Result<Option<Claimed>, JournalError> {
-        if self.shared.draining.is_cancelled() {
+        if self.shared.draining.is_cancelled() || self.store().is_degraded() {
             return Ok(None);
         }
         let epoch = self.store().runner();
@@ -174,6 +174,10 @@ impl Queue {
     /// When the journal ended.
     pub async fn relane(&self, lanes: HashMap<String, String>) -> Result<(), JournalError> {
         let orphans = self.store().journal().change_after(EventId::ZERO, Relane { lanes }).await?;
+        if self.store().cluster().is_some() {
+            // A node of another version may have their models.
+            return Ok(());
+        }
         let ends = orphans.into_iter().map(|job| {
             let model = job.model.as_deref().unwrap_or_default();
             let message = format!("the catalog has no model '{model}' any more");

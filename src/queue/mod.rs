@@ -4,9 +4,9 @@ pub mod claim;
 pub mod end;
 mod space;
 pub mod submit;
-mod upkeep;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 
 pub use claim::Claimed;
 pub use end::{EndError, Ended};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::db::claims::TakeOverDead;
@@ -22,12 +23,19 @@ impl Queue {
         let Some(cluster) = self.store().cluster().cloned() else { return };
         let hearing = self.clone();
         cluster.set_hears(Box::new(move |subject, words| hearing.heard(subject, words)));
+        let mut since = None;
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(LOOK) => {}
             }
-            if cluster.keeps()
+            if !cluster.keeps() {
+                since = None;
+                continue;
+            }
+            // While the database was away nobody could say that it lives: it has a lease's time to.
+            let since = *since.get_or_insert_with(Instant::now);
+            if since.elapsed() >= cluster.lease()
                 && let Err(error) = self.take_over_dead(&cluster).await
             {
                 tracing::warn!(%error, "cannot take over what dead nodes were running yet");
@@ -41,7 +49,8 @@ impl Queue {
         if !dead.is_empty() {
             tracing::warn!(?dead, "nodes of the cluster are dead");
         }
-        let take_over = TakeOverDead { node: cluster.runner(), most_failures: MAX_ATTEMPTS, now: now_ms() };
+        let take_over =
+            TakeOverDead { node: cluster.runner(), most_failures: MAX_ATTEMPTS, now: now_ms() };
         let orphans = journal.change_after(EventId::ZERO, take_over).await?;
         for lane in orphans.iter().filter_map(|job| job.lane.as_deref()) {
             self.wake_lane(lane);

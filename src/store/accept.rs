@@ -74,10 +74,15 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Whether it will be refused at any later time too: what is missing in between may still come.
+    /// Whether it will be refused at any later time too. What is missing in between may still come, and
+    /// so may the attempt that a later one belongs to.
     #[must_use]
     pub const fn is_final(&self) -> bool {
-        !matches!(self, Self::SequenceGap { .. })
+        match self {
+            Self::Fenced { attempt, current } => *attempt < *current,
+            Self::Ended(_) => true,
+            Self::SequenceGap { .. } => false,
+        }
     }
 
     /// The code on the wire.

@@ -155,22 +155,31 @@ impl Store {
         {
             let mut tail = lock(&self.shared.tail);
             let id = place.unwrap_or(tail.next);
-            tail.next = id.next();
+            tail.next = tail.next.max(id.next());
             let event = Event { id, at, frame: Arc::new(draft.seal(id)) };
             // Before the journal can see the event, or it could subtract what was not added yet.
             size = event.frame.bytes().len();
             bytes = self.shared.unwritten_bytes.fetch_add(size, Ordering::Relaxed) + size;
-            tail.unwritten.push_back(Unwritten {
+            let unwritten = Unwritten {
                 log: Arc::clone(log),
                 event: event.clone(),
                 row,
                 told_percent,
                 producer,
                 put,
-            });
+            };
+            // What was held comes late, and is written in its place all the same.
+            if tail.unwritten.back().is_some_and(|last| last.event.id > id) {
+                let at = tail.unwritten.partition_point(|other| other.event.id < id);
+                tail.unwritten.insert(at, unwritten);
+            } else {
+                tail.unwritten.push_back(unwritten);
+            }
             count = tail.unwritten.len();
             cost = log.push(inner, event);
-            self.shared.head.store(id.get(), Ordering::Release);
+            if id > self.newest() {
+                self.shared.newest.store(id.get(), Ordering::Release);
+            }
         }
         // At the first, and at the one that makes it enough: the journal looks by itself then.
         let is_enough = journal::is_enough;

@@ -89,7 +89,7 @@ impl Store {
     fn check_epoch(&self, id: EventId) -> Result<(), GapReason> {
         let epochs = &self.shared.epochs;
         if id.epoch() >= epochs.current() {
-            let ahead = id > self.head();
+            let ahead = id > self.newest();
             return if ahead { Err(GapReason::AheadOfHead) } else { Ok(()) };
         }
         match epochs.last_of(id.epoch()) {

@@ -28,7 +28,8 @@ impl Store {
         }
         for stored in self.shared.db.stored(&missing).await? {
             let log = self.insert(&stored.job, restore(&stored));
-            if let Some(end) = stored.job.end.clone().filter(|_| stored.job.end_event_id.is_none()) {
+            if let Some(end) = stored.job.end.clone().filter(|_| stored.job.end_event_id.is_none())
+            {
                 self.announce_stored_end(&log, stored, end).await;
             }
             logs.push(log);

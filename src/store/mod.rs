@@ -85,8 +85,10 @@ struct Shared {
     db: Db,
     options: Options,
     epochs: Epochs,
-    /// The newest published id of the whole store.
-    head: AtomicU64,
+    /// The newest published id.
+    newest: AtomicU64,
+    /// From where on events are missing here, of jobs whose rows are waited for; 0 while none are.
+    held_from: AtomicU64,
     tail: Mutex<Tail>,
     /// Tells the journal that there is something to write.
     unwritten: Notify,
@@ -155,7 +157,8 @@ impl Store {
                 db,
                 options,
                 epochs,
-                head: AtomicU64::new(head.get()),
+                newest: AtomicU64::new(head.get()),
+                held_from: AtomicU64::new(0),
                 tail: Mutex::new(Tail { next, unwritten: VecDeque::new() }),
                 unwritten: Notify::new(),
                 unwritten_bytes: AtomicUsize::new(0),
@@ -204,7 +207,7 @@ impl Store {
     /// Safe: it only waits.
     pub async fn reach(&self, cursor: Cursor) {
         if let (Some(cluster), Cursor::At(id)) = (self.cluster(), cursor)
-            && id > self.head()
+            && id > self.newest()
         {
             cluster.reach(id).await;
         }
@@ -220,10 +223,30 @@ impl Store {
         }
     }
 
-    /// The newest published id of the whole store.
+    /// The newest published id of the whole store: every event up to it is here.
     #[must_use]
     pub fn head(&self) -> EventId {
-        EventId::from_u64(self.shared.head.load(Ordering::Acquire)).unwrap_or_default()
+        // First the newest: what is held from later on is behind it.
+        let newest = self.newest();
+        match self.shared.held_from.load(Ordering::Acquire) {
+            0 => newest,
+            first => newest.min(EventId::from_u64(first - 1).unwrap_or_default()),
+        }
+    }
+
+    /// The newest published id, even if events of other jobs before it wait for their rows.
+    fn newest(&self) -> EventId {
+        EventId::from_u64(self.shared.newest.load(Ordering::Acquire)).unwrap_or_default()
+    }
+
+    /// Whether events are missing here, of jobs whose rows are waited for.
+    fn is_holding(&self) -> bool {
+        self.shared.held_from.load(Ordering::Acquire) > 0
+    }
+
+    /// Notes from where on events are missing here, or that none are.
+    fn hold_from(&self, first: Option<EventId>) {
+        self.shared.held_from.store(first.map_or(0, EventId::get), Ordering::Release);
     }
 
     /// The epoch of this process.

@@ -1,12 +1,12 @@
 //! Folding the log: the one place in a cluster where proposals become events.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backoff::Policy;
 use crate::job::JobId;
-use crate::nats::Entry;
+use crate::nats::{Entries, Entry};
 use crate::store::accept::ProducerSeq;
 use crate::store::append::{Appended, Origin};
 use crate::store::{Log, Store, lock};
@@ -20,21 +20,39 @@ const AT_ONCE: usize = 256;
 /// How many logs are read again at a time.
 const RELOAD: usize = 256;
 
+/// How long the others wait for a job that the database does not give.
+const LOAD_LIMIT: Duration = Duration::from_secs(1);
+
+/// How often it is asked for one again.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
 /// How a log or a database that does not answer is asked again, for ever.
 const RETRY: Policy =
     Policy { first: Duration::from_millis(20), ceiling: Duration::from_millis(500), retries: None };
 
-impl Store {
+/// What folds.
+pub(super) struct Fold {
+    store: Store,
+    cluster: Cluster,
+    /// Entries of jobs that the database does not give at the moment, for each in their order: others do
+    /// not wait for them.
+    held: BTreeMap<JobId, Vec<(u64, Batch)>>,
+}
+
+impl Fold {
+    pub(super) const fn new(store: Store, cluster: Cluster) -> Self {
+        Self { store, cluster, held: BTreeMap::new() }
+    }
+
     /// Folds what all nodes propose, for ever.
-    pub(super) async fn fold_all(&self, cluster: &Cluster) {
+    pub(super) async fn run(mut self) {
         let mut delays = RETRY.delays();
         loop {
-            let next = *cluster.shared.folded.borrow() + 1;
-            match cluster.shared.log.entries(next).await {
+            match self.cluster.shared.log.entries(self.folded() + 1).await {
                 Ok(mut entries) => {
-                    while let Some(some) = entries.next(AT_ONCE).await {
+                    while let Some(some) = self.next(&mut entries).await {
                         delays = RETRY.delays();
-                        self.fold(cluster, some).await;
+                        self.fold(some).await;
                     }
                 }
                 Err(error) => tracing::debug!(%error, "cannot read the event log"),
@@ -43,108 +61,140 @@ impl Store {
         }
     }
 
-    async fn fold(&self, cluster: &Cluster, entries: Vec<Entry>) {
+    /// The next entries; looks meanwhile for the jobs that some are held for.
+    async fn next(&mut self, entries: &mut Entries) -> Option<Vec<Entry>> {
+        loop {
+            tokio::select! {
+                some = entries.next(AT_ONCE) => return some,
+                () = tokio::time::sleep(LOOK_AGAIN), if !self.held.is_empty() => self.release().await,
+            }
+        }
+    }
+
+    fn folded(&self) -> u64 {
+        *self.cluster.shared.folded.borrow()
+    }
+
+    async fn fold(&mut self, entries: Vec<Entry>) {
         let read: Vec<_> = entries.into_iter().filter_map(read).collect();
-        let mut logs = self.logs_of(read.iter().filter_map(|(_, batch)| Some(&batch.as_ref()?.0))).await;
+        let jobs = read.iter().filter_map(|(_, batch)| Some(&batch.as_ref()?.0)).collect();
+        let (logs, withheld) = self.logs_of(jobs).await;
         for (seq, batch) in read {
-            let folded = *cluster.shared.folded.borrow();
+            let folded = self.folded();
             if seq <= folded {
                 continue;
             }
             if seq > folded + 1 {
-                self.pass_over(cluster, seq).await;
+                self.pass_over(seq).await;
             }
-            if let Some((job, batch)) = batch
-                && let Some(log) = logs.get_mut(&job)
+            if let Some((job, batch)) = batch {
+                if self.held.contains_key(&job) || withheld.contains(&job) {
+                    self.held.entry(job).or_default().push((seq, batch));
+                    self.note_held();
+                } else if let Some(log) = logs.get(&job) {
+                    self.fold_one(log, seq, batch);
+                }
+            }
             {
-                self.fold_one(cluster, log, seq, batch);
+                let mut tail = lock(&self.store.shared.tail);
+                tail.next = tail.next.max(first_id(seq + 1));
             }
-            let next = first_id(seq + 1);
-            let mut tail = lock(&self.shared.tail);
-            tail.next = tail.next.max(next);
-            drop(tail);
-            cluster.shared.folded.send_replace(seq);
+            self.cluster.shared.folded.send_replace(seq);
         }
     }
 
-    fn fold_one(&self, cluster: &Cluster, log: &Arc<Log>, seq: u64, batch: Batch) {
+    fn fold_one(&self, log: &Arc<Log>, seq: u64, batch: Batch) {
         let Batch { node, count, proposals } = batch;
-        let is_ours = node == cluster.shared.node;
+        let is_ours = node == self.cluster.shared.node;
         let put = ProducerSeq { producer: name_of(node), seq: count };
-        if log.last_of_producer(&put.producer) >= count {
-            // It was put in twice, or the database had it already when the log was loaded.
+        let is_in = log.last_of_producer(&put.producer) >= count;
+        if !is_in && entry_of(log.last()) < seq {
+            let origin = Origin { first: first_id(seq), put };
+            let outcome = self.store.take_in(log, proposals, Some(origin));
             if is_ours {
-                let admitted = u32::try_from(proposals.len()).unwrap_or(u32::MAX);
-                let appended = Appended { last: log.last(), admitted, ignored: 0 };
-                cluster.answer(count, (appended, None));
+                self.cluster.answer(count, outcome);
             }
-            return;
-        }
-        if entry_of(log.last()) >= seq {
-            return;
-        }
-        let outcome = self.take_in(log, proposals, Some(Origin { first: first_id(seq), put }));
-        if is_ours {
-            cluster.answer(count, outcome);
+        } else if is_in && is_ours {
+            // It was put in twice, or the database had it already when the log was loaded.
+            let admitted = u32::try_from(proposals.len()).unwrap_or(u32::MAX);
+            self.cluster.answer(count, (Appended { last: log.last(), admitted, ignored: 0 }, None));
         }
     }
 
-    /// The logs of some jobs, however often the database has to be asked; none for an unknown job.
-    async fn logs_of<'a>(
-        &self,
-        jobs: impl Iterator<Item = &'a JobId>,
-    ) -> HashMap<JobId, Arc<Log>> {
+    /// The logs of some jobs, and the jobs that the database does not give at the moment. A job that it
+    /// does not know has no log.
+    async fn logs_of(&self, jobs: BTreeSet<&JobId>) -> (HashMap<JobId, Arc<Log>>, BTreeSet<JobId>) {
         let mut logs = HashMap::new();
-        let mut unknown = BTreeSet::new();
+        let mut missing = Vec::new();
         for job in jobs {
-            match self.find(job) {
+            match self.store.find(job) {
                 Some(log) => drop(logs.insert(job.clone(), log)),
-                None => drop(unknown.insert(job.clone())),
+                None => missing.push(job.clone()),
             }
         }
-        if unknown.is_empty() {
-            return logs;
+        if missing.is_empty() {
+            return (logs, BTreeSet::new());
         }
-        let unknown: Vec<_> = unknown.into_iter().collect();
-        let mut delays = RETRY.delays();
-        loop {
-            match self.load_all(&unknown).await {
-                Ok(loaded) => {
-                    logs.extend(loaded.into_iter().map(|log| (log.job.clone(), log)));
-                    return logs;
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "events wait for a job that the database does not give");
+        match tokio::time::timeout(LOAD_LIMIT, self.store.load_all(&missing)).await {
+            Ok(Ok(loaded)) => {
+                logs.extend(loaded.into_iter().map(|log| (log.job.clone(), log)));
+                (logs, BTreeSet::new())
+            }
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "events wait for jobs that the database does not give");
+                (logs, missing.into_iter().collect())
+            }
+            Err(_) => (logs, missing.into_iter().collect()),
+        }
+    }
+
+    /// Folds what was held, where the database gives its jobs again.
+    async fn release(&mut self) {
+        let (logs, withheld) = self.logs_of(self.held.keys().collect()).await;
+        let held = std::mem::take(&mut self.held);
+        for (job, entries) in held {
+            if withheld.contains(&job) {
+                self.held.insert(job, entries);
+            } else if let Some(log) = logs.get(&job) {
+                for (seq, batch) in entries {
+                    self.fold_one(log, seq, batch);
                 }
             }
-            tokio::time::sleep(delays.next().unwrap_or(RETRY.ceiling)).await;
         }
+        self.note_held();
+    }
+
+    /// Notes where the first event is that is held: no reader of several jobs goes past it, and nothing
+    /// behind it is archived here.
+    fn note_held(&self) {
+        let first = self.held.values().filter_map(|entries| entries.first()).map(|(seq, _)| *seq);
+        self.store.hold_from(first.min().map(first_id));
     }
 
     /// Goes on behind entries that were given up before this node has read them: the database has what
     /// became of them, and every log in memory is read again.
-    async fn pass_over(&self, cluster: &Cluster, seq: u64) {
+    async fn pass_over(&self, seq: u64) {
         tracing::info!(seq, "entries of the event log were given up before they were read here");
-        let jobs: Vec<_> = lock(&self.shared.logs).keys().cloned().collect();
+        let jobs: Vec<_> = lock(&self.store.shared.logs).keys().cloned().collect();
         let mut delays = RETRY.delays();
         for some in jobs.chunks(RELOAD) {
-            while let Err(error) = self.reload(some).await {
+            while let Err(error) = self.store.reload(some).await {
                 tracing::warn!(%error, "cannot read logs again yet");
                 tokio::time::sleep(delays.next().unwrap_or(RETRY.ceiling)).await;
             }
         }
-        cluster.shared.folded.send_replace(seq - 1);
-        self.answer_by_state(cluster);
+        self.cluster.shared.folded.send_replace(seq - 1);
+        self.answer_by_state();
     }
 
     /// Answers those whose entries were passed over, by what the database has of them.
-    fn answer_by_state(&self, cluster: &Cluster) {
-        let mut waiting = lock(&cluster.shared.waiting);
+    fn answer_by_state(&self) {
+        let mut waiting = lock(&self.cluster.shared.waiting);
         let known: Vec<_> = waiting
             .iter()
             .filter_map(|(count, waiting)| {
-                let log = self.find(&waiting.job)?;
-                let is_in = log.last_of_producer(&cluster.shared.name) >= *count;
+                let log = self.store.find(&waiting.job)?;
+                let is_in = log.last_of_producer(&self.cluster.shared.name) >= *count;
                 is_in.then(|| (*count, log.last(), waiting.proposed))
             })
             .collect();

@@ -27,6 +27,7 @@ use super::accept::Refusal;
 use super::append::Appended;
 use super::{Store, lock};
 
+use fold::Fold;
 use pulse::Pulse;
 
 /// How many low bits of an id count within one entry of the log.
@@ -278,6 +279,7 @@ impl Store {
     pub async fn run_cluster(self) {
         let Some(cluster) = self.cluster().cloned() else { return std::future::pending().await };
         let pulse = Pulse::new(self.clone(), cluster.clone());
-        tokio::join!(self.fold_all(&cluster), self.hear_all(&cluster), pulse.run());
+        let fold = Fold::new(self.clone(), cluster.clone());
+        tokio::join!(fold.run(), self.hear_all(&cluster), pulse.run());
     }
 }

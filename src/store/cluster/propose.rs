@@ -91,7 +91,9 @@ impl Cluster {
         loop {
             match self.shared.log.put(log.job.as_str(), &id, entry.clone()).await {
                 Ok(seq) => return seq,
-                Err(error) => tracing::debug!(job = %log.job, %error, "the event log takes nothing"),
+                Err(error) => {
+                    tracing::debug!(job = %log.job, %error, "the event log takes nothing")
+                }
             }
             tokio::time::sleep(delays.next().unwrap_or(RETRY.ceiling)).await;
         }

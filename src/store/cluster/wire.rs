@@ -9,8 +9,8 @@ use std::borrow::Cow;
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
-use crate::event::payload::{End, Progress};
 use crate::event::Draft;
+use crate::event::payload::{End, Progress};
 use crate::job::{ArtifactId, Fact, Status, StoredArtifact};
 use crate::store::accept::{ProducerSeq, Proposal, Source};
 
@@ -84,12 +84,18 @@ fn is_usual(by: &By) -> bool {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Says<'a> {
-    Status { status: Status, attempt: u32 },
+    Status {
+        status: Status,
+        attempt: u32,
+    },
     Progress(Cow<'a, Progress>),
     /// The text is in the data.
     Content,
     File(Cow<'a, StoredArtifact>),
-    Narration { file: ArtifactId, attempt: u32 },
+    Narration {
+        file: ArtifactId,
+        attempt: u32,
+    },
     End(Cow<'a, End>),
     Other,
 }
@@ -127,9 +133,7 @@ fn part(proposal: &Proposal) -> Part<'_> {
             Source::Database => By::Database,
         },
         says: match &proposal.fact {
-            Fact::Status { status, attempt } => {
-                Says::Status { status: *status, attempt: *attempt }
-            }
+            Fact::Status { status, attempt } => Says::Status { status: *status, attempt: *attempt },
             Fact::Progress(progress) => Says::Progress(Cow::Borrowed(progress)),
             Fact::Content(_) => Says::Content,
             Fact::ArtifactReady(stored) => Says::File(Cow::Borrowed(stored)),
@@ -230,7 +234,13 @@ mod tests {
 
     #[test]
     fn what_is_damaged_is_left_out() {
-        for junk in ["", "{}\n", "junk", "{\"v\":1,\"node\":1,\"n\":1,\"events\":[", "{\"v\":9,\"node\":1,\"n\":1,\"events\":[]}\n"] {
+        for junk in [
+            "",
+            "{}\n",
+            "junk",
+            "{\"v\":1,\"node\":1,\"n\":1,\"events\":[",
+            "{\"v\":9,\"node\":1,\"n\":1,\"events\":[]}\n",
+        ] {
             assert!(decode(junk.as_bytes()).is_err(), "{junk}");
         }
     }

@@ -35,20 +35,21 @@ impl Store {
     }
 
     fn forget_archived(&self, through: EventId) {
-        let mut bytes = 0;
-        {
-            let mut tail = lock(&self.shared.tail);
-            if tail.unwritten.front().is_none_or(|event| event.event.id > through) {
-                return;
-            }
-            while tail.unwritten.front().is_some_and(|event| event.event.id <= through) {
-                let event = tail.unwritten.pop_front();
-                bytes += event.map_or(0, |event| event.event.frame.bytes().len());
-            }
+        let bytes = drop_until(&mut lock(&self.shared.tail).unwritten, through);
+        if bytes > 0 {
+            self.shared.unwritten_bytes.fetch_sub(bytes, Ordering::Relaxed);
+            self.shared.room.notify_waiters();
         }
-        self.shared.unwritten_bytes.fetch_sub(bytes, Ordering::Relaxed);
-        self.shared.room.notify_waiters();
     }
+}
+
+/// Drops what is archived up to here; gives how many bytes of frames that were.
+pub(super) fn drop_until(unwritten: &mut VecDeque<Unwritten>, through: EventId) -> usize {
+    let mut bytes = 0;
+    while let Some(event) = unwritten.pop_front_if(|event| event.event.id <= through) {
+        bytes += event.event.frame.bytes().len();
+    }
+    bytes
 }
 
 impl Task {
@@ -58,7 +59,7 @@ impl Task {
 
     /// Whether it is this server that writes events.
     pub(super) fn archives(&self) -> bool {
-        self.store.keeps()
+        self.store.keeps() && !self.store.is_holding()
     }
 
     /// Whether there is a change that can be made now: whoever does not archive makes those whose
@@ -89,7 +90,12 @@ impl Task {
     pub(super) async fn look_after_archive(&mut self) {
         let Some(cluster) = self.cluster() else { return };
         self.take_note(&cluster);
-        if cluster.keeps() {
+        if cluster.keeps() && cluster.is_degraded() {
+            // What is not folded here cannot be archived here: the lock goes with the connection.
+            self.writer.lose();
+            self.lost_writer();
+        }
+        if cluster.keeps() || cluster.is_degraded() {
             return;
         }
         let archived = *self.feed.durable.borrow();

@@ -2,8 +2,8 @@
 
 use tokio::time::Instant;
 
-use crate::db::nodes::{Heartbeat, Leave, milliseconds};
 use crate::db::Change;
+use crate::db::nodes::{Heartbeat, Leave, milliseconds};
 
 use super::{LAST_TRIES, Task};
 

@@ -271,6 +271,11 @@ impl Store {
     /// The oldest events that fit, and the id through which everything is durable once they are.
     pub(super) fn take_unwritten(&self) -> (Vec<Unwritten>, EventId) {
         let mut tail = lock(&self.shared.tail);
+        if let Some(cluster) = &self.shared.cluster {
+            // What another node has archived may have been folded here only now.
+            let dropped = archive::drop_until(&mut tail.unwritten, cluster.archived());
+            self.shared.unwritten_bytes.fetch_sub(dropped, Ordering::Relaxed);
+        }
         let mut bytes = 0;
         let count = tail.unwritten.iter().take(GROUP).take_while(|unwritten| {
             bytes += unwritten.event.frame.bytes().len();
