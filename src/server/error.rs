@@ -144,7 +144,7 @@ impl Error {
             | Self::Folder { .. }
             | Self::Locked { .. }
             | Self::NoKeys { .. }
-            | Self::Artifacts(ArtifactError::Open { .. })
+            | Self::Artifacts(ArtifactError::Open { .. } | ArtifactError::Unusable { .. })
             | Self::Catalog { .. }
             | Self::Tls(_)
             | Self::UnknownName { .. }
