@@ -257,6 +257,8 @@ impl Store {
         let Proposal { fact, draft, producer, source, .. } = proposal;
         let at = draft.at();
         note(inner, &fact, producer.as_ref(), at);
+        let percent =
+            if let Fact::Progress(progress) = &fact { Some(progress.percent) } else { None };
         let row = shows_in_rows(source, &fact).then(|| Box::new(fact));
         let cost;
         let (size, bytes, count);
@@ -269,7 +271,8 @@ impl Store {
             size = event.frame.bytes().len();
             bytes = self.shared.unwritten_bytes.fetch_add(size, Ordering::Relaxed) + size;
             let (log_too, event_too) = (Arc::clone(log), event.clone());
-            tail.unwritten.push_back(Unwritten { log: log_too, event: event_too, row, producer });
+            let event_too = Unwritten { log: log_too, event: event_too, row, percent, producer };
+            tail.unwritten.push_back(event_too);
             count = tail.unwritten.len();
             cost = log.push(inner, event);
             self.shared.head.store(id.get(), Ordering::Release);

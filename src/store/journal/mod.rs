@@ -83,6 +83,8 @@ pub(super) struct Unwritten {
     pub(super) event: Event,
     /// What it says, where rows show that.
     pub(super) row: Option<Box<Fact>>,
+    /// How far it says that the job is, also where its row has that already.
+    pub(super) percent: Option<u8>,
     pub(super) producer: Option<ProducerSeq>,
 }
 
