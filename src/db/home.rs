@@ -65,11 +65,21 @@ impl Home {
 
     /// Opens it as another program does.
     pub(crate) async fn outside(&self) -> Outside {
+        self.connect(false).await
+    }
+
+    /// The first who opens it: nothing is there yet.
+    pub(crate) async fn create(&self) -> Outside {
+        self.connect(true).await
+    }
+
+    async fn connect(&self, creates: bool) -> Outside {
         if let Some(url) = &self.url {
             return Outside::Postgres(PgConnection::connect(url.expose_secret()).await.unwrap());
         }
         let options = SqliteConnectOptions::new()
             .filename(self.path().join(FILE))
+            .create_if_missing(creates)
             // As a program has it that does not ask for them.
             .foreign_keys(false)
             .pragma("synchronous", "off")

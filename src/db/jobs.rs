@@ -43,6 +43,8 @@ pub(super) fn decode_within(row: &Row, input: usize, result: usize) -> Result<Jo
         project_id: row.try_get("project_id")?,
         attempt: unsigned(row.try_get("attempt")?),
         told_attempt: unsigned(row.try_get("told_attempt")?),
+        told_status: optional("told_status")?.and_then(|status| status.parse().ok()),
+        told_percent: unsigned(row.whole("told_percent")?.unwrap_or(0)),
         failures: unsigned(row.try_get("failures")?),
         model: row.try_get("model")?,
         lane: row.try_get("lane")?,

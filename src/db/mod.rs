@@ -29,6 +29,8 @@ mod rig;
 pub mod segments;
 pub(crate) mod sql;
 mod sqlite;
+#[cfg(test)]
+mod told;
 pub mod uploads;
 pub mod watched;
 pub mod webhooks;

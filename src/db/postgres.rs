@@ -12,7 +12,7 @@ use super::error::check_version;
 use super::sql::Pool;
 use super::{Db, DbError, Versions, Writer};
 
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// Says in `pg_locks` which of its locks are ours.
 const LOCKS: i32 = 0x7461_696c; // "tail"

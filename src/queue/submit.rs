@@ -203,6 +203,8 @@ fn row(task: Task, room: Room) -> Submit {
         project_id: task.project_id,
         attempt: 0,
         told_attempt: 0,
+        told_status: None,
+        told_percent: 0,
         failures: 0,
         lane: lane(task.kind, task.media),
         model,

@@ -136,7 +136,7 @@ fn is_known(state: &State, proposal: &Proposal) -> bool {
         Fact::ArtifactReady(stored) => state.has_announced(stored.attempt, &stored.id, false),
         Fact::TtsCompleted { artifact, attempt } => state.has_announced(*attempt, artifact, true),
         Fact::Progress(progress) => {
-            proposal.source == Source::Database && progress.percent <= state.progress.percent
+            proposal.source == Source::Database && progress.percent <= state.told_percent
         }
         Fact::Content(_) | Fact::End(_) | Fact::Other => false,
     }

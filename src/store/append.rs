@@ -145,7 +145,7 @@ impl Store {
         let Proposal { fact, draft, producer, source, .. } = proposal;
         let at = draft.at();
         note(inner, &fact, producer.as_ref(), at);
-        let told_percent = match &fact {
+        let percent = match &fact {
             Fact::Progress(progress) => Some(progress.percent),
             _ => None,
         };
@@ -164,7 +164,7 @@ impl Store {
                 log: Arc::clone(log),
                 event: event.clone(),
                 row,
-                told_percent,
+                percent,
                 producer,
                 put,
             };

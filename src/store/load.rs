@@ -158,20 +158,16 @@ fn ending(attempt: u32, end: &End, at: i64) -> Proposal {
 
 /// The state that a job's committed events fold to, as the rows show it.
 ///
-/// The rows are projections of the events, but for three columns that may be ahead of them: a
-/// claim raises `attempt` and an end sets `status` before their events, so both are taken only as
-/// far as the events have told readers.
+/// The rows are projections of the events, but a claim raises `attempt` before its event, an end sets
+/// `status`, and other programs move a job on: of these, what events have told is kept beside.
 fn restore(stored: &Stored) -> State {
     let Stored { job, artifacts, producers } = stored;
     let mut state = State::new();
     state.attempt = job.told_attempt;
     state.producers = producers.clone();
     state.progress = job.progress.clone();
-    state.status = match (&job.status, job.end_event_id) {
-        (status, _) if !status.is_terminal() && job.told_attempt < job.attempt => Status::Pending,
-        (status, None) if status.is_terminal() => Status::Running,
-        (status, _) => *status,
-    };
+    state.told_percent = job.told_percent;
+    state.status = job.told_status.unwrap_or(Status::Pending);
     if job.end_event_id.is_some() {
         state.end = job.end.clone();
     }

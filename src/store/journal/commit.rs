@@ -155,13 +155,14 @@ fn project(segment: &mut Segment, unwritten: &Unwritten) {
     let rows = &mut segment.rows;
     let id = unwritten.event.id;
     match unwritten.row.as_deref() {
-        Some(Fact::Status { status, attempt }) => rows.status = Some((*status, *attempt)),
+        Some(Fact::Status { status, attempt }) => rows.tell_status(*status, *attempt),
         Some(Fact::Progress(progress)) => rows.progress = Some(progress.clone()),
         Some(Fact::ArtifactReady(stored)) => rows.artifacts.push((stored.as_ref().clone(), id)),
         Some(Fact::TtsCompleted { artifact, .. }) => rows.narrations.push((artifact.clone(), id)),
-        Some(Fact::End(_)) => rows.end = Some(id),
+        Some(Fact::End(end)) => rows.end = Some((id, end.status())),
         Some(Fact::Content(_) | Fact::Other) | None => {}
     }
+    rows.told_percent = unwritten.percent.or(rows.told_percent);
     for seq in unwritten.producer.iter().chain(&unwritten.put) {
         count_producer(&mut rows.producers, &seq.producer, seq.seq);
     }

@@ -85,8 +85,8 @@ pub(super) struct Unwritten {
     pub(super) event: Event,
     /// What it says, where rows show that.
     pub(super) row: Option<Box<Fact>>,
-    /// How far it says the job is, whether rows show that or not.
-    pub(super) told_percent: Option<u8>,
+    /// How far it says that the job is, also where its row has that already.
+    pub(super) percent: Option<u8>,
     pub(super) producer: Option<ProducerSeq>,
     /// By which entry of a cluster's log it came; on one of the events of an entry.
     pub(super) put: Option<ProducerSeq>,
