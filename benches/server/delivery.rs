@@ -12,6 +12,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
+
 use serde::Serialize;
 use tailwater::access::Access;
 use tailwater::artifact::Artifacts;
@@ -255,7 +257,8 @@ pub(crate) fn run() {
         pace(|index| {
             let proposal = propose(clock, &filler);
             frame = proposal.draft.len();
-            engine.store.append(&logs[index], [proposal]).expect("the job runs");
+            let appended = engine.store.append(&logs[index], [proposal]).now_or_never();
+            appended.expect("alone it never waits").expect("the job runs");
             sent += 1;
         });
         let measured = take(&at_readers, sent);

@@ -72,6 +72,17 @@ impl Store {
         self.take_in(log, proposals, None)
     }
 
+    /// The same for tests that wait for nothing.
+    #[cfg(test)]
+    pub(crate) fn append_now(
+        &self,
+        log: &Arc<Log>,
+        proposals: impl IntoIterator<Item = Proposal>,
+    ) -> Result<Appended, Refusal> {
+        let (appended, refused) = self.append_here(log, proposals);
+        refused.map_or(Ok(appended), Err)
+    }
+
     /// Decides about proposals, publishes those that are admitted, and wakes whoever waits for them.
     pub(super) fn take_in(
         &self,
