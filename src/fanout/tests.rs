@@ -34,7 +34,7 @@ impl Words for TestWords {
         format!("event: queue\ndata: {position}\n\n").into()
     }
 
-    fn bye(&self, reason: &str) -> Bytes {
+    fn bye(&self, reason: &str, _: usize) -> Bytes {
         format!("event: bye\ndata: {reason}\n\n").into()
     }
 
@@ -56,7 +56,7 @@ impl Words for Deadly {
         panic!("a claim about what happens then")
     }
 
-    fn bye(&self, _: &str) -> Bytes {
+    fn bye(&self, _: &str, _: usize) -> Bytes {
         Bytes::new()
     }
 

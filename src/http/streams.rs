@@ -111,7 +111,13 @@ async fn open_jobs(call: &Call, query: &Query, headers: &HeaderMap) -> Result<Re
             merge.skip_job_to(&place.log.job, place.resumed.unwrap_or_default());
         }
     }
-    Ok(respond(call, Pace::new(&call.options, query, call.right()), opening, merge, held))
+    Ok(respond(
+        call,
+        Pace::new(&call.options, query, call.right(), call.limits.crowd()),
+        opening,
+        merge,
+        held,
+    ))
 }
 
 /// What a reader with a gap needs to go on from the head: a snapshot of each job, and the terminal
@@ -216,7 +222,13 @@ async fn open_project(
     if fresh || resumed.is_err() {
         opening.push_back(snapshot(call, name, head).await?);
     }
-    Ok(respond(call, Pace::new(&call.options, query, call.right()), opening, merge, held))
+    Ok(respond(
+        call,
+        Pace::new(&call.options, query, call.right(), call.limits.crowd()),
+        opening,
+        merge,
+        held,
+    ))
 }
 
 fn includes_text(query: &Query) -> Result<bool, Problem> {

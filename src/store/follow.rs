@@ -103,10 +103,8 @@ impl Store {
     #[must_use]
     pub fn follow(&self, log: &Arc<Log>, cursor: EventId) -> Follower {
         let _watch = log.watch();
-        let mut asides = 0;
-        if !self.is_degraded() {
-            drop(log.aside(&mut asides));
-        }
+        // Who comes meanwhile is shown what those are that were there.
+        let asides = if self.is_degraded() { 0 } else { log.asides() };
         Follower { store: self.clone(), log: Arc::clone(log), cursor, asides, _watch }
     }
 }

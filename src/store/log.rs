@@ -286,8 +286,14 @@ impl Log {
         self.wake.notify_waiters();
     }
 
+    /// How often something was set aside.
+    #[must_use]
+    pub fn asides(&self) -> u32 {
+        self.aside.lock().unwrap_or_else(PoisonError::into_inner).count
+    }
+
     /// What is set aside, unless a follower has had it; notes that it has.
-    pub(super) fn aside(&self, seen: &mut u32) -> Option<Bytes> {
+    pub fn aside(&self, seen: &mut u32) -> Option<Bytes> {
         let aside = self.aside.lock().unwrap_or_else(PoisonError::into_inner);
         let is_news = aside.count > *seen;
         *seen = aside.count;
