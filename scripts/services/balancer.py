@@ -37,6 +37,7 @@ class Balancer(Service):
             "nginx.conf": AROUND.format(user=user),
             "cluster.conf": ours(f"{host}:{port}", nodes),
             "url": f"http://127.0.0.1:{port}",
+            "inside": f"{host}:{port}",
         }
         self.prepare([*inside, program, "-p", f"{self.folder}/", "-c", "nginx.conf", "-e", "stderr"], files=files)
 

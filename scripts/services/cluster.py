@@ -62,16 +62,17 @@ class Cluster:
         self.balancer.set_up(balancer_inside, balancer_host, balancer, addresses)
         networks.publish(published)
 
-    def start(self):
-        """Starts all that was set up, and waits until it takes jobs."""
+    def start(self, nodes=True):
+        """Starts all that was set up, and waits until it takes jobs; without `nodes` only the rest."""
         if self.postgres.folder.exists():
             self.postgres.start()
             self.nats.start()
             self.postgres.wait()
-        for node in self.nodes:
+        started = self.nodes if nodes else []
+        for node in started:
             node.start()
         self.balancer.start()
-        for node in self.nodes:
+        for node in started:
             node.wait()
         self.balancer.wait()
 
@@ -122,6 +123,8 @@ class Cluster:
             known["TAILWATER_TEST_DATABASE"] = self.postgres.url
             known["TAILWATER_TEST_EVENTS"] = self.nats.urls
             known["TAILWATER_TEST_NATS_DIR"] = str(self.folder)
+        if self.is_cuttable:
+            known["TAILWATER_CLUSTER_INSIDE"] = " ".join(self.networks.inside_hub())
         return known
 
     def table(self):

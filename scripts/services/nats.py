@@ -61,6 +61,7 @@ class Nats:
             files = {
                 "nats.conf": configuration(server.name, host, clients[index], monitors[index], routes[index], peers),
                 "host": host,
+                "inside": f"{host}:{clients[index]}",
                 "url": f"nats://127.0.0.1:{clients[index]}",
                 "port": str(clients[index]),
                 "monitor": str(monitors[index]),

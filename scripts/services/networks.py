@@ -76,6 +76,10 @@ class Namespaces:
             ip("-n", namespace, "addr", "add", f"{addresses[network]}/24", "dev", network)
         return inside(namespace), addresses
 
+    def inside_hub(self):
+        """What runs a program where the cables meet."""
+        return inside(self.hub)
+
     def join_hub(self):
         """The balancer's place: it is where the cables meet, and cannot be cut off."""
         return inside(self.hub), {READERS: f"{PREFIX}.{NETWORKS.index(READERS)}.254"}

@@ -23,7 +23,7 @@ class Node(Service):
             if name.startswith("TAILWATER_") and not name.removeprefix("TAILWATER_").startswith(OURS)
         }
         command = [*inside, program, "serve", "--listen", f"{host}:{port}", "--data", "data", *flags]
-        self.prepare(command, settings, {"url": f"http://127.0.0.1:{port}"})
+        self.prepare(command, settings, {"url": f"http://127.0.0.1:{port}", "inside": f"{host}:{port}"})
 
     @property
     def url(self):

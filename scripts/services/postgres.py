@@ -36,7 +36,8 @@ class Postgres(Service):
                 file.write("host all all samenet trust\n")
         settings = [*OPTIONS, f"listen_addresses={host}", "unix_socket_directories="]
         server = [bin_folder / "postgres", "-D", "data", "-p", port, *(f"-c{setting}" for setting in settings)]
-        files = {"url": f"postgres://tailwater@127.0.0.1:{port}/postgres", "port": str(port)}
+        url = f"postgres://tailwater@127.0.0.1:{port}/postgres"
+        files = {"url": url, "port": str(port), "inside": f"{host}:{port}"}
         self.prepare([*inside, *as_other(), *server], files=files)
 
     @property
