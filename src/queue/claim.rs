@@ -85,9 +85,9 @@ impl Queue {
             return Ok(None);
         }
         let epoch = self.store().epoch().into();
-        let claim = Claim { lane: lane.into(), epoch, now: now_ms() };
+        let claim = Claim { lane: lane.into(), epoch, permits: Vec::new(), now: now_ms() };
         let taken = self.store().journal().change_after(EventId::ZERO, claim).await?;
-        let Some(job) = taken else { return Ok(None) };
+        let Some(job) = taken.job() else { return Ok(None) };
         let log = self.open_claimed(&job).await;
         let running = Running {
             attempt: job.attempt,
