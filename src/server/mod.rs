@@ -8,6 +8,7 @@ pub mod keys;
 mod leftover;
 mod makers;
 pub mod providers;
+mod storage;
 
 pub use error::Error;
 
@@ -22,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::access::Access;
-use crate::artifact::Artifacts;
+use crate::artifact::Location;
 use crate::config::{self, Settings};
 use crate::credits;
 use crate::db::credits::OpenAccount;
@@ -80,6 +81,8 @@ pub struct Banner {
     pub data: PathBuf,
     /// The database, where it is not in that folder.
     pub database: Option<String>,
+    /// Where files are, where that is not in that folder.
+    pub artifacts: Option<String>,
     /// Anything else.
     pub notes: Vec<String>,
 }
@@ -158,7 +161,7 @@ impl Server {
         tls: Option<Tls>,
     ) -> Result<Self, Error> {
         let (db, writer, _) = db::open(place(settings)).await?;
-        let artifacts = Artifacts::open(&settings.data.join("artifacts"))?;
+        let artifacts = storage::open(settings).await?;
         let simulator_stop = CancellationToken::new();
         let providers = Providers::connect(settings, address, simulator_stop.clone()).await?;
         let draining = CancellationToken::new();
@@ -180,6 +183,7 @@ impl Server {
                 .as_ref()
                 .map(|url| Place::Postgres(url).name())
                 .transpose()?,
+            artifacts: settings.artifacts.as_ref().map(Location::to_string),
             notes: Vec::new(),
         };
         let engine = start_engine(settings, &store)?;
