@@ -25,6 +25,7 @@ mod protocol;
 mod queue;
 mod reconcile;
 mod smoke;
+mod storage;
 mod tls;
 mod uploads;
 mod vectors;

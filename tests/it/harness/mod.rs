@@ -1,5 +1,6 @@
 //! What the integration tests share: servers in this process, servers of their own, readers.
 
+pub mod bucket;
 pub mod certificate;
 pub mod database;
 pub mod keys;
@@ -77,6 +78,7 @@ impl TestServer {
         if settings.database.is_none() {
             settings.database = database::address(&settings.data).await.map(Into::into);
         }
+        bucket::choose(&mut settings);
         let signals = Signals::default();
         let (announce, announced) = oneshot::channel();
         let (of_server, with_signals) = (settings.clone(), signals.clone());

@@ -11,8 +11,8 @@ use tokio::process::{Child, ChildStdout, Command};
 use super::PATIENCE;
 
 /// How the variables begin that the program reads.
-const OURS: [&str; 7] =
-    ["TAILWATER_", "OPENAI_", "REPLICATE_", "FAL_", "RUNWAYML_", "MINIMAX_", "BFL_"];
+const OURS: [&str; 8] =
+    ["TAILWATER_", "AWS_", "OPENAI_", "REPLICATE_", "FAL_", "RUNWAYML_", "MINIMAX_", "BFL_"];
 
 /// A server process.
 pub struct Process {
@@ -50,6 +50,7 @@ impl Process {
         let database = super::database::address(data).await;
         let mut child = command()
             .envs(database.map(|url| ("TAILWATER_DATABASE", url)))
+            .envs(super::bucket::variables(data))
             .envs(variables.iter().map(|(name, value)| (name, value)))
             .args(["serve", "--listen", listen, "--data"])
             .arg(data)
