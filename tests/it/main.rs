@@ -6,6 +6,7 @@
 mod bad_input;
 mod chat;
 mod cli;
+mod cluster;
 mod config;
 mod credits;
 mod damage;
