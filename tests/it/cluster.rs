@@ -33,7 +33,7 @@ async fn what_is_pushed_to_any_node_is_read_on_all_of_them_under_the_same_ids() 
     let mut told = Vec::new();
     for mut reader in readers {
         let messages = reader.read_to_end().await;
-        let ids: Vec<_> = messages.iter().filter_map(|message| message.id.clone()).collect();
+        let ids: Vec<_> = messages.iter().filter_map(|message| message.id).collect();
         // Pending, running, thirty lines, the end.
         assert_eq!(ids.len(), 33);
         told.push(ids);
