@@ -17,6 +17,8 @@ create table node (
     lease_until   bigint not null,
     -- When that was.
     given_up_at   bigint,
+    -- The process of Postgres that serves the connection on which it writes.
+    backend       integer,
     -- Which commit of its journal's was the newest, as `epoch.newest_commit`.
     newest_commit bigint not null default 0,
     constraint node_is_no_epoch check (number < 0),
@@ -35,6 +37,12 @@ create table permit (
 );
 
 create index permit_node on permit (node);
+
+-- When each provider takes its next start, in UTC microseconds.
+create table start_turn (
+    provider text collate "C" primary key,
+    next_us  bigint not null
+);
 
 -- What the committed events of a job say of it, apart from what its row says: programs that only know the
 -- database write the status and the progress of a row as well, and both are events only a moment later.

@@ -26,7 +26,7 @@ use uuid::Uuid;
 use crate::backoff::Policy;
 
 use super::location::InBucket;
-use super::store::{self, ArtifactError};
+use super::store;
 use super::words;
 
 /// The longest file that one request can write, in bytes: S3's own limit.
@@ -148,7 +148,8 @@ impl Bucket {
     pub(super) async fn check(&self) -> Result<(), String> {
         let host = &self.host;
         let place = Place::from(format!("check-{}", Uuid::now_v7()));
-        let (bytes, sha256) = store::hash(Bytes::from_static(b"tailwater")).await.map_err(of)?;
+        let hashed = store::hash(Bytes::from_static(b"tailwater")).await;
+        let (bytes, sha256) = hashed.map_err(|error| error.to_string())?;
         let put = || self.put(&place, Source::Memory(&bytes), 9, &sha256);
         let says = |error| format!("{host} says: {}", words::of(&error));
         match put().await {
@@ -273,10 +274,6 @@ fn checksum(sha256: &str) -> (HeaderName, HeaderValue) {
     (CHECKSUM, value.expect("base64 can stand in a header"))
 }
 
-fn of(error: ArtifactError) -> String {
-    error.to_string()
-}
-
 /// For reading, where a slow reader of ours may take his time between two chunks.
 fn client_options(is_plain: bool) -> ClientOptions {
     ClientOptions::new()
@@ -298,11 +295,94 @@ fn client() -> Result<reqwest::Client, reqwest::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::artifact::{Artifacts, testing};
+    use axum::Router;
+    use axum::extract::Request;
+    use std::collections::VecDeque;
+    use std::sync::Mutex;
+    use tokio::net::TcpListener;
+
+    /// A storage that answers with these, one after the other, and then with the last; gives its
+    /// address.
+    async fn answering(answers: &[(u16, &'static str)]) -> String {
+        let answers = Mutex::new(VecDeque::from_iter(answers.iter().copied()));
+        let answers = Arc::new(answers);
+        let answer = move |request: Request| {
+            let answers = Arc::clone(&answers);
+            async move {
+                axum::body::to_bytes(request.into_body(), 1 << 20).await.ok();
+                let mut answers = answers.lock().unwrap();
+                let (status, body) =
+                    if answers.len() > 1 { answers.pop_front() } else { answers.front().copied() }
+                        .unwrap();
+                (StatusCode::from_u16(status).unwrap(), body)
+            }
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let router = Router::new().fallback(answer);
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        address
+    }
+
+    async fn connect(endpoint: &str, change: impl FnOnce(&mut Account)) -> Result<(), String> {
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let folder = tempfile::tempdir().unwrap();
+        let place = InBucket { bucket: "files".into(), prefix: "a".into() };
+        let mut account = testing::account(endpoint);
+        change(&mut account);
+        let connected = Artifacts::connect(&place, &account, folder.path()).await;
+        connected.map(drop).map_err(|error| {
+            let words = error.to_string();
+            assert!(
+                words.starts_with("cannot keep files in s3://files/a (the setting artifacts): ")
+            );
+            assert!(!words.contains("secret") && !words.contains("Signature="), "{words}");
+            words
+        })
+    }
+
+    const DENIED: &str = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message>\
+        <Resource>test-secret</Resource></Error>";
 
     #[test]
     fn a_checksum_is_sent_as_s3_has_it() {
         let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         let (_, value) = checksum(abc);
         assert_eq!(value, "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=");
+    }
+
+    #[tokio::test]
+    async fn a_bucket_that_cannot_be_used_says_why_and_no_secret() {
+        for (answers, part) in [
+            (&[(403, DENIED)][..], "HTTP 403, AccessDenied (Access Denied)"),
+            (&[(404, "<Error><Code>NoSuchBucket</Code></Error>")], "HTTP 404, NoSuchBucket"),
+            (&[(200, ""), (200, "")], "does not know 'If-None-Match: *'"),
+            (&[(501, "<Error><Code>NotImplemented</Code></Error>")], "HTTP 501, NotImplemented"),
+            (&[(200, ""), (412, ""), (403, DENIED)], "AccessDenied (Access Denied)"),
+        ] {
+            let words = connect(&answering(answers).await, |_| {}).await.unwrap_err();
+            assert!(words.contains(part), "{words}");
+        }
+        let words = connect("http://127.0.0.1:9", |_| {}).await.unwrap_err();
+        assert!(
+            words.contains("http://127.0.0.1:9 says: ") && words.contains("refused"),
+            "{words}"
+        );
+        let words = connect("http://127.0.0.1:9", |account| account.access_key_id = None).await;
+        assert!(words.unwrap_err().contains("AWS_SECRET_ACCESS_KEY must be set"));
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_says_later_is_not_the_last() {
+        let later = [(503, ""), (409, ""), (429, ""), (200, ""), (412, ""), (204, "")];
+        connect(&answering(&later).await, |_| {}).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_storage_that_is_called_by_https_is_not_asked_without_tls() {
+        let plain = answering(&[(200, "")]).await;
+        let words = connect(&plain.replace("http:", "https:"), |_| {}).await.unwrap_err();
+        assert!(words.contains("says: "), "{words}");
     }
 }

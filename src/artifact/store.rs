@@ -51,9 +51,9 @@ pub enum ArtifactError {
     },
     /// The bucket cannot be used.
     #[error(
-        "cannot keep files in {place} (artifacts): {reason}; it must be a bucket that is there, with \
-         AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of somebody who may read, write and delete in it, \
-         AWS_REGION, and AWS_ENDPOINT_URL where it is not Amazon's"
+        "cannot keep files in {place} (the setting artifacts): {reason}; it must be a bucket in which \
+         AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY may read, write and delete, in AWS_REGION, at \
+         AWS_ENDPOINT_URL where it is not Amazon's"
     )]
     Unusable {
         /// The bucket.

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use http::StatusCode;
 
 /// The most letters of an error that are shown.
-const MOST: usize = 300;
+const MOST: usize = 500;
 
 /// An error and its causes, without a body.
 pub(super) fn of(error: &(dyn Error + 'static)) -> String {

@@ -4,24 +4,81 @@ use std::collections::HashMap;
 
 use crate::job::{Job, JobId};
 
+use super::permits::{self, Permit};
 use super::sql::{self, Conn, Dialect, Row};
 use super::{Change, Db, DbError, jobs, readable, unsigned};
 
 /// Takes the next job of a lane: priority, then turn, then age.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Claim {
     /// Whose permit the caller holds.
     pub lane: String,
     /// The life that will run it: an epoch of a single server, or a node of a cluster.
     pub epoch: i64,
+    /// What the job needs of the pools of a cluster, one permit of each: it is claimed with all of them or
+    /// not at all. None where a server's own permits bound it.
+    pub permits: Vec<Permit>,
     /// UTC milliseconds.
     pub now: i64,
 }
 
-impl Change for Claim {
-    type Outcome = Option<Job>;
+/// What became of a claim.
+#[derive(Clone, Debug)]
+pub enum Taken {
+    /// This job is the caller's now, with the permits.
+    Job(Box<Job>),
+    /// No job waits in the lane.
+    NoJob,
+    /// One waits, and no permit of this pool is free.
+    NoPermit {
+        /// The pool.
+        pool: String,
+    },
+}
 
-    async fn apply(&self, tx: &mut Conn<'_>) -> Result<Option<Job>, sqlx::Error> {
+impl Taken {
+    /// The job that was taken, if one was.
+    #[must_use]
+    pub fn job(self) -> Option<Job> {
+        match self {
+            Self::Job(job) => Some(*job),
+            Self::NoJob | Self::NoPermit { .. } => None,
+        }
+    }
+}
+
+impl Change for Claim {
+    type Outcome = Taken;
+
+    async fn apply(&self, tx: &mut Conn<'_>) -> Result<Taken, sqlx::Error> {
+        if !self.permits.is_empty() {
+            // So that nobody waits for a pool on whose lanes nothing waits.
+            if !self.is_worth_it(tx).await? {
+                return Ok(Taken::NoJob);
+            }
+            if let Some(pool) = permits::full(tx, &self.permits).await? {
+                return Ok(Taken::NoPermit { pool: pool.into() });
+            }
+        }
+        let Some(job) = self.next(tx).await? else { return Ok(Taken::NoJob) };
+        for Permit { pool, .. } in &self.permits {
+            permits::add(tx, self.epoch, pool).await?;
+        }
+        Ok(Taken::Job(Box::new(job)))
+    }
+}
+
+impl Claim {
+    /// Whether a job waits.
+    async fn is_worth_it(&self, tx: &mut Conn<'_>) -> Result<bool, sqlx::Error> {
+        let row = sql::query("select 1 from job where status = 'pending' and lane = ? limit 1")
+            .bind(&self.lane)
+            .fetch_optional(tx)
+            .await?;
+        Ok(row.is_some())
+    }
+
+    async fn next(&self, tx: &mut Conn<'_>) -> Result<Option<Job>, sqlx::Error> {
         // Whoever else claims at this moment takes the next one, and does not wait for us.
         let alone = match tx.dialect() {
             Dialect::Sqlite => "",
@@ -52,9 +109,7 @@ impl Change for Claim {
             }
         }
     }
-}
 
-impl Claim {
     /// Remembers how far the lane is: a project that submits now comes next, not first.
     async fn serve_turn(
         &self,
@@ -358,7 +413,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::jobs::{Submit, Submitted};
-    use super::super::rig::{Rig, submit};
+    use super::super::rig::{Rig, claim, submit};
     use super::*;
 
     fn task(project: &str, lane: &str, priority: i32) -> Submit {
@@ -377,7 +432,7 @@ mod tests {
     }
 
     async fn next(rig: &mut Rig) -> Option<Job> {
-        rig.apply(Claim { lane: "fal".into(), epoch: 1, now: 2 }).await.unwrap()
+        rig.apply(claim("fal")).await.unwrap().job()
     }
 
     /// The projects of the next jobs, in turn.
@@ -447,8 +502,7 @@ mod tests {
         let lanes = HashMap::from([("veo".to_owned(), "veo".to_owned())]);
         rig.apply(Relane { lanes }).await.unwrap();
         assert!(next(&mut rig).await.is_none());
-        let claim = Claim { lane: "veo".into(), epoch: 1, now: 2 };
-        assert_eq!(rig.apply(claim).await.unwrap().unwrap().id, job);
+        assert_eq!(rig.apply(claim("veo")).await.unwrap().job().unwrap().id, job);
     }
 
     proptest! {

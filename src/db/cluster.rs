@@ -1,5 +1,6 @@
 //! What tests of several nodes share: a Postgres, and writers that have it at the same time.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::credits::OpenAccount;
@@ -28,10 +29,9 @@ impl Cluster {
     pub(super) async fn of_two(demo: i64) -> (Self, Node, Node) {
         let home = Home::new().await;
         home.share().await.unwrap().1.close().await;
-        let mut cluster = Self { outside: home.outside().await, home };
+        let cluster = Self { outside: home.outside().await, home };
         let (mut a, b) = (cluster.join("a").await, cluster.join("b").await);
         a.apply(OpenAccount { account: ACCOUNT.into(), demo, now: 1 }).await.unwrap();
-        cluster.outside("select 1").await;
         (cluster, a, b)
     }
 
@@ -55,19 +55,54 @@ impl Cluster {
         assert_eq!(self.outside(&sql).await, 1);
     }
 
+    /// Two nodes change something at the same time: the second begins when the first has not committed, and
+    /// that commits once the second waits for it, or is over.
+    pub(super) async fn race<A: Change, B: Change>(
+        &mut self,
+        (a, first): (&mut Node, A),
+        (b, second): (&mut Node, B),
+    ) -> (A::Outcome, B::Outcome) {
+        let waiter = b.pid().await;
+        let is_over = AtomicBool::new(false);
+        let (tx, first) = a.begin(first).await.unwrap();
+        let commit = async {
+            while !is_over.load(Ordering::SeqCst) && !self.waits(waiter).await {
+                tokio::task::yield_now().await;
+            }
+            tx.commit().await.unwrap();
+        };
+        let second = async {
+            let outcome = b.apply(second).await.unwrap();
+            is_over.store(true, Ordering::SeqCst);
+            outcome
+        };
+        let ((), second) = tokio::join!(commit, second);
+        (first, second)
+    }
+
+    async fn waits(&mut self, pid: i64) -> bool {
+        let waits =
+            "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and pid =";
+        self.number(&format!("{waits} {pid}")).await > 0
+    }
+
     /// Breaks a node's connection, as Postgres does at its own stop.
     pub(super) async fn break_off(&mut self, node: &mut Node) {
-        let mut tx = node.writer.begin().await.unwrap();
-        let pid: i64 = sql::query_scalar("select cast(pg_backend_pid() as bigint)")
-            .fetch_one(&mut tx.conn())
-            .await
-            .unwrap();
-        tx.rollback().await.unwrap();
+        let pid = node.pid().await;
         self.outside(&format!("select pg_terminate_backend({pid}, 5000)")).await;
     }
 }
 
 impl Node {
+    /// The process of its connection.
+    async fn pid(&mut self) -> i64 {
+        let mut tx = self.writer.begin().await.unwrap();
+        let pid = sql::query_scalar("select cast(pg_backend_pid() as bigint)");
+        let pid = pid.fetch_one(&mut tx.conn()).await.unwrap();
+        tx.rollback().await.unwrap();
+        pid
+    }
+
     /// Makes a change in a transaction of its own.
     pub(super) async fn apply<C: Change>(&mut self, change: C) -> Result<C::Outcome, sqlx::Error> {
         let (tx, outcome) = self.begin(change).await?;

@@ -7,6 +7,7 @@ use crate::event::EventId;
 use crate::event::payload::Progress;
 use crate::job::{Job, JobId, Kind, Status};
 
+use super::alone::Alone;
 use super::artifacts::{self, Reserved};
 use super::chats::InChat;
 use super::projects::{Full, Room};
@@ -160,6 +161,9 @@ impl Change for Submit {
     type Outcome = Submitted;
 
     async fn apply(&self, tx: &mut Conn<'_>) -> Result<Submitted, sqlx::Error> {
+        // What it looks for before it inserts is all of its project: the key, the chat, the same task, and
+        // how much there is.
+        Alone::Project(&self.job.project_id).wait(tx).await?;
         if let Some(retried) = &self.job.retry_of
             && find((&mut *tx).into(), retried)
                 .await?
@@ -258,8 +262,7 @@ impl Submit {
         .await
     }
 
-    /// Whether the account can pay; one that is not open has nothing.
-    /// Who pays, and what that has.
+    /// Who pays, and what that has; one that is not open has nothing.
     async fn payer(&self, tx: &mut Conn<'_>) -> Result<(&str, i64), sqlx::Error> {
         if self.job.hold > 0 {
             for account in &self.accounts {

@@ -4,6 +4,7 @@
 //! journal; a pool reads ([`Db`]). Each statement stands in one function, each change that must be
 //! atomic is one [`Change`].
 
+mod alone;
 pub mod artifacts;
 pub mod changes;
 pub mod chats;
@@ -22,13 +23,17 @@ mod life;
 mod listed;
 pub mod nodes;
 pub mod operations;
+pub mod permits;
 mod postgres;
 pub mod projects;
+#[cfg(test)]
+mod races;
 #[cfg(test)]
 mod rig;
 pub mod segments;
 pub(crate) mod sql;
 mod sqlite;
+pub mod starts;
 #[cfg(test)]
 mod told;
 pub mod uploads;
@@ -42,7 +47,7 @@ use secrecy::SecretString;
 
 pub use changes::Change;
 pub use error::DbError;
-pub(crate) use error::is_outage;
+pub(crate) use error::{is_outage, was_in_the_way};
 pub(crate) use life::Mark;
 pub use sql::{Conn, Transaction};
 pub use sqlite::FILE;

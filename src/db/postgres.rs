@@ -179,6 +179,28 @@ pub(super) async fn try_keep(connection: &mut PgConnection) -> Result<bool, sqlx
     try_lock(connection, KEEPER).await
 }
 
+/// Ends the connection of a keeper whose lease is over: a process that is stopped, or a machine that is
+/// gone, would keep the lock for as long as Postgres believes in its connection.
+pub(super) async fn end_dead_keeper(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let ended: Vec<bool> = sqlx::query_scalar(
+        "select pg_terminate_backend(pid) from pg_locks \
+         where locktype = 'advisory' and granted and objsubid = 2 \
+           and database = (select oid from pg_database where datname = current_database()) \
+           and classid::bigint = $1 \
+           and objid::bigint = (hashtext(current_schema())::bigint & 4294967295) \
+           and pid in (select backend from node where lease_until <= now_ms()) \
+           and pid not in (select backend from node where lease_until > now_ms() \
+               and backend is not null)",
+    )
+    .bind(i64::from(KEEPER))
+    .fetch_all(connection)
+    .await?;
+    if !ended.is_empty() {
+        tracing::warn!("the node that archives is silent for too long: another one goes on");
+    }
+    Ok(())
+}
+
 async fn try_lock(connection: &mut PgConnection, of: i32) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar("select pg_try_advisory_lock($1, hashtext(current_schema()))")
         .bind(of)

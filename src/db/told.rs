@@ -1,8 +1,7 @@
 //! What events told of a job is kept, whatever other programs write into its row.
 
-use super::claims::Claim;
 use super::home::{Home, Outside};
-use super::rig::Rig;
+use super::rig::{Rig, claim};
 use super::segments::{self, Segment};
 use super::sql::{self, Conn};
 use super::{Change, postgres, sqlite};
@@ -83,7 +82,7 @@ async fn what_was_told_is_what_the_events_fold_to() {
 async fn another_program_changes_nothing_of_what_was_told() {
     let mut rig = Rig::with(0).await;
     let job = rig.submit(0).await;
-    rig.apply(Claim { lane: "fal".into(), epoch: 1, now: 2 }).await.unwrap().unwrap();
+    rig.apply(claim("fal")).await.unwrap().job().unwrap();
     rig.apply(segment(&job, 1, &[running(1), Percent(5)])).await.unwrap();
     for sql in ["update job set progress = 40", "update job set status = 'failed'"] {
         rig.outside(sql).await.unwrap();

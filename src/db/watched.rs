@@ -99,9 +99,8 @@ async fn look(tx: &mut Conn<'_>, ids: &str) -> Result<Vec<Watched>, DbError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::claims::Claim;
     use super::super::jobs::Filter;
-    use super::super::rig::Rig;
+    use super::super::rig::{Rig, claim};
 
     #[tokio::test]
     async fn of_a_fraction_the_whole_part_is_read() {
@@ -162,8 +161,7 @@ mod tests {
             "insert into job (id, kind, lane, priority, turn) values ('mine-1', 'video', 'fal', {place})"
         );
         rig.outside(&odd).await.unwrap();
-        let claim = || Claim { lane: "fal".into(), epoch: 1, now: 2 };
-        assert!(rig.apply(claim()).await.unwrap().is_none());
-        assert_eq!(rig.apply(claim()).await.unwrap().unwrap().id, job);
+        assert!(rig.apply(claim("fal")).await.unwrap().job().is_none());
+        assert_eq!(rig.apply(claim("fal")).await.unwrap().job().unwrap().id, job);
     }
 }

@@ -130,6 +130,9 @@ impl Writer {
         }
         let kept = in_time(postgres::try_keep(&mut link.connection)).await;
         link.keeps = matches!(kept, Ok(true));
+        if matches!(kept, Ok(false)) {
+            in_time(postgres::end_dead_keeper(&mut link.connection)).await?;
+        }
         if kept.is_err() {
             // It may have become the keeper and not have heard of it: nobody else could.
             self.lose();

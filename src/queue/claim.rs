@@ -10,11 +10,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::db::DbError;
 use crate::db::claims::{Claim, HandBack, Relane, TakeOver};
+use crate::db::permits::Permit;
 use crate::event::payload::End;
 use crate::event::{EventId, now_ms};
 use crate::job::{Job, Status};
 use crate::store::{JournalError, Log};
 
+use super::pools::Pools;
 use super::{MAX_ATTEMPTS, Queue, Running};
 
 /// How long to wait before looking again for a log that the database did not give.
@@ -39,6 +41,7 @@ pub struct Claimed {
     /// Notified when the provider said by itself that there is news of the job.
     pub called_back: Arc<Notify>,
     reason: Arc<Mutex<Option<String>>>,
+    pools: Mutex<Option<Pools>>,
     queue: Queue,
 }
 
@@ -48,6 +51,11 @@ impl Claimed {
     pub fn cancel_reason(&self) -> String {
         let reason = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
         reason.clone().unwrap_or_else(|| "canceled".into())
+    }
+
+    /// Lets another job of the cluster use what this one has of its pools.
+    pub fn give_permits_back(&self) {
+        drop(self.pools.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
     /// Gives the job back to the queue, for another process to run it; this is no failure.
@@ -76,18 +84,26 @@ impl Drop for Claimed {
 }
 
 impl Queue {
-    /// Takes the next job of a lane, if there is one, and tells its readers that it runs.
+    /// Takes the next job of a lane, if there is one, and tells its readers that it runs. In a cluster it
+    /// takes one permit of each of these pools with it.
     ///
     /// # Errors
     /// When the journal ended.
-    pub async fn claim(&self, lane: &str) -> Result<Option<Claimed>, JournalError> {
+    pub async fn claim(
+        &self,
+        lane: &str,
+        pools: &[Permit],
+    ) -> Result<Option<Claimed>, JournalError> {
         if self.shared.draining.is_cancelled() || self.store().is_degraded() {
             return Ok(None);
         }
+        let pools = if self.store().cluster().is_some() { pools } else { &[] };
         let epoch = self.store().runner();
-        let claim = Claim { lane: lane.into(), epoch, now: now_ms() };
+        let permits = pools.to_vec();
+        let claim = Claim { lane: lane.into(), epoch, permits, now: now_ms() };
         let taken = self.store().journal().change_after(EventId::ZERO, claim).await?;
-        let Some(job) = taken else { return Ok(None) };
+        let Some(job) = taken.job() else { return Ok(None) };
+        let pools = Pools::new(self, lane, epoch, pools);
         let log = self.open_claimed(&job).await;
         let running = Running {
             attempt: job.attempt,
@@ -104,6 +120,7 @@ impl Queue {
             cancel: running.cancel,
             called_back: running.called_back,
             reason: running.reason,
+            pools: Mutex::new(Some(pools)),
             queue: self.clone(),
         }))
     }

@@ -2,6 +2,7 @@
 
 pub mod claim;
 pub mod end;
+mod pools;
 mod space;
 pub mod submit;
 #[cfg(test)]

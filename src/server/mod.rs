@@ -9,6 +9,7 @@ pub mod keys;
 mod leftover;
 mod makers;
 pub mod providers;
+mod storage;
 
 pub use error::Error;
 
@@ -23,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::access::Access;
-use crate::artifact::Artifacts;
+use crate::artifact::Location;
 use crate::config::{self, Settings};
 use crate::credits;
 use crate::db::credits::OpenAccount;
@@ -81,6 +82,8 @@ pub struct Banner {
     pub data: PathBuf,
     /// The database, where it is not in that folder.
     pub database: Option<String>,
+    /// Where files are, where that is not in that folder.
+    pub artifacts: Option<String>,
     /// Anything else.
     pub notes: Vec<String>,
 }
@@ -159,7 +162,7 @@ impl Server {
         tls: Option<Tls>,
     ) -> Result<Self, Error> {
         let (db, writer, _) = open_database(settings).await?;
-        let artifacts = Artifacts::open(&settings.data.join("artifacts"))?;
+        let artifacts = storage::open(settings).await?;
         let simulator_stop = CancellationToken::new();
         let providers = Providers::connect(settings, address, simulator_stop.clone()).await?;
         let draining = CancellationToken::new();
@@ -184,6 +187,7 @@ impl Server {
                 .as_ref()
                 .map(|url| Place::Postgres(url).name())
                 .transpose()?,
+            artifacts: settings.artifacts.as_ref().map(Location::to_string),
             notes: Vec::new(),
         };
         let engine = start_engine(settings, &store)?;

@@ -59,7 +59,8 @@ impl Store {
     ) -> (Appended, Option<Refusal>) {
         match &self.shared.cluster {
             None => self.append_here(log, proposals),
-            Some(cluster) => cluster.propose(log, proposals.into_iter().collect()).await,
+            // Boxed: it is large, and whoever appends would carry it although the server is alone.
+            Some(cluster) => Box::pin(cluster.propose(log, proposals.into_iter().collect())).await,
         }
     }
 

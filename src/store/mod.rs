@@ -389,7 +389,8 @@ impl Store {
                 log.lock().used_at = tokio::time::Instant::now();
                 Ok(Some(log))
             }
-            None => self.load(job).await,
+            // Boxed: it is large, and seldom.
+            None => Box::pin(self.load(job)).await,
         }
     }
 }

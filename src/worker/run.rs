@@ -160,6 +160,7 @@ impl Run {
     /// Lets another job use this run's provider: it has done its part.
     pub async fn give_permit_back(&self) {
         self.permits.lock().await.clear();
+        self.claimed.give_permits_back();
     }
 
     /// Waits for something, unless the job is canceled or the server goes down first.

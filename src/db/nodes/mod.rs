@@ -52,7 +52,8 @@ pub fn milliseconds(lease: Duration) -> i64 {
 
 async fn insert(tx: &mut Conn<'_>, name: &str, lease_ms: i64) -> Result<i64, sqlx::Error> {
     sql::query_scalar(
-        "insert into node (name, lease_until) values (?, now_ms() + ?) returning number",
+        "insert into node (name, lease_until, backend) \
+         values (?, now_ms() + ?, pg_backend_pid()) returning number",
     )
     .bind(name)
     .bind(lease_ms)
@@ -110,7 +111,8 @@ impl Change for Heartbeat {
 
     async fn apply(&self, tx: &mut Conn<'_>) -> Result<bool, sqlx::Error> {
         let extended = sql::query(
-            "update node set lease_until = now_ms() + ? where number = ? and lease_until > 0",
+            "update node set lease_until = now_ms() + ?, backend = pg_backend_pid() \
+             where number = ? and lease_until > 0",
         )
         .bind(self.lease_ms)
         .bind(self.node)

@@ -7,8 +7,8 @@ use super::*;
 use crate::job::{JobId, Status};
 
 async fn claim(node: &mut Node) -> JobId {
-    let claim = Claim { lane: "fal".into(), epoch: node.number, now: 2 };
-    node.apply(claim).await.unwrap().expect("a job waits").id
+    let claim = Claim { epoch: node.number, ..super::super::rig::claim("fal") };
+    node.apply(claim).await.unwrap().job().expect("a job waits").id
 }
 
 fn take_over(node: &Node) -> TakeOverDead {

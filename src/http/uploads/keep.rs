@@ -128,7 +128,7 @@ mod tests {
     const GIF: &str = "data:image/png;base64,R0lGODlhQAHwAAAAADs=";
 
     struct Rig {
-        folder: tempfile::TempDir,
+        _folder: tempfile::TempDir,
         artifacts: Artifacts,
         db: Db,
         store: Store,
@@ -143,7 +143,7 @@ mod tests {
             let (journal, feed) = Journal::new(epochs.last_committed());
             let store = Store::new(db.clone(), epochs, Options::default(), journal);
             let artifacts = testing::open(&folder.path().join("artifacts")).await;
-            Self { folder, artifacts, db, store, journal: Some((writer, feed)) }
+            Self { _folder: folder, artifacts, db, store, journal: Some((writer, feed)) }
         }
 
         async fn keep(&self, text: &str) -> Result<Upload, Problem> {

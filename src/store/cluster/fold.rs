@@ -76,7 +76,7 @@ impl Fold {
     }
 
     async fn fold(&mut self, entries: Vec<Entry>) {
-        let read: Vec<_> = entries.into_iter().filter_map(read).collect();
+        let read: Vec<_> = entries.iter().filter_map(read).collect();
         let jobs = read.iter().filter_map(|(_, batch)| Some(&batch.as_ref()?.0)).collect();
         let (logs, withheld) = self.logs_of(jobs).await;
         for (seq, batch) in read {
@@ -208,7 +208,7 @@ impl Fold {
 }
 
 /// The number of an entry, with its job and what was proposed, where that can be read.
-fn read(entry: Entry) -> Option<(u64, Option<(JobId, Batch)>)> {
+fn read(entry: &Entry) -> Option<(u64, Option<(JobId, Batch)>)> {
     let batch = match (entry.subject.parse::<JobId>(), wire::decode(&entry.payload)) {
         (Ok(job), Ok(batch)) => Some((job, batch)),
         (job, batch) => {

@@ -59,7 +59,10 @@ impl Task {
 
     /// Whether it is this server that writes events.
     pub(super) fn archives(&self) -> bool {
-        self.store.keeps() && !self.store.is_holding()
+        match self.store.cluster() {
+            None => true,
+            Some(_) => self.writer.keeps() && !self.store.is_holding(),
+        }
     }
 
     /// Whether there is a change that can be made now: whoever does not archive makes those whose
@@ -90,11 +93,11 @@ impl Task {
     pub(super) async fn look_after_archive(&mut self) {
         let Some(cluster) = self.cluster() else { return };
         self.take_note(&cluster);
-        if cluster.keeps() && cluster.is_degraded() {
+        if cluster.is_degraded() && self.writer.keeps() {
             // What is not folded here cannot be archived here: the lock goes with the connection.
             self.writer.lose();
-            self.lost_writer();
         }
+        cluster.set_keeps(self.writer.keeps());
         if cluster.keeps() || cluster.is_degraded() {
             return;
         }

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Policy;
-use crate::db::{Change, Conn, Writer};
+use crate::db::{Change, Conn, Writer, was_in_the_way};
 use crate::event::{Event, EventId};
 use crate::job::Fact;
 
@@ -376,6 +376,11 @@ impl Task {
                     self.committed(group, last);
                     return true;
                 }
+                // Whoever was let go on commits meanwhile, and this waits for that.
+                Err(error) if was_in_the_way(&error) => {
+                    tracing::debug!(%error, "another node goes first");
+                    continue;
+                }
                 Err(error) => error,
             };
             let trouble = error.to_string();
@@ -458,3 +463,6 @@ impl Task {
         self.waiting.drain(..).for_each(|change| change.fail(JournalError::Stopped));
     }
 }
+
+#[cfg(test)]
+mod tests;

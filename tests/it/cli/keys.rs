@@ -77,7 +77,7 @@ async fn a_server_that_everybody_can_reach_wants_a_key_first() {
     assert_eq!(made.code, Some(0), "{made:?}");
     let made: Value = serde_json::from_str(&made.stdout).expect("JSON");
     assert!(made["key"].as_str().expect("a key").starts_with("tw_"));
-    let open = Process::serve(data.path(), "0.0.0.0:0", &[]).await;
+    let open = Process::alone(data.path(), "0.0.0.0:0", &[], &[]).await;
     let url = format!("http://127.0.0.1:{}/api/jobs", open.address.port());
     assert_eq!(client().get(&url).send().await.expect("an answer").status(), 401);
 }
