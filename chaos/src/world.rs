@@ -180,6 +180,11 @@ impl World {
         self.violations.lock().unwrap_or_else(PoisonError::into_inner).push(what);
     }
 
+    /// Whether the newest violation was one of those that are told.
+    pub(crate) fn has_told(&self) -> bool {
+        self.violated() <= TOLD
+    }
+
     /// How many things happened that must not.
     pub(crate) fn violated(&self) -> usize {
         self.violated.load(Ordering::Relaxed)

@@ -110,9 +110,17 @@ impl Evidence<'_> {
                 }
                 Scope::Project(_) => by_id.values().collect(),
             };
-            let facts = Facts { jobs, epochs: &epochs, damaged: self.world.damages() > 0 };
+            let facts = Facts {
+                jobs,
+                epochs: &epochs,
+                damaged: self.world.damages() > 0,
+                clustered: self.world.nodes() > 1,
+            };
             for wrong in facts.check(history, &mut lost, verdict) {
                 self.world.violate(format!("{}: {}", history.name, wrong.what));
+                if !self.world.has_told() {
+                    continue;
+                }
                 for line in history.story(wrong.at).into_iter().take(20) {
                     crate::say::plain(&line);
                 }
