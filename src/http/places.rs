@@ -133,13 +133,16 @@ pub(super) fn hello(app: &App, places: &[Place], asked: Cursor, head: EventId) -
             over: *is_over,
         })
         .collect();
-    control::hello(&json!({
+    let mut hello = json!({
         "jobs": jobs,
         "after": cursor::number(asked),
         "head": head,
         "keep_alive_ms": app.options.keep_alive_ms(),
-        "degraded": app.store.is_degraded(),
-    }))
+    });
+    if app.store.is_degraded() {
+        hello["degraded"] = true.into();
+    }
+    control::hello(&hello)
 }
 
 #[cfg(test)]

@@ -50,6 +50,7 @@ struct Hello<'a> {
     after: Option<EventId>,
     head: EventId,
     keep_alive_ms: u64,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     degraded: bool,
 }
 

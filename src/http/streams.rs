@@ -207,13 +207,15 @@ async fn open_project(
         resumed = Err(GapReason::Trimmed);
         merge = call.store.merge_project(name, head, include_text).await?;
     }
-    let hello = json!({
+    let mut hello = json!({
         "project": name,
         "after": cursor::number(asked),
         "head": head,
         "keep_alive_ms": call.options.keep_alive_ms(),
-        "degraded": call.store.is_degraded(),
     });
+    if call.store.is_degraded() {
+        hello["degraded"] = true.into();
+    }
     let mut opening = VecDeque::from([control::retry(), control::hello(&hello)]);
     if let Err(reason) = resumed {
         let gap = Gap { from: cursor::number(asked), to: head, reason };
