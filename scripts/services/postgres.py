@@ -10,7 +10,8 @@ from pathlib import Path
 from . import packages
 from .service import Failed, Service, until
 
-OPTIONS = ["max_connections=300", "fsync=off", "synchronous_commit=off", "full_page_writes=off"]
+# What is committed is written, though: a process that dies takes nothing with it.
+OPTIONS = ["max_connections=300", "fsync=off", "full_page_writes=off"]
 # By which Postgres leaves its clients at once, in order.
 FAST = signal.SIGINT
 PATIENCE = 60.0
