@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::backoff::Policy;
 use crate::job::JobId;
 use crate::nats::{Entries, Entry};
@@ -11,6 +13,7 @@ use crate::store::accept::ProducerSeq;
 use crate::store::append::{Appended, Origin};
 use crate::store::{Log, Store, lock};
 
+use super::pulse::LATE;
 use super::wire::{self, Batch};
 use super::{Cluster, entry_of, first_id};
 
@@ -61,11 +64,18 @@ impl Fold {
         }
     }
 
-    /// The next entries; looks meanwhile for the jobs that some are held for.
+    /// The next entries; looks meanwhile for the jobs that some are held for. Nothing when none come
+    /// although there are some: a server that dies takes the consumer with it, and a client of its own
+    /// notices that only half a minute later.
     async fn next(&mut self, entries: &mut Entries) -> Option<Vec<Entry>> {
+        let began = Instant::now();
         loop {
+            if began.elapsed() >= LATE && self.cluster.is_degraded() {
+                return None;
+            }
             tokio::select! {
                 some = entries.next(AT_ONCE) => return some,
+                () = tokio::time::sleep(LATE) => {}
                 () = tokio::time::sleep(LOOK_AGAIN), if !self.held.is_empty() => self.release().await,
             }
         }
