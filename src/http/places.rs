@@ -78,7 +78,7 @@ pub(super) async fn named(
     for (name, own) in names {
         let log = call.log(name).await?;
         let asked = own.map_or(common, |own| furthest(own, seen));
-        call.store.reach(asked).await;
+        call.store.reach(asked).await?;
         places.push(Place::new(call, log, asked, seen));
     }
     Ok(places)

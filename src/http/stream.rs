@@ -96,7 +96,7 @@ async fn open(
 ) -> Result<Response, Problem> {
     let log = call.log(id).await?;
     let asked = cursor::of(headers, query);
-    call.store.reach(asked).await;
+    call.store.reach(asked).await?;
     let resumed = call.store.resume(log.trimmed_through(), asked);
     let standing = log.standing();
     if standing.ended && resumed.is_ok_and(|cursor| cursor >= standing.last) {

@@ -197,7 +197,7 @@ async fn open_project(
     let include_text = includes_text(query)?;
     let held = call.hold_stream([])?;
     let asked = cursor::of(headers, query);
-    call.store.reach(asked).await;
+    call.store.reach(asked).await?;
     let head = call.store.head();
     let fresh = asked == Cursor::At(EventId::ZERO);
     let mut resumed = call.store.resume(EventId::ZERO, asked);

@@ -19,7 +19,7 @@ pub mod snapshot;
 
 pub use accept::{ProducerSeq, Proposal, Refusal, Source};
 pub use append::Appended;
-pub use cluster::Cluster;
+pub use cluster::{Cluster, OutOfReach};
 pub use follow::{Follower, Gap, Next};
 pub use journal::{Journal, JournalError};
 pub use log::{Log, Look, Page, Standing, Watch};
@@ -203,24 +203,33 @@ impl Store {
 
     /// Waits until an event is here that a reader has seen, on another node of a cluster.
     ///
+    /// # Errors
+    /// [`OutOfReach`]: whether there is such an event cannot be told. To say that it is ahead of everything
+    /// would be a gap that is none.
+    ///
     /// # Cancel safety
     /// Safe: it only waits.
-    pub async fn reach(&self, cursor: Cursor) {
-        if let (Some(cluster), Cursor::At(id)) = (self.cluster(), cursor)
-            && id > self.newest()
-        {
-            cluster.reach(id).await;
+    pub async fn reach(&self, cursor: Cursor) -> Result<(), OutOfReach> {
+        let (Some(cluster), Cursor::At(id)) = (self.cluster(), cursor) else { return Ok(()) };
+        if id <= self.newest() {
+            return Ok(());
         }
+        cluster.reach(id).await?;
+        // It may be one of those that wait here for the rows of their jobs.
+        if id > self.newest() && self.is_holding() { Err(OutOfReach) } else { Ok(()) }
     }
 
     /// Waits until everything is here that was appended by now, on whatever node of a cluster.
     ///
+    /// # Errors
+    /// [`OutOfReach`]: it is not, so what is missing here may be elsewhere.
+    ///
     /// # Cancel safety
     /// Safe: it only waits.
-    pub async fn catch_up(&self) {
-        if let Some(cluster) = self.cluster() {
-            cluster.catch_up().await;
-        }
+    pub async fn catch_up(&self) -> Result<(), OutOfReach> {
+        let Some(cluster) = self.cluster() else { return Ok(()) };
+        cluster.catch_up().await?;
+        if self.is_holding() { Err(OutOfReach) } else { Ok(()) }
     }
 
     /// The newest published id of the whole store: every event up to it is here.

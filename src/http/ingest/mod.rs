@@ -238,7 +238,7 @@ async fn take(
     let incoming = line::parse(line)?;
     if check_count(log, &incoming).is_err() {
         // What is missing may have been sent to another node of a cluster.
-        call.store.catch_up().await;
+        call.store.catch_up().await?;
     }
     check_count(log, &incoming)?;
     if let Some(end) = incoming.end()? {

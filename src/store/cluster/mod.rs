@@ -68,6 +68,11 @@ struct Waiting {
     answer: oneshot::Sender<(Appended, Option<Refusal>)>,
 }
 
+/// The log of the cluster does not say what is in it, or this node does not come up to it.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the event log is out of reach at the moment")]
+pub struct OutOfReach;
+
 /// Told of what other nodes call out: the subject, and the words.
 pub type Hears = Box<dyn Fn(&str, &[u8]) + Send + Sync>;
 
@@ -240,29 +245,38 @@ impl Cluster {
     /// Waits until this node has folded everything up to an event that another node has shown to
     /// somebody; does not wait for one that is not in the log at all.
     ///
+    /// # Errors
+    /// [`OutOfReach`]: there may be such an event, and it is not here.
+    ///
     /// # Cancel safety
     /// Safe: it only waits.
-    pub async fn reach(&self, id: EventId) {
+    pub async fn reach(&self, id: EventId) -> Result<(), OutOfReach> {
         let wanted = entry_of(id);
         let mut folded = self.shared.folded.subscribe();
         if *folded.borrow() >= wanted {
-            return;
+            return Ok(());
         }
-        let Ok(last) = self.shared.log.last().await else { return };
-        if last >= wanted {
-            drop(tokio::time::timeout(pulse::LATE, folded.wait_for(|seq| *seq >= wanted)).await);
+        if self.shared.log.last().await.is_ok_and(|last| last < wanted) {
+            return Ok(());
         }
+        // Not told: somebody else is chosen to lead the log just now, or it is out of reach.
+        let here = tokio::time::timeout(pulse::LATE, folded.wait_for(|seq| *seq >= wanted)).await;
+        if matches!(here, Ok(Ok(_))) { Ok(()) } else { Err(OutOfReach) }
     }
 
     /// Waits until this node has folded everything that is in the log by now, as long as that is not
     /// long.
     ///
+    /// # Errors
+    /// [`OutOfReach`]: it has not, or nobody says what is in the log.
+    ///
     /// # Cancel safety
     /// Safe: it only waits.
-    pub async fn catch_up(&self) {
-        let Ok(last) = self.shared.log.last().await else { return };
+    pub async fn catch_up(&self) -> Result<(), OutOfReach> {
+        let last = self.shared.log.last().await.map_err(|_| OutOfReach)?;
         let mut folded = self.shared.folded.subscribe();
-        drop(tokio::time::timeout(pulse::LATE, folded.wait_for(|seq| *seq >= last)).await);
+        let here = tokio::time::timeout(pulse::LATE, folded.wait_for(|seq| *seq >= last)).await;
+        if matches!(here, Ok(Ok(_))) { Ok(()) } else { Err(OutOfReach) }
     }
 
     /// Answers whoever waits for an entry of this node's.
