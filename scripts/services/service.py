@@ -141,11 +141,18 @@ def descendants(pid):
     found, queue = [], [pid]
     while queue:
         parent = queue.pop(0)
-        for children in Path(f"/proc/{parent}/task").glob("*/children"):
-            try:
-                below = [int(child) for child in children.read_text().split()]
-            except OSError:
-                continue
-            found += below
-            queue += below
+        for child in children(parent):
+            found.append(child)
+            queue.append(child)
+    return found
+
+
+def children(parent):
+    """The processes that one has started; of one that ends meanwhile, some or none."""
+    found = []
+    try:
+        for thread in Path(f"/proc/{parent}/task").iterdir():
+            found += [int(child) for child in (thread / "children").read_text().split()]
+    except OSError:
+        pass
     return found
