@@ -15,7 +15,7 @@ use crate::event::{Cursor, EventId};
 use crate::job::JobId;
 
 use super::log::{Log, Look, Page, Watch};
-use super::{Snapshot, Store};
+use super::{Snapshot, Store, lock};
 
 /// Why a reader cannot go on from its cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -89,7 +89,12 @@ impl Store {
     fn check_epoch(&self, id: EventId) -> Result<(), GapReason> {
         let epochs = &self.shared.epochs;
         if id.epoch() >= epochs.current() {
-            let ahead = id > self.newest();
+            // In a cluster by entries: of the last one there may be no event, and what another node has
+            // archived first was never published here.
+            let ahead = match self.cluster() {
+                Some(_) => id >= lock(&self.shared.tail).next,
+                None => id > self.newest(),
+            };
             return if ahead { Err(GapReason::AheadOfHead) } else { Ok(()) };
         }
         match epochs.last_of(id.epoch()) {

@@ -214,9 +214,7 @@ impl Store {
         if id <= self.newest() {
             return Ok(());
         }
-        cluster.reach(id).await?;
-        // It may be one of those that wait here for the rows of their jobs.
-        if id > self.newest() && self.is_holding() { Err(OutOfReach) } else { Ok(()) }
+        cluster.reach(id).await
     }
 
     /// Waits until everything is here that was appended by now, on whatever node of a cluster.
@@ -246,6 +244,12 @@ impl Store {
     /// The newest published id, even if events of other jobs before it wait for their rows.
     fn newest(&self) -> EventId {
         EventId::from_u64(self.shared.newest.load(Ordering::Acquire)).unwrap_or_default()
+    }
+
+    /// Notes that everything up to an event is here although it was not published here.
+    fn has_through(&self, id: EventId) {
+        let _tail = lock(&self.shared.tail);
+        self.shared.newest.fetch_max(id.get(), Ordering::AcqRel);
     }
 
     /// Whether events are missing here, of jobs whose rows are waited for.

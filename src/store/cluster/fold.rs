@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::backoff::Policy;
+use crate::event::EventId;
 use crate::job::JobId;
 use crate::nats::{Entries, Entry};
 use crate::store::accept::ProducerSeq;
@@ -15,7 +16,7 @@ use crate::store::{Log, Store, lock};
 
 use super::pulse::LATE;
 use super::wire::{self, Batch};
-use super::{Cluster, entry_of, first_id};
+use super::{Cluster, entry_of, first_id, last_id};
 
 /// How many entries are folded between two looks at anything else.
 const AT_ONCE: usize = 256;
@@ -105,12 +106,15 @@ impl Fold {
                     self.fold_one(log, seq, batch);
                 }
             }
-            {
-                let mut tail = lock(&self.store.shared.tail);
-                tail.next = tail.next.max(first_id(seq + 1));
-            }
+            self.go_on(first_id(seq + 1));
             self.cluster.shared.folded.send_replace(seq);
         }
+    }
+
+    /// The next event's id will be this one at least.
+    fn go_on(&self, next: EventId) {
+        let mut tail = lock(&self.store.shared.tail);
+        tail.next = tail.next.max(next);
     }
 
     fn fold_one(&self, log: &Arc<Log>, seq: u64, batch: Batch) {
@@ -124,8 +128,13 @@ impl Fold {
             if is_ours {
                 self.cluster.answer(count, outcome);
             }
-        } else if is_in && is_ours {
-            // It was put in twice, or the database had it already when the log was loaded.
+            return;
+        }
+        // It was put in twice, or the database had it already when the log was loaded: then readers of
+        // several jobs learn only here that they may go on to it.
+        self.store.has_through(log.last().min(last_id(seq)));
+        self.store.wake(log, log.standing().ended);
+        if is_in && is_ours {
             let admitted = u32::try_from(proposals.len()).unwrap_or(u32::MAX);
             self.cluster.answer(count, (Appended { last: log.last(), admitted, ignored: 0 }, None));
         }
@@ -193,6 +202,8 @@ impl Fold {
                 tokio::time::sleep(delays.next().unwrap_or(RETRY.ceiling)).await;
             }
         }
+        self.go_on(first_id(seq));
+        self.store.has_through(last_id(seq - 1));
         self.cluster.shared.folded.send_replace(seq - 1);
         self.answer_by_state();
     }

@@ -41,6 +41,11 @@ fn first_id(seq: u64) -> EventId {
     EventId::from_u64(seq << INDEX_BITS).unwrap_or(EventId::MAX)
 }
 
+/// The id of the last event that an entry can have.
+fn last_id(seq: u64) -> EventId {
+    EventId::from_u64(first_id(seq + 1).get() - 1).unwrap_or_default()
+}
+
 /// The entry in which an event stands.
 #[must_use]
 pub const fn entry_of(id: EventId) -> u64 {
