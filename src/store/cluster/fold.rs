@@ -41,11 +41,13 @@ pub(super) struct Fold {
     /// Entries of jobs that the database does not give at the moment, for each in their order: others do
     /// not wait for them.
     held: BTreeMap<JobId, Vec<(u64, Batch)>>,
+    /// When it is asked for these jobs again.
+    look_due: Instant,
 }
 
 impl Fold {
-    pub(super) const fn new(store: Store, cluster: Cluster) -> Self {
-        Self { store, cluster, held: BTreeMap::new() }
+    pub(super) fn new(store: Store, cluster: Cluster) -> Self {
+        Self { store, cluster, held: BTreeMap::new(), look_due: Instant::now() }
     }
 
     /// Folds what all nodes propose, for ever.
@@ -77,7 +79,11 @@ impl Fold {
             tokio::select! {
                 some = entries.next(AT_ONCE) => return some,
                 () = tokio::time::sleep(LATE) => {}
-                () = tokio::time::sleep(LOOK_AGAIN), if !self.held.is_empty() => self.release().await,
+                // Due by time: that others' entries come all the while is no reason to wait.
+                () = tokio::time::sleep_until(self.look_due), if !self.held.is_empty() => {
+                    self.release().await;
+                    self.look_due = Instant::now() + LOOK_AGAIN;
+                }
             }
         }
     }
@@ -100,6 +106,9 @@ impl Fold {
             }
             if let Some((job, batch)) = batch {
                 if self.held.contains_key(&job) || withheld.contains(&job) {
+                    if batch.node == self.cluster.shared.node {
+                        self.cluster.note_held(batch.count);
+                    }
                     self.held.entry(job).or_default().push((seq, batch));
                     self.note_held();
                 } else if let Some(log) = logs.get(&job) {
@@ -174,10 +183,15 @@ impl Fold {
         for (job, entries) in held {
             if withheld.contains(&job) {
                 self.held.insert(job, entries);
-            } else if let Some(log) = logs.get(&job) {
-                for (seq, batch) in entries {
+                continue;
+            }
+            let log = logs.get(&job);
+            for (seq, batch) in entries {
+                let ours = (batch.node == self.cluster.shared.node).then_some(batch.count);
+                if let Some(log) = log {
                     self.fold_one(log, seq, batch);
                 }
+                ours.into_iter().for_each(|count| self.cluster.let_go(count));
             }
         }
         self.note_held();

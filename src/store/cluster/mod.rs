@@ -70,6 +70,9 @@ pub fn epoch_of(first: u64) -> u32 {
 struct Waiting {
     job: JobId,
     proposed: u32,
+    /// Whether its entry waits here for the row of its job: until then there is no answer, and putting it in
+    /// again would not bring one.
+    held: bool,
     answer: oneshot::Sender<(Appended, Option<Refusal>)>,
 }
 
@@ -282,6 +285,22 @@ impl Cluster {
         let mut folded = self.shared.folded.subscribe();
         let here = tokio::time::timeout(pulse::LATE, folded.wait_for(|seq| *seq >= last)).await;
         if matches!(here, Ok(Ok(_))) { Ok(()) } else { Err(OutOfReach) }
+    }
+
+    /// Notes that an entry of this node's waits for the row of its job.
+    fn note_held(&self, count: u64) {
+        if let Some(waiting) = lock(&self.shared.waiting).get_mut(&count) {
+            waiting.held = true;
+        }
+    }
+
+    fn is_held(&self, count: u64) -> bool {
+        lock(&self.shared.waiting).get(&count).is_some_and(|waiting| waiting.held)
+    }
+
+    /// Whoever waits for an entry that is not held any more, and got no answer, puts it in again.
+    fn let_go(&self, count: u64) {
+        drop(lock(&self.shared.waiting).remove(&count));
     }
 
     /// Answers whoever waits for an entry of this node's.

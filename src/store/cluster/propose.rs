@@ -61,7 +61,7 @@ impl Cluster {
             let entry = wire::encode(self.shared.node, count, &proposals);
             let proposed = u32::try_from(proposals.len()).unwrap_or(u32::MAX);
             let (answer, mut answered) = oneshot::channel();
-            let waiting = Waiting { job: log.job.clone(), proposed, answer };
+            let waiting = Waiting { job: log.job.clone(), proposed, held: false, answer };
             lock(&self.shared.waiting).insert(count, waiting);
             let forget = Forget { cluster: self, count };
             let seq = tokio::select! {
@@ -77,8 +77,10 @@ impl Cluster {
                 // instead, and says what became of it.
                 _ = folded.wait_for(|through| *through >= seq) => {}
             }
+            let outcome =
+                if self.is_held(count) { answered.await.ok() } else { answered.try_recv().ok() };
             drop(forget);
-            if let Ok(outcome) = answered.try_recv() {
+            if let Some(outcome) = outcome {
                 return outcome;
             }
         }
