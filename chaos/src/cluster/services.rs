@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -13,12 +14,19 @@ use tokio::process::Command;
 
 use crate::failure::Failure;
 use crate::plan::cluster::COUNT;
+use crate::say;
 
 /// Where `scripts/cluster` says that its cluster is.
 const FOLDER: &str = "TAILWATER_CLUSTER_DIR";
 
 /// What it says only where services have networks of their own.
 const INSIDE: &str = "TAILWATER_CLUSTER_INSIDE";
+
+/// How long a start is tried.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long after a start that failed the next one is tried.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// The line in a service's `start` before which the settings of a node are put in.
 const BEFORE: &str = "echo $$ > pid.new";
@@ -141,17 +149,43 @@ impl Services {
         Ok(())
     }
 
-    /// Does the same to several services at once.
+    /// Starts a service until it stays, as whatever looks after services does: a node ends when what it
+    /// stands on does not answer at its start.
+    ///
+    /// # Errors
+    /// When it does not stay for long enough.
+    pub(crate) async fn start(&self, name: &str) -> Result<(), Failure> {
+        let began = Instant::now();
+        loop {
+            match self.act("start", name).await {
+                Err(failure) if began.elapsed() > PATIENCE => return Err(failure),
+                Err(failure) => {
+                    let last = failure.to_string().trim_end().lines().last().map(str::to_owned);
+                    let last = last.unwrap_or_default();
+                    say::line(&format!("  a start of {name} as things are ends: {}", last.trim()));
+                }
+                Ok(()) => return Ok(()),
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    /// Does the same to all nodes at once.
     ///
     /// # Errors
     /// When it cannot be done.
-    pub(crate) async fn act_on_all(
-        &self,
-        action: &str,
-        names: impl IntoIterator<Item = String>,
-    ) -> Result<(), Failure> {
-        let acts = names.into_iter().map(|name| async move { self.act(action, &name).await });
+    pub(crate) async fn act_on_nodes(&self, action: &str) -> Result<(), Failure> {
+        let acts = Self::nodes().map(|name| async move { self.act(action, &name).await });
         futures_util::future::join_all(acts).await.into_iter().collect()
+    }
+
+    /// Starts all nodes at once.
+    ///
+    /// # Errors
+    /// When one does not stay.
+    pub(crate) async fn start_nodes(&self) -> Result<(), Failure> {
+        let starts = Self::nodes().map(|name| async move { self.start(&name).await });
+        futures_util::future::join_all(starts).await.into_iter().collect()
     }
 
     /// Sends a service's process a signal.

@@ -49,9 +49,9 @@ impl Striker {
             Fault::Kill { node, hold } => self.kill(&format!("node {node}"), *hold).await?,
             Fault::Restart { node } => self.restart(&format!("node {node}")).await?,
             Fault::All { hold } => {
-                self.services.act_on_all("kill", Services::nodes()).await?;
+                self.services.act_on_nodes("kill").await?;
                 tokio::time::sleep(*hold).await;
-                self.services.act_on_all("start", Services::nodes()).await?;
+                self.services.start_nodes().await?;
             }
             Fault::Pause { node, hold } => self.pause(&format!("node {node}"), *hold).await?,
             Fault::Archiver { hold } => {
@@ -134,7 +134,7 @@ impl Striker {
         self.services.act("kill", name).await?;
         tokio::time::sleep(hold).await;
         let began = Instant::now();
-        self.services.act("start", name).await?;
+        self.services.start(name).await?;
         self.starts.push(began.elapsed());
         Ok(())
     }
@@ -147,7 +147,7 @@ impl Striker {
         if took > ORDERLY {
             self.world.violate(format!("SIGTERM did not end {name} in {took:.0?}"));
         }
-        self.services.act("start", name).await
+        self.services.start(name).await
     }
 
     async fn pause(&self, name: &str, hold: Duration) -> Result<(), Failure> {
@@ -160,7 +160,7 @@ impl Striker {
     async fn away(&self, how: &str, name: &str, hold: Duration) -> Result<(), Failure> {
         self.services.act(how, name).await?;
         tokio::time::sleep(hold).await;
-        self.services.act("start", name).await
+        self.services.start(name).await
     }
 
     /// A node that ends by itself is wrong, whatever the reason.
@@ -173,7 +173,7 @@ impl Striker {
             let log = self.services.log(&name);
             let last: Vec<_> = log.lines().rev().take(3).collect();
             self.world.violate(format!("{name} ended by itself: {last:#?}"));
-            self.services.act("start", &name).await?;
+            self.services.start(&name).await?;
         }
         Ok(())
     }

@@ -57,7 +57,7 @@ async fn set_up(options: &Options, random: &mut fastrand::Rng) -> Result<Striker
         proxies.push(Proxy::start(address, random.fork()).await?);
         services.equip(&node, simulator.variables(), &flags(number))?;
     }
-    services.act_on_all("start", Services::nodes()).await?;
+    services.start_nodes().await?;
     let fronts = proxies.iter().map(Proxy::address).collect();
     Ok(Striker {
         world: Arc::new(World::of_many(fronts, backs)),
@@ -191,7 +191,8 @@ async fn check(
     wait_until_level(&world).await;
     let names: Vec<_> = records.iter().map(|record| record.job.clone()).collect();
     let before = compare(&world, &names, None).await?;
-    striker.services.act_on_all("restart", Services::nodes()).await?;
+    striker.services.act_on_nodes("stop").await?;
+    striker.services.start_nodes().await?;
     wait_until_level(&world).await;
     compare(&world, &names, Some(&before)).await?;
     let jobs = everybody::fetch_all(&world, records).await?;
