@@ -94,6 +94,9 @@ async fn break_and_check(
 ) -> Result<Outcome, Failure> {
     let world = Arc::clone(&striker.world);
     let kinds = kinds(cluster, striker);
+    // Each kind once, of those that are possible.
+    let faults = if cluster.short { cluster.faults.min(kinds.len()) } else { cluster.faults };
+    let cluster = &Cluster { faults, ..cluster.clone() };
     say::line(&format!(
         "seed {}: {} faults of {} kinds, {} jobs with {} readers each",
         cluster.seed,
@@ -158,7 +161,6 @@ async fn strike_all(
     began: Instant,
 ) -> Result<(), Failure> {
     let world = Arc::clone(&striker.world);
-    let most = if cluster.short { cluster.faults.min(kinds.len()) } else { cluster.faults };
     for (step, number) in Plan::new(cluster.seed, kinds, cluster.short).zip(1..) {
         if !world.wait_for(&step.moment).await {
             world.violate(format!("nothing happens any more: '{}' never comes", step.moment));
@@ -167,7 +169,7 @@ async fn strike_all(
         let total = world.tally.total();
         say::line(&format!("{number:4}  {} {}: {}", total, step.moment, step.fault));
         striker.strike(step.kind, &step.fault).await?;
-        let enough = number >= most && world.tally.total() >= cluster.deliveries;
+        let enough = number >= cluster.faults && world.tally.total() >= cluster.deliveries;
         let late = cluster.minutes.is_some_and(|most| began.elapsed() >= minutes(most));
         if enough || late {
             return Ok(());
