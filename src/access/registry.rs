@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use tokio::sync::broadcast::Receiver;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
@@ -12,13 +13,17 @@ use crate::db::keys::{Insert, KeyRow, KeysVersion, Revoke, Revoked, Tidy};
 use crate::db::{Db, DbError};
 use crate::event::now_ms;
 use crate::job::KeyId;
-use crate::store::{Journal, JournalError};
+use crate::nats::Caller;
+use crate::store::{Cluster, Journal, JournalError, Store};
 
 use super::secret::hash;
 use super::{Key, Ticket};
 
 /// How often it is looked for keys that another process made or revoked.
 const LOOK: Duration = Duration::from_millis(500);
+
+/// How long the other nodes of a cluster may take to look; by then they have looked by themselves.
+const TOLD: Duration = Duration::from_secs(1);
 
 /// How often it is noted when keys were last used.
 const NOTE: Duration = Duration::from_secs(60);
@@ -39,6 +44,7 @@ pub struct Access {
 struct Shared {
     db: Db,
     journal: Journal,
+    cluster: Option<Cluster>,
     ended: Ended,
     known: RwLock<Known>,
     /// Canceled when the first key is there.
@@ -69,9 +75,11 @@ impl Access {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn open(db: Db, journal: Journal, ended: Ended) -> Result<Self, DbError> {
+    pub async fn open(store: &Store, ended: Ended) -> Result<Self, DbError> {
+        let (db, journal) = (store.db().clone(), store.journal().clone());
         let (known, closed) = (RwLock::default(), CancellationToken::new());
-        let shared = Shared { db, journal, ended, known, closed, looking: None.into() };
+        let cluster = store.cluster().cloned();
+        let shared = Shared { db, journal, cluster, ended, known, closed, looking: None.into() };
         let access = Self { shared: Arc::new(shared) };
         access.look().await?;
         Ok(access)
@@ -112,7 +120,7 @@ impl Access {
     /// When the database takes no writes.
     pub async fn add(&self, row: KeyRow) -> Result<(), AccessError> {
         self.shared.journal.change(Insert(row)).await?;
-        Ok(self.look().await?)
+        Ok(self.changed().await?)
     }
 
     /// Revokes a key with its sessions, or one session; nobody uses it once this returns.
@@ -121,8 +129,30 @@ impl Access {
     /// When the database takes no writes.
     pub async fn revoke(&self, id: &KeyId) -> Result<Revoked, AccessError> {
         let revoked = self.shared.journal.change(Revoke { id: id.clone(), now: now_ms() }).await?;
-        self.look().await?;
+        self.changed().await?;
         Ok(revoked)
+    }
+
+    /// Takes over what was changed here, and has the other nodes of a cluster do it before anybody is told
+    /// that it is so: their next request may go to any of them.
+    async fn changed(&self) -> Result<(), DbError> {
+        self.look().await?;
+        if let Some(cluster) = &self.shared.cluster {
+            let nodes = self.shared.db.living_nodes().await?.len();
+            if tokio::time::timeout(TOLD, cluster.tell_keys(nodes)).await.is_err() {
+                tracing::debug!(nodes, "not every node has said that it knows the keys");
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until another node has changed keys; gives who waits for us to look.
+    async fn told(heard: &mut Option<Receiver<Option<Caller>>>) -> Option<Caller> {
+        match heard {
+            // After too many at once, one look does for all of them.
+            Some(heard) => heard.recv().await.unwrap_or_default(),
+            None => std::future::pending().await,
+        }
     }
 
     /// Looks for what other processes changed, and notes what was used, until it is told to stop.
@@ -131,16 +161,22 @@ impl Access {
         let mut note = tokio::time::interval(NOTE);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         note.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut heard = self.shared.cluster.as_ref().map(Cluster::told_keys);
         loop {
-            tokio::select! {
+            let caller = tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                _ = note.tick() => self.tidy().await,
-                _ = look.tick() => {
-                    if let Err(error) = self.look().await {
-                        tracing::debug!(%error, "cannot look at the keys; those known stay");
-                    }
+                _ = note.tick() => {
+                    self.tidy().await;
+                    continue;
                 }
+                caller = Self::told(&mut heard) => caller,
+                _ = look.tick() => None,
+            };
+            if let Err(error) = self.look().await {
+                tracing::debug!(%error, "cannot look at the keys; those known stay");
+            } else if let (Some(cluster), Some(caller)) = (&self.shared.cluster, caller) {
+                cluster.say_done(caller).await;
             }
         }
         self.tidy().await;

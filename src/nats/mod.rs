@@ -14,8 +14,9 @@ pub use log::{Entries, Entry, Log};
 use std::time::Duration;
 
 use async_nats::jetstream::context::{Context, ContextBuilder};
-use async_nats::{Client, ConnectOptions, Subscriber};
+use async_nats::{Client, ConnectOptions, Subject, Subscriber};
 use bytes::Bytes;
+use futures_util::StreamExt;
 
 /// How long a server may leave a question unanswered.
 const ANSWER: Duration = Duration::from_secs(4);
@@ -88,9 +89,51 @@ impl Nats {
         Ok(Calls { heard, prefix: self.call_subject("").len() })
     }
 
+    /// Calls something out, and counts who says that it is done: up to so many. Whoever does not want to
+    /// wait any longer drops this.
+    ///
+    /// # Errors
+    /// [`NatsError`] when it cannot be called out.
+    pub async fn call_and_hear(
+        &self,
+        subject: &str,
+        words: impl Into<Bytes>,
+        most: usize,
+    ) -> Result<(), NatsError> {
+        let inbox = self.client.new_inbox();
+        let answers = self.client.subscribe(inbox.clone()).await.map_err(NatsError::other)?;
+        let subject = self.call_subject(subject);
+        let called = self.client.publish_with_reply(subject, inbox, words.into()).await;
+        called.map_err(NatsError::other)?;
+        answers.take(most).for_each(async |_| {}).await;
+        Ok(())
+    }
+
+    /// Says that what somebody has called out is done, where they wait for it.
+    pub async fn say_done(&self, caller: Caller) {
+        if let Err(error) = self.client.publish(caller.0, Bytes::new()).await {
+            tracing::debug!(%error, "cannot answer another node");
+        }
+    }
+
     fn call_subject(&self, subject: &str) -> String {
         format!("{}.call.{subject}", self.name)
     }
+}
+
+/// Who waits for what they have called out.
+#[derive(Clone, Debug)]
+pub struct Caller(Subject);
+
+/// Something that a node has called out.
+#[derive(Debug)]
+pub struct Call {
+    /// What it is about.
+    pub subject: String,
+    /// What is said.
+    pub words: Bytes,
+    /// Who waits until it is done, if somebody does.
+    pub caller: Option<Caller>,
 }
 
 /// What nodes call out.
@@ -101,9 +144,13 @@ pub struct Calls {
 }
 
 impl Calls {
-    /// The next call: under which subject, and what. Nothing once the connection was closed.
-    pub async fn next(&mut self) -> Option<(String, Bytes)> {
-        let message = futures_util::StreamExt::next(&mut self.heard).await?;
-        Some((message.subject.as_str().get(self.prefix..)?.to_owned(), message.payload))
+    /// The next call; nothing once the connection was closed.
+    pub async fn next(&mut self) -> Option<Call> {
+        let message = self.heard.next().await?;
+        Some(Call {
+            subject: message.subject.as_str().get(self.prefix..)?.to_owned(),
+            words: message.payload,
+            caller: message.reply.map(Caller),
+        })
     }
 }

@@ -301,8 +301,7 @@ async fn open_access(store: &Store, engine: Option<Arc<Engine>>) -> Result<Acces
             engine.revoke(key);
         }
     };
-    let (db, journal) = (store.db().clone(), store.journal().clone());
-    Ok(Access::open(db, journal, Arc::new(ended)).await?)
+    Ok(Access::open(store, Arc::new(ended)).await?)
 }
 
 /// Without a key everybody who reaches the server may do everything, so only this machine may.

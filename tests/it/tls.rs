@@ -43,7 +43,7 @@ impl Secured {
             settings.tls_key = Some(shown.key.clone());
             change(settings);
         });
-        Self { server: server.await, shown, folder }
+        Self { server: server.await.at_one_node(), shown, folder }
     }
 
     fn url(&self, path: &str) -> String {

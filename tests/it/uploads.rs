@@ -338,7 +338,7 @@ async fn a_server_that_goes_down_does_not_wait_for_the_rest_of_a_file() {
 
 #[tokio::test]
 async fn an_unknown_upload_is_a_problem_by_every_route() {
-    let server = TestServer::start().await;
+    let server = TestServer::start().await.at_one_node();
     for id in ["upl_nobody", "file_1", "nothing", "..%2f..%2fetc%2fpasswd", "upl_%00"] {
         for path in [format!("/api/uploads/{id}"), format!("/api/uploads/{id}/content")] {
             send(server.http.get(server.url(&path))).await.problem(404, "unknown_upload");

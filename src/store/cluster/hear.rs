@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::event::EventId;
+use crate::nats::Call;
 use crate::store::Store;
 
 use super::Cluster;
@@ -17,8 +18,8 @@ impl Store {
         loop {
             match cluster.shared.nats.hear().await {
                 Ok(mut calls) => {
-                    while let Some((subject, words)) = calls.next().await {
-                        self.heard(cluster, &subject, &words);
+                    while let Some(call) = calls.next().await {
+                        self.heard(cluster, call);
                     }
                 }
                 Err(error) => tracing::debug!(%error, "cannot listen to the other nodes"),
@@ -27,10 +28,11 @@ impl Store {
         }
     }
 
-    fn heard(&self, cluster: &Cluster, subject: &str, words: &[u8]) {
-        match subject {
+    fn heard(&self, cluster: &Cluster, call: Call) {
+        let Call { subject, words, caller } = call;
+        match subject.as_str() {
             "archived" => {
-                let through = std::str::from_utf8(words).ok().and_then(|text| text.parse().ok());
+                let through = std::str::from_utf8(&words).ok().and_then(|text| text.parse().ok());
                 if let Some(through) = through.and_then(EventId::from_u64) {
                     self.drop_archived(cluster, through);
                 }
@@ -39,9 +41,13 @@ impl Store {
                 cluster.shared.hurried.store(true, Ordering::Release);
                 self.shared.unwritten.notify_one();
             }
+            "keys" => {
+                // Nobody listens before the server is up.
+                cluster.shared.keys.send(caller).ok();
+            }
             _ => {
                 if let Some(hears) = cluster.shared.hears.get() {
-                    hears(subject, words);
+                    hears(&subject, &words);
                 }
             }
         }

@@ -17,11 +17,12 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use bytes::Bytes;
+use tokio::sync::{broadcast, oneshot, watch};
 
 use crate::event::EventId;
 use crate::job::JobId;
-use crate::nats::{self, Nats};
+use crate::nats::{self, Caller, Nats};
 
 use super::accept::Refusal;
 use super::append::Appended;
@@ -32,6 +33,9 @@ use pulse::Pulse;
 
 /// How many low bits of an id count within one entry of the log.
 const INDEX_BITS: u32 = 8;
+
+/// How many calls may wait to be heard; who missed one looks all the same.
+const MOST_CALLS: usize = 64;
 
 /// The most proposals in one entry.
 pub(super) const TOGETHER: usize = 1 << INDEX_BITS;
@@ -126,6 +130,8 @@ struct Shared {
     /// Somebody on another node waits for a commit.
     hurried: AtomicBool,
     hears: OnceLock<Hears>,
+    /// Keys have changed, and who waits until this node knows.
+    keys: broadcast::Sender<Option<Caller>>,
 }
 
 impl fmt::Debug for Cluster {
@@ -157,6 +163,7 @@ impl Cluster {
                 keeps: AtomicBool::new(false),
                 hurried: AtomicBool::new(false),
                 hears: OnceLock::new(),
+                keys: broadcast::Sender::new(MOST_CALLS),
             }),
         }
     }
@@ -217,6 +224,27 @@ impl Cluster {
     /// Who hears what the nodes call out, besides the store. Once.
     pub fn set_hears(&self, hears: Hears) {
         drop(self.shared.hears.set(hears));
+    }
+
+    /// Tells all nodes that keys have changed, and waits until so many have looked, ourselves too.
+    ///
+    /// # Cancel safety
+    /// Safe: it only waits.
+    pub async fn tell_keys(&self, nodes: usize) {
+        if let Err(error) = self.shared.nats.call_and_hear("keys", Bytes::new(), nodes).await {
+            tracing::debug!(%error, "cannot tell the other nodes of changed keys");
+        }
+    }
+
+    /// Hears that keys have changed; whoever waits for it is to be told by [`Cluster::say_done`].
+    #[must_use]
+    pub fn told_keys(&self) -> broadcast::Receiver<Option<Caller>> {
+        self.shared.keys.subscribe()
+    }
+
+    /// Says that what another node has called out is done.
+    pub async fn say_done(&self, caller: Caller) {
+        self.shared.nats.say_done(caller).await;
     }
 
     /// Up to which event everything is in the database.

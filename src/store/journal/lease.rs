@@ -68,9 +68,14 @@ impl Task {
         if self.waiting.is_empty() {
             return true;
         }
-        let until = *self.give_up_at.get_or_insert_with(|| Instant::now() + LAST_TRIES);
+        let is_over = self.is_last_try_over();
         // Looked at again when they say that they have.
-        self.keep_due = self.keep_due.min(until);
-        Instant::now() >= until
+        self.keep_due = self.keep_due.min(self.give_up_at.unwrap_or(self.keep_due));
+        is_over
+    }
+
+    /// Whether the time is up for what could not be written; it begins when this is first asked.
+    pub(super) fn is_last_try_over(&mut self) -> bool {
+        Instant::now() >= *self.give_up_at.get_or_insert_with(|| Instant::now() + LAST_TRIES)
     }
 }

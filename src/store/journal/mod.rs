@@ -237,7 +237,7 @@ struct Task {
     keep_due: Instant,
     /// When it next says that it lives.
     beat_due: Instant,
-    /// When it gives up waiting for what others have to write, once it goes down.
+    /// When it gives up what cannot be written, once it goes down.
     give_up_at: Option<Instant>,
 }
 
@@ -369,7 +369,6 @@ impl Task {
     /// Commits a group, however often it takes; false when the server goes down first.
     async fn commit(&mut self, mut group: Group, stop: &CancellationToken) -> bool {
         let mut delays = RETRY.delays();
-        let mut give_up_at = None;
         loop {
             let error = match commit::try_commit(&mut self.writer, &mut group).await {
                 Ok(last) => {
@@ -399,10 +398,8 @@ impl Task {
             let delay = delays.next().unwrap_or(Duration::from_secs(1));
             let delay = if stop.is_cancelled() { delay.min(LAST_DELAY) } else { delay };
             self.pause(delay, &trouble, stop).await;
-            if stop.is_cancelled() {
-                give_up_at.get_or_insert_with(|| Instant::now() + LAST_TRIES);
-            }
-            if give_up_at.is_some_and(|at| at <= Instant::now()) {
+            // Not for each group anew: what was given back comes in the next one.
+            if stop.is_cancelled() && self.is_last_try_over() {
                 let lost = group.events.len() + lock(&self.store.shared.tail).unwritten.len();
                 tracing::error!(lost, "going down with events that the database did not take");
                 group.changes.into_iter().for_each(|change| change.fail(JournalError::Stopped));

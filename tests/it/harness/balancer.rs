@@ -1,6 +1,6 @@
 //! nginx before the nodes of a cluster, by the file that users copy.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -41,16 +41,22 @@ impl Balancer {
         std::fs::create_dir_all(folder).expect("a folder for nginx");
         std::fs::write(folder.join("nginx.conf"), AROUND).expect("a file");
         loop {
-            let any = || SocketAddr::new(listen.ip(), fastrand::u16(PORTS));
-            let address = if listen.port() == 0 { any() } else { listen };
-            if std::net::TcpListener::bind(address).is_err() && listen.port() == 0 {
-                continue;
-            }
+            let address = if listen.port() == 0 { free_address() } else { listen };
             std::fs::write(folder.join("cluster.conf"), ours(address, nodes)).expect("a file");
             if let Some(child) = run(folder).await {
                 return Self { address, _child: child };
             }
             assert_eq!(listen.port(), 0, "{}", said(folder));
+        }
+    }
+}
+
+/// An address that nobody has. Until it is bound it is only likely to stay free.
+pub fn free_address() -> SocketAddr {
+    loop {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, fastrand::u16(PORTS)));
+        if std::net::TcpListener::bind(address).is_ok() {
+            return address;
         }
     }
 }

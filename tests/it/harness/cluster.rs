@@ -50,17 +50,22 @@ pub fn folders(data: &Path) -> Vec<PathBuf> {
     (1..=NODES).map(folder).collect()
 }
 
-/// The settings of each node of the cluster that has these.
+/// The settings of each node of the cluster that has these. Its workers are spread over the nodes: with one,
+/// it is the first node that runs jobs.
 pub fn nodes(settings: &Settings) -> Vec<Settings> {
     let files = || files(&settings.data).display().to_string().parse().expect("a folder");
-    let node = |data| Settings {
+    let workers = |number| {
+        settings.workers / NODES as u32 + u32::from(number < settings.workers as usize % NODES)
+    };
+    let node = |(number, data)| Settings {
         data,
+        workers: workers(number),
         listen: "127.0.0.1:0".parse().expect("an address"),
         events: Some(events(&settings.data).parse().expect("an address")),
         artifacts: settings.artifacts.clone().or_else(|| Some(files())),
         ..settings.clone()
     };
-    folders(&settings.data).into_iter().map(node).collect()
+    folders(&settings.data).into_iter().enumerate().map(node).collect()
 }
 
 /// The events of a cluster, which go with the last that may need them: hundreds of streams, with three

@@ -120,7 +120,8 @@ impl Database {
             Self::Sqlite(_) => self.run("begin immediate", &[]).await,
             Self::Postgres(_) => {
                 self.run("begin", &[]).await;
-                self.run("lock table epoch in exclusive mode", &[]).await;
+                // Each transaction of a node leaves its mark there.
+                self.run("lock table epoch, node in exclusive mode", &[]).await;
             }
         }
     }

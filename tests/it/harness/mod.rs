@@ -8,6 +8,7 @@ pub mod database;
 pub mod keys;
 pub mod parts;
 pub mod process;
+pub mod providers;
 pub mod reader;
 pub mod receiver;
 pub mod routes;
@@ -165,6 +166,13 @@ impl TestServer {
         for node in &self.nodes {
             node.signals.stop.cancel();
         }
+    }
+
+    /// From here on everything goes to one node, past the balancer: for what a process does by itself, such
+    /// as its limits, and for what a balancer does not let through.
+    pub fn at_one_node(mut self) -> Self {
+        self.address = self.nodes[0].address;
+        self
     }
 
     /// Where its nodes are, past the balancer.

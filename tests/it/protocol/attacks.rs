@@ -150,7 +150,7 @@ async fn p04_a_large_body_of_very_many_values_is_refused() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p81_files_that_come_at_once_have_no_more_room_together() {
-    let server = TestServer::with(|settings| settings.disk_per_project = 8_292).await;
+    let server = TestServer::with(|settings| settings.disk_per_project = 8_292).await.at_one_node();
     let upload = || {
         let (go, body) = endless();
         let request = server.http.post(server.url("/api/uploads?project_id=p"));

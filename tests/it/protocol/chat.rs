@@ -45,7 +45,7 @@ fn assert_finished(stream: &Parts, parts: &[Value], reason: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p57_a_message_is_streamed_from_its_start_to_done() {
-    let server = TestServer::start().await;
+    let server = TestServer::start().await.at_one_node();
     let mut stream = send(&server, &says("c1", "Why is the sea salty?")).await;
     assert_eq!(stream.status, 200);
     for (name, value) in [

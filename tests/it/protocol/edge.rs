@@ -72,7 +72,8 @@ async fn p85_over_tls_both_protocols_are_spoken() {
         settings.tls_cert = Some(shown.certificate.clone());
         settings.tls_key = Some(shown.key.clone());
     })
-    .await;
+    .await
+    .at_one_node();
     let url = format!("https://localhost:{}/healthz", server.address.port());
     let client = shown.client(server.address).build().unwrap();
     let old = shown.client(server.address).http1_only().build().unwrap();

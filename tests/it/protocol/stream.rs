@@ -14,7 +14,7 @@ use super::{Killable, Raw, about_the_job, content, ended_job, event, lock_databa
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p05_a_stream_says_what_it_is_and_is_not_compressed() {
-    let server = TestServer::start().await;
+    let server = TestServer::start().await.at_one_node();
     let job = ended_job(&server, 1).await;
     let streams = [
         format!("/api/jobs/{job}/stream"),
@@ -51,7 +51,7 @@ async fn p06_a_stream_begins_with_a_retry_of_its_own_and_hello() {
         let data: Value = serde_json::from_str(field(&hello, "data").unwrap()).unwrap();
         let expected = json!({
             "job": job, "status": "running", "attempt": 1, "after": last, "head": last,
-            "keep_alive_ms": 5000,
+            "keep_alive_ms": 5000, "degraded": false,
         });
         assert_eq!(data, expected);
     }
