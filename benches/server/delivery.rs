@@ -112,8 +112,7 @@ async fn serve(engine: &Engine, folder: &Path) -> SocketAddr {
         voices: Vec::new(),
     };
     let makers = Makers::new(Catalog::builtin(), Vec::new(), &Bounds::default());
-    let (db, journal) = (engine.store.db().clone(), engine.store.journal().clone());
-    let access = Access::open(db, journal, Arc::new(|_| {})).await.expect("a database");
+    let access = Access::open(&engine.store, Arc::new(|_| {})).await.expect("a database");
     let app = App {
         access,
         makers,
