@@ -5,25 +5,24 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::broadcast::Receiver;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use crate::db::DbError;
 use crate::db::keys::{Insert, KeyRow, KeysVersion, Revoke, Revoked, Tidy};
-use crate::db::{Db, DbError};
 use crate::event::now_ms;
 use crate::job::KeyId;
 use crate::nats::Caller;
-use crate::store::{Cluster, Journal, JournalError, Store};
+use crate::store::cluster::KEYS;
+use crate::store::{Cluster, JournalError, Store};
 
 use super::secret::hash;
 use super::{Key, Ticket};
 
 /// How often it is looked for keys that another process made or revoked.
 const LOOK: Duration = Duration::from_millis(500);
-
-/// How long the other nodes of a cluster may take to look; by then they have looked by themselves.
-const TOLD: Duration = Duration::from_secs(1);
 
 /// How often it is noted when keys were last used.
 const NOTE: Duration = Duration::from_secs(60);
@@ -42,9 +41,7 @@ pub struct Access {
 }
 
 struct Shared {
-    db: Db,
-    journal: Journal,
-    cluster: Option<Cluster>,
+    store: Store,
     ended: Ended,
     known: RwLock<Known>,
     /// Canceled when the first key is there.
@@ -76,10 +73,9 @@ impl Access {
     /// # Errors
     /// When the database does not answer.
     pub async fn open(store: &Store, ended: Ended) -> Result<Self, DbError> {
-        let (db, journal) = (store.db().clone(), store.journal().clone());
         let (known, closed) = (RwLock::default(), CancellationToken::new());
-        let cluster = store.cluster().cloned();
-        let shared = Shared { db, journal, cluster, ended, known, closed, looking: None.into() };
+        let store = store.clone();
+        let shared = Shared { store, ended, known, closed, looking: None.into() };
         let access = Self { shared: Arc::new(shared) };
         access.look().await?;
         Ok(access)
@@ -119,7 +115,7 @@ impl Access {
     /// # Errors
     /// When the database takes no writes.
     pub async fn add(&self, row: KeyRow) -> Result<(), AccessError> {
-        self.shared.journal.change(Insert(row)).await?;
+        self.shared.store.journal().change(Insert(row)).await?;
         Ok(self.changed().await?)
     }
 
@@ -128,7 +124,8 @@ impl Access {
     /// # Errors
     /// When the database takes no writes.
     pub async fn revoke(&self, id: &KeyId) -> Result<Revoked, AccessError> {
-        let revoked = self.shared.journal.change(Revoke { id: id.clone(), now: now_ms() }).await?;
+        let revoked =
+            self.shared.store.journal().change(Revoke { id: id.clone(), now: now_ms() }).await?;
         self.changed().await?;
         Ok(revoked)
     }
@@ -137,13 +134,7 @@ impl Access {
     /// that it is so: their next request may go to any of them.
     async fn changed(&self) -> Result<(), DbError> {
         self.look().await?;
-        if let Some(cluster) = &self.shared.cluster {
-            let nodes = self.shared.db.living_nodes().await?.len();
-            if tokio::time::timeout(TOLD, cluster.tell_keys(nodes)).await.is_err() {
-                tracing::debug!(nodes, "not every node has said that it knows the keys");
-            }
-        }
-        Ok(())
+        self.shared.store.tell_all(KEYS, Bytes::new()).await
     }
 
     /// Waits until another node has changed keys; gives who waits for us to look.
@@ -161,7 +152,7 @@ impl Access {
         let mut note = tokio::time::interval(NOTE);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         note.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut heard = self.shared.cluster.as_ref().map(Cluster::told_keys);
+        let mut heard = self.shared.store.cluster().map(Cluster::told_keys);
         loop {
             let caller = tokio::select! {
                 biased;
@@ -175,7 +166,7 @@ impl Access {
             };
             if let Err(error) = self.look().await {
                 tracing::debug!(%error, "cannot look at the keys; those known stay");
-            } else if let (Some(cluster), Some(caller)) = (&self.shared.cluster, caller) {
+            } else if let (Some(cluster), Some(caller)) = (self.shared.store.cluster(), caller) {
                 cluster.say_done(caller).await;
             }
         }
@@ -185,9 +176,9 @@ impl Access {
     /// Takes over what the rows say, if that has changed.
     async fn look(&self) -> Result<(), DbError> {
         let mut seen = self.shared.looking.lock().await;
-        let version = self.shared.db.keys_version().await?;
+        let version = self.shared.store.db().keys_version().await?;
         if *seen != Some(version) {
-            let rows = self.shared.db.keys().await?;
+            let rows = self.shared.store.db().keys().await?;
             self.take_over(rows);
             *seen = Some(version);
         }
@@ -234,7 +225,7 @@ impl Access {
         if self.is_open() {
             return;
         }
-        if let Err(error) = self.shared.journal.change(Tidy { used, now: now_ms() }).await {
+        if let Err(error) = self.shared.store.journal().change(Tidy { used, now: now_ms() }).await {
             tracing::debug!(%error, "cannot note which keys were used");
         }
     }

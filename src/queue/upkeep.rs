@@ -22,7 +22,7 @@ impl Queue {
     pub async fn run_upkeep(self, stop: CancellationToken) {
         let Some(cluster) = self.store().cluster().cloned() else { return };
         let hearing = self.clone();
-        cluster.set_hears(Box::new(move |subject, words| hearing.heard(subject, words)));
+        cluster.hear(Box::new(move |subject, words| hearing.heard(subject, words)));
         let mut since = None;
         loop {
             tokio::select! {

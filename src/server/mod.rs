@@ -199,6 +199,10 @@ impl Server {
         let limits = edge::limits(settings);
         let renewal = tls.as_ref().map(Tls::renewal).transpose().map_err(Error::Signal)?;
         let serving = edge::serving(settings, tls, limits.clone(), engine.clone());
+        let replays = Arc::<http::webhooks::Replays>::default();
+        if let Some(cluster) = store.cluster() {
+            replays.share(cluster);
+        }
         let app = App {
             access,
             engine,
@@ -210,7 +214,7 @@ impl Server {
             under_way: http::uploads::UnderWay::default(),
             outward: Arc::clone(&outward),
             webhooks,
-            replays: Arc::default(),
+            replays,
             options: Arc::new(http_options(settings)),
             limits,
             draining: draining.clone(),

@@ -116,6 +116,8 @@ struct Shared {
 struct Tail {
     next: EventId,
     unwritten: VecDeque<Unwritten>,
+    /// How many were taken from there that are not in the database yet.
+    being_written: usize,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -159,7 +161,7 @@ impl Store {
                 epochs,
                 newest: AtomicU64::new(head.get()),
                 held_from: AtomicU64::new(0),
-                tail: Mutex::new(Tail { next, unwritten: VecDeque::new() }),
+                tail: Mutex::new(Tail { next, unwritten: VecDeque::new(), being_written: 0 }),
                 unwritten: Notify::new(),
                 unwritten_bytes: AtomicUsize::new(0),
                 room: Notify::new(),
@@ -333,6 +335,13 @@ impl Store {
             }
             room.await;
         }
+    }
+
+    /// How many events are not in the database yet.
+    #[must_use]
+    pub fn not_durable(&self) -> usize {
+        let tail = lock(&self.shared.tail);
+        tail.unwritten.len() + tail.being_written
     }
 
     /// Whether the journal has room for more events.

@@ -1,18 +1,45 @@
 //! Hearing what other nodes call out. What is missed is found out otherwise, somewhat later.
 
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
+
+use crate::db::DbError;
 use crate::event::EventId;
 use crate::nats::Call;
 use crate::store::Store;
 
-use super::Cluster;
+use super::{Cluster, KEYS};
 
 /// How long to wait before listening again.
 const AGAIN: Duration = Duration::from_secs(1);
 
+/// How long all nodes may take to have done what they were told.
+const TOLD: Duration = Duration::from_secs(1);
+
 impl Store {
+    /// Tells all nodes of a cluster something, and waits until each has done what it means; not for long:
+    /// one that does not answer has to find out by itself.
+    ///
+    /// # Errors
+    /// When the database does not say which nodes there are.
+    ///
+    /// # Cancel safety
+    /// Safe: it only waits.
+    pub async fn tell_all(&self, subject: &str, words: impl Into<Bytes>) -> Result<(), DbError> {
+        let Some(cluster) = self.cluster() else { return Ok(()) };
+        let nodes = self.db().living_nodes().await?.len();
+        let told = cluster.shared.nats.call_and_hear(subject, words, nodes);
+        match tokio::time::timeout(TOLD, told).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, subject, "cannot tell the other nodes"),
+            Err(_) => tracing::debug!(nodes, subject, "not every node has said that it is done"),
+        }
+        Ok(())
+    }
+
     /// Hears what is called out, for ever.
     pub(super) async fn hear_all(&self, cluster: &Cluster) {
         loop {
@@ -41,13 +68,17 @@ impl Store {
                 cluster.shared.hurried.store(true, Ordering::Release);
                 self.shared.unwritten.notify_one();
             }
-            "keys" => {
+            KEYS => {
                 // Nobody listens before the server is up.
                 cluster.shared.keys.send(caller).ok();
             }
             _ => {
-                if let Some(hears) = cluster.shared.hears.get() {
-                    hears(&subject, &words);
+                let hears = cluster.shared.hears.read().unwrap_or_else(PoisonError::into_inner);
+                hears.iter().for_each(|hears| hears(&subject, &words));
+                drop(hears);
+                if let Some(caller) = caller {
+                    let cluster = cluster.clone();
+                    tokio::spawn(async move { cluster.say_done(caller).await });
                 }
             }
         }

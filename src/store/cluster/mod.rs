@@ -14,10 +14,9 @@ mod wire;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::{broadcast, oneshot, watch};
 
 use crate::event::EventId;
@@ -85,7 +84,10 @@ struct Waiting {
 #[error("the event log is out of reach at the moment")]
 pub struct OutOfReach;
 
-/// Told of what other nodes call out: the subject, and the words.
+/// What it is about when keys have changed.
+pub const KEYS: &str = "keys";
+
+/// Told of what nodes call out, this one too: the subject, and the words.
 pub type Hears = Box<dyn Fn(&str, &[u8]) + Send + Sync>;
 
 /// A node, as it has joined a cluster.
@@ -129,7 +131,7 @@ struct Shared {
     keeps: AtomicBool,
     /// Somebody on another node waits for a commit.
     hurried: AtomicBool,
-    hears: OnceLock<Hears>,
+    hears: RwLock<Vec<Hears>>,
     /// Keys have changed, and who waits until this node knows.
     keys: broadcast::Sender<Option<Caller>>,
 }
@@ -162,7 +164,7 @@ impl Cluster {
                 degraded: watch::Sender::new(false),
                 keeps: AtomicBool::new(false),
                 hurried: AtomicBool::new(false),
-                hears: OnceLock::new(),
+                hears: RwLock::default(),
                 keys: broadcast::Sender::new(MOST_CALLS),
             }),
         }
@@ -221,22 +223,13 @@ impl Cluster {
         tokio::spawn(async move { nats.call(&subject, words).await });
     }
 
-    /// Who hears what the nodes call out, besides the store. Once.
-    pub fn set_hears(&self, hears: Hears) {
-        drop(self.shared.hears.set(hears));
+    /// Adds somebody who hears what the nodes call out.
+    pub fn hear(&self, hears: Hears) {
+        self.shared.hears.write().unwrap_or_else(PoisonError::into_inner).push(hears);
     }
 
-    /// Tells all nodes that keys have changed, and waits until so many have looked, ourselves too.
-    ///
-    /// # Cancel safety
-    /// Safe: it only waits.
-    pub async fn tell_keys(&self, nodes: usize) {
-        if let Err(error) = self.shared.nats.call_and_hear("keys", Bytes::new(), nodes).await {
-            tracing::debug!(%error, "cannot tell the other nodes of changed keys");
-        }
-    }
-
-    /// Hears that keys have changed; whoever waits for it is to be told by [`Cluster::say_done`].
+    /// Hears that keys have changed ([`KEYS`]); whoever waits for it is to be told by
+    /// [`Cluster::say_done`].
     #[must_use]
     pub fn told_keys(&self) -> broadcast::Receiver<Option<Caller>> {
         self.shared.keys.subscribe()

@@ -168,6 +168,7 @@ impl Task {
             for event in group.events.drain(..).rev() {
                 tail.unwritten.push_front(event);
             }
+            tail.being_written = 0;
         }
         self.take_note(&cluster);
         let durable = *self.feed.durable.borrow();

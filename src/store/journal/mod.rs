@@ -286,6 +286,7 @@ impl Store {
             count = archive::whole_entries(&tail.unwritten, count);
         }
         let events: Vec<_> = tail.unwritten.drain(..count).collect();
+        tail.being_written = count;
         if tail.unwritten.is_empty() && tail.unwritten.capacity() > 8 * GROUP {
             tail.unwritten.shrink_to(GROUP);
         }
@@ -400,7 +401,7 @@ impl Task {
             self.pause(delay, &trouble, stop).await;
             // Not for each group anew: what was given back comes in the next one.
             if stop.is_cancelled() && self.is_last_try_over() {
-                let lost = group.events.len() + lock(&self.store.shared.tail).unwritten.len();
+                let lost = self.store.not_durable();
                 tracing::error!(lost, "going down with events that the database did not take");
                 group.changes.into_iter().for_each(|change| change.fail(JournalError::Stopped));
                 return false;
@@ -418,6 +419,7 @@ impl Task {
                 group.events.iter().map(|unwritten| unwritten.event.frame.bytes().len()).sum();
             let shared = &self.store.shared;
             shared.unwritten_bytes.fetch_sub(bytes, Ordering::Relaxed);
+            lock(&shared.tail).being_written = 0;
             self.durable_through(last);
             shared.room.notify_waiters();
         }
