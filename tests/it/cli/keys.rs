@@ -21,7 +21,7 @@ async fn with_key(server: &Server, key: &str, arguments: &[&str]) -> Ended {
 }
 
 /// Runs something until it is refused three times in a row: where there are three nodes, each was asked.
-async fn refused(run: impl AsyncFn() -> Ended) -> Ended {
+async fn until_refused(run: impl AsyncFn() -> Ended) -> Ended {
     let refused = async {
         let mut in_a_row = 0;
         loop {
@@ -48,7 +48,7 @@ async fn a_key_is_made_used_listed_and_revoked_while_the_server_runs() {
     let id = made.stderr.split(' ').next().expect("its id");
 
     // The server notices by itself.
-    let closed = refused(async || server.run(&["jobs"]).await).await;
+    let closed = until_refused(async || server.run(&["jobs"]).await).await;
     assert!(closed.stderr.contains("a key is needed"), "{closed:?}");
     let blog = ["submit", "blog", "tides", "--words", "60", "--watch"];
     let ended = with_key(&server, key, &blog).await;
@@ -65,7 +65,7 @@ async fn a_key_is_made_used_listed_and_revoked_while_the_server_runs() {
     );
     let revoked = keys(server.data.path(), &["revoke", id]).await;
     assert_eq!((revoked.code, revoked.stderr.trim()), (Some(0), &*format!("{id} is revoked")));
-    refused(async || with_key(&server, key, &["jobs"]).await).await;
+    until_refused(async || with_key(&server, key, &["jobs"]).await).await;
     let again = keys(server.data.path(), &["revoke", id]).await;
     assert!(again.stderr.contains("was revoked before"), "{again:?}");
 }
