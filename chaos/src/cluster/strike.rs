@@ -19,6 +19,9 @@ use super::Services;
 /// How long an orderly end may take; `scripts/cluster` kills what takes a minute.
 const ORDERLY: Duration = Duration::from_secs(55);
 
+/// For how long a slow node stands still before it gets its tenth.
+const STILL: Duration = Duration::from_millis(45);
+
 /// Who carries faults out.
 #[derive(Debug)]
 pub(crate) struct Striker {
@@ -54,6 +57,7 @@ impl Striker {
                 self.services.start_nodes().await?;
             }
             Fault::Pause { node, hold } => self.pause(&format!("node {node}"), *hold).await?,
+            Fault::Slow { node, hold } => self.slow(&format!("node {node}"), *hold).await?,
             Fault::Archiver { hold } => {
                 let name = self.services.archiver();
                 say::line(&format!("  it is {}", name.as_deref().unwrap_or("nobody")));
@@ -154,6 +158,17 @@ impl Striker {
         self.services.act("pause", name).await?;
         tokio::time::sleep(hold).await;
         self.services.act("resume", name).await
+    }
+
+    async fn slow(&self, name: &str, hold: Duration) -> Result<(), Failure> {
+        let began = Instant::now();
+        while began.elapsed() < hold {
+            self.services.signal(name, Signal::STOP)?;
+            tokio::time::sleep(STILL).await;
+            self.services.signal(name, Signal::CONT)?;
+            tokio::time::sleep(STILL / 9).await;
+        }
+        Ok(())
     }
 
     /// Takes a service away, and brings it back.

@@ -25,6 +25,8 @@ pub enum Kind {
     All,
     /// A node stands still, for less than its lease or for longer.
     Pause,
+    /// A node gets a tenth of its time.
+    Slow,
     /// The node that archives stands still for longer than its lease.
     Archiver,
     /// A node is cut off from NATS, and not from its readers.
@@ -59,11 +61,12 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Kill,
         Self::Restart,
         Self::All,
         Self::Pause,
+        Self::Slow,
         Self::Archiver,
         Self::CutNats,
         Self::CutReaders,
@@ -88,6 +91,7 @@ impl Kind {
             Self::Restart => "a node: SIGTERM, and a start",
             Self::All => "all nodes at once: `kill -9`",
             Self::Pause => "a node: SIGSTOP, shorter or longer than its lease",
+            Self::Slow => "a node that gets a tenth of its time",
             Self::Archiver => "the node that archives: SIGSTOP, longer than its lease",
             Self::CutNats => "a node cut off from NATS alone",
             Self::CutReaders => "a node cut off from readers alone",
@@ -127,6 +131,10 @@ pub(crate) enum Fault {
         hold: Duration,
     },
     Pause {
+        node: usize,
+        hold: Duration,
+    },
+    Slow {
         node: usize,
         hold: Duration,
     },
@@ -184,6 +192,7 @@ impl Draw for Kind {
                 let most = if short { 1.5 } else { 3.0 };
                 Fault::Pause { node, hold: LEASE.mul_f64(0.2 + random.f64() * most) }
             }
+            Self::Slow => Fault::Slow { node, hold: hold(random, 20_000, short) },
             Self::Archiver => {
                 let most = if short { 0.5 } else { 2.0 };
                 Fault::Archiver { hold: LEASE.mul_f64(1.2 + random.f64() * most) }
@@ -225,6 +234,9 @@ impl fmt::Display for Fault {
             }
             Self::Pause { node, hold } => {
                 write!(formatter, "node {node} stands still for {hold:.1?}")
+            }
+            Self::Slow { node, hold } => {
+                write!(formatter, "node {node} gets a tenth of its time for {hold:.1?}")
             }
             Self::Archiver { hold } => {
                 write!(formatter, "the node that archives stands still for {hold:.1?}")
