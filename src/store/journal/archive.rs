@@ -102,7 +102,9 @@ impl Task {
             return;
         }
         let archived = *self.feed.durable.borrow();
-        if self.waiting.iter().any(|change| change.barrier() > archived) {
+        let barriers =
+            self.waiting.iter().map(|change| change.barrier()).chain(self.leaves_through);
+        if barriers.max().is_some_and(|last| last > archived) {
             cluster.hurry();
         }
         if Instant::now() >= self.keep_due {

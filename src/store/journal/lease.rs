@@ -4,6 +4,7 @@ use tokio::time::Instant;
 
 use crate::db::Change;
 use crate::db::nodes::{Heartbeat, Leave, milliseconds};
+use crate::store::lock;
 
 use super::{LAST_TRIES, Task};
 
@@ -63,9 +64,11 @@ impl Task {
     }
 
     /// Whether there is nothing more to wait for when the server goes down: what others have to write
-    /// first is waited for a moment.
+    /// is waited for a moment, so that nodes which all go down leave nothing to be written.
     pub(super) fn has_waited_enough(&mut self) -> bool {
-        if self.waiting.is_empty() {
+        let newest = || lock(&self.store.shared.tail).unwritten.back().map(|last| last.event.id);
+        let last = *self.leaves_through.get_or_insert_with(|| newest().unwrap_or_default());
+        if self.waiting.is_empty() && *self.feed.durable.borrow() >= last {
             return true;
         }
         let is_over = self.is_last_try_over();

@@ -239,6 +239,8 @@ struct Task {
     beat_due: Instant,
     /// When it gives up what cannot be written, once it goes down.
     give_up_at: Option<Instant>,
+    /// Up to where it waits for others to write, once it goes down.
+    leaves_through: Option<EventId>,
 }
 
 impl Store {
@@ -254,6 +256,7 @@ impl Store {
             keep_due: Instant::now(),
             beat_due: Instant::now(),
             give_up_at: None,
+            leaves_through: None,
         };
         while let Some(group) = task.gather(&stop).await {
             let begin = Instant::now();

@@ -76,7 +76,7 @@ async fn p65_who_sees_one_project_does_not_see_what_pays_for_all() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p67_a_push_ends_when_its_key_has_run_out() {
-    let locked = Locked::start().await;
+    let locked = Locked::start().await.at_one_node();
     let job = locked.submit(&locked.admin, &json!({ "kind": "external" })).await;
     let path = format!("/api/jobs/{}/events", job["job_id"].as_str().unwrap());
     // A key that the server knew too late opened nothing, and says nothing: the next one lasts longer.
