@@ -103,9 +103,7 @@ async fn ingest_stops_reading_at_the_journals_bound_and_goes_on_afterwards() {
     let server = TestServer::with(|settings| settings.journal_limit = LIMIT).await;
     let job = server.submit_external().await;
     let mut reader = server.follow(&job).await;
-    while server.get("/readyz").await.1["not_durable"] != 0 {
-        tokio::task::yield_now().await;
-    }
+    server.until_durable().await;
     let mut database = Database::open(&server.database()).await;
     database.lock().await;
 

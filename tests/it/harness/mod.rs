@@ -161,6 +161,20 @@ impl TestServer {
         self.data
     }
 
+    /// Waits until everything that was published is in the database.
+    pub async fn until_durable(&self) {
+        for node in self.nodes() {
+            let url = format!("http://{node}/readyz");
+            let waiting = async || {
+                let answer = self.http.get(&url).send().await.expect("it listens");
+                answer.json::<Value>().await.expect("JSON")["not_durable"] != 0
+            };
+            while waiting().await {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
     /// Tells the server to stop, without waiting.
     pub fn begin_to_stop(&self) {
         for node in &self.nodes {

@@ -16,7 +16,7 @@ use super::{
 /// Gives up a job's events but for its end, as retention does after its time. Gives the server
 /// after a restart, since the old one has the events in memory.
 pub async fn trim(server: TestServer, job: &str, end: &Message) -> TestServer {
-    // Stopped and started, everything that was published is committed.
+    server.until_durable().await;
     let server = server.restart().await;
     let through = EventId::from_u64(end.id.unwrap() - 1).unwrap();
     let trim = Trim { jobs: vec![(job.parse().unwrap(), through)] };
