@@ -1,12 +1,17 @@
 //! Saying that a node of a cluster lives, by the connection on which it writes.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use crate::db::Change;
 use crate::db::nodes::{Heartbeat, Leave, milliseconds};
 use crate::store::lock;
 
-use super::{LAST_TRIES, Task};
+use super::{Health, LAST_TRIES, Task, was_in_the_way};
+
+/// How soon after a beat that failed the next one is tried.
+const AGAIN: Duration = Duration::from_millis(500);
 
 impl Task {
     /// Says that this node lives, where that is due. One that was given up meanwhile, for it was silent,
@@ -19,13 +24,21 @@ impl Task {
         self.beat_due = Instant::now() + cluster.lease() / 4;
         let lease_ms = milliseconds(cluster.lease());
         match self.alone(Heartbeat { node: cluster.runner(), lease_ms }).await {
-            Ok(true) => {}
+            Ok(true) => self.note_trouble(None),
             Ok(false) => self.join().await,
+            Err(error) if was_in_the_way(&error) => {}
             Err(error) => {
                 tracing::debug!(%error, "cannot say that this node lives");
+                self.note_trouble(Some(error.to_string()));
+                self.beat_due = Instant::now() + AGAIN;
                 self.rejoin().await;
             }
         }
+    }
+
+    /// A node that has nothing to write finds out by its beats how the database is.
+    fn note_trouble(&self, trouble: Option<String>) {
+        self.feed.health.send_replace(Health { trouble });
     }
 
     /// Comes back where the database does not take what a node writes that was given up.
