@@ -52,7 +52,7 @@ impl Producer {
         let body = |sent| format!(r#"{{"type":"log","data":{{"line":"{sent}{filler}"}}}}"#);
         let request = |body: String| {
             format!(
-                "POST /api/jobs/{}/events HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+                "POST /api/jobs/{}/events HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
                  content-length: {}\r\n\r\n{body}",
                 self.job,
                 body.len()

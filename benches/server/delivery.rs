@@ -100,7 +100,7 @@ async fn watched_jobs(
     for _ in 0..STREAMS {
         let log = engine.job().await;
         let mut stream = TcpStream::connect(address).await.expect("it listens");
-        let head = format!("GET /api/jobs/{}/stream HTTP/1.1\r\nhost: x\r\n\r\n", log.job);
+        let head = format!("GET /api/jobs/{}/stream HTTP/1.1\r\nhost: localhost\r\n\r\n", log.job);
         stream.write_all(head.as_bytes()).await.expect("it reads");
         let mut seen = Vec::new();
         while memchr::memmem::find(&seen, b"\nid: ").is_none() {

@@ -81,7 +81,7 @@ fn start_push(server: &Server, job: &str, query: &str, length: usize) -> TcpStre
     let mut stream = TcpStream::connect(server.address).expect("it listens");
     stream.set_nodelay(true).expect("a TCP stream");
     let head = format!(
-        "POST /api/jobs/{job}/events{query} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+        "POST /api/jobs/{job}/events{query} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
          content-type: application/x-ndjson\r\ncontent-length: {length}\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).expect("it reads");

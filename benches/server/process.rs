@@ -105,7 +105,7 @@ fn send(address: SocketAddr, method: &str, path: &str, media_type: &str, body: &
     stream.set_nodelay(true).expect("a TCP stream");
     let length = body.len();
     let head = format!(
-        "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
          content-type: {media_type}\r\ncontent-length: {length}\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).expect("it reads");
