@@ -14,7 +14,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tailwater::nats::{Address, Log, Nats};
 use tempfile::TempDir;
@@ -22,12 +22,16 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::engine::EVENT_BYTES;
 use crate::figures::row;
-use crate::process::Server;
+use crate::ingest;
+use crate::process::{Server, cpu_time_of};
 use crate::stamps::{self, Clock, Measured, note_stamps, read, stamp, take};
 
 const JOBS: usize = 50;
 const EVENTS_PER_SECOND: u32 = 500;
 const ROUNDS: usize = 20;
+
+/// How many events are pushed as fast as they are taken.
+const MANY: usize = 400_000;
 
 /// A producer of one job: its connection to a node, over which it pushes one event after the other.
 struct Producer {
@@ -119,6 +123,35 @@ async fn alone(events: &str, clock: Clock, kept: &Measured, called: &Measured) -
     (nats, log)
 }
 
+/// The processes of the NATS servers.
+fn nats_servers() -> Vec<u32> {
+    let folder = std::env::var("TAILWATER_TEST_NATS_DIR").expect("scripts/with-nats sets it");
+    let pid = |number| std::fs::read_to_string(format!("{folder}/nats-{number}/pid"));
+    (1..=3).map(|number| pid(number).expect("a pid").trim().parse().expect("a pid")).collect()
+}
+
+/// Pushes many events to the first node as fast as it takes them, and says what that costs where.
+#[expect(clippy::cast_precision_loss, reason = "figures for people")]
+fn many(nodes: &[Server; 2]) {
+    let servers = nats_servers();
+    let of_nats = || servers.iter().map(|pid| cpu_time_of(*pid)).sum::<Duration>();
+    let body = ingest::lines("content", MANY / 20);
+    println!("\n| {MANY} events | a second | CPU each: first node | second node | three of NATS |");
+    println!("| --- | --- | --- | --- | --- |");
+    for _ in 0..3 {
+        let job = nodes[0].submit();
+        let (start, before) = (Instant::now(), nodes.each_ref().map(Server::cpu_time));
+        let nats = of_nats();
+        let answer = ingest::push(&nodes[0], &job, "?durable=true", &body, 20);
+        assert_eq!(answer["appended"], MANY);
+        let rate = MANY as f64 / start.elapsed().as_secs_f64();
+        let each = |took: Duration| 1e6 * took.as_secs_f64() / MANY as f64;
+        let [first, second] = [0, 1].map(|node| each(nodes[node].cpu_time() - before[node]));
+        let nats = each(of_nats() - nats);
+        println!("| all durable | {rate:.0} | {first:.2} µs | {second:.2} µs | {nats:.2} µs |");
+    }
+}
+
 pub(crate) fn run() {
     let variable = |name| std::env::var(name).ok();
     let (Some(database), Some(events)) =
@@ -176,5 +209,6 @@ pub(crate) fn run() {
     println!("{}", row("pushed at one node, read at another", crossed));
     println!("{}", row("NATS alone: published with three replicas, consumed", kept));
     println!("{}", row("NATS alone: forwarded, not kept", called));
+    many(&nodes);
     nodes.into_iter().for_each(Server::stop);
 }

@@ -100,7 +100,8 @@ async fn round(address: SocketAddr, models: &[Model]) -> BTreeMap<String, Vec<Du
         running
             .spawn(async move { (provider, timed(address, request, "HTTP/1.1 202", due).await) });
         running.spawn(async move {
-            let request = "GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".into();
+            let request =
+                "GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".into();
             let took = timed(address, request, "HTTP/1.1 200", due + INTERVAL / 2).await;
             ("healthz".to_owned(), took)
         });
