@@ -6,8 +6,6 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use crate::store::Cluster;
-
 use super::guard::Call;
 use super::{App, Info, openapi};
 
@@ -51,7 +49,7 @@ pub(super) async fn ready(State(app): State<App>) -> Response {
         "not_durable": app.store.not_durable(),
         "memory_bytes": app.store.memory(),
         "running_jobs": app.queue.running_count(),
-        "node": app.store.cluster().map(Cluster::runner),
+        "node": app.store.cluster().map(|cluster| cluster.runner().unsigned_abs()),
         "degraded": app.store.is_degraded(),
     });
     (status, Json(view)).into_response()

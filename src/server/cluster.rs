@@ -51,14 +51,22 @@ pub(super) async fn join(
     }
     let number = writer.join(&label, settings.lease).await?;
     let member = Member { number, label, lease: settings.lease };
-    let notes = notes(events, &log, number);
+    let notes = notes(settings, events, &log, number);
     let (journal, feed) = Journal::new(archived);
     let cluster = Cluster::new(nats, log, member, archived);
     Ok((Store::among(db, epochs, options, journal, cluster), feed, notes))
 }
 
-fn notes(events: &nats::Address, log: &nats::Log, number: i64) -> Vec<String> {
+fn notes(settings: &Settings, events: &nats::Address, log: &nats::Log, number: i64) -> Vec<String> {
+    let number = number.unsigned_abs();
     let mut notes = vec![format!("node {number} of the cluster that shares {events}")];
+    if settings.artifacts.is_none() {
+        notes.push(
+            "files are in this node's own data folder, where no other node has them: `--artifacts` with \
+             s3://bucket or a folder that all nodes see"
+                .into(),
+        );
+    }
     if log.replicas() < 3 {
         notes.push(format!(
             "the event log has {} replica: when that NATS server loses power, what it has not synced to \
