@@ -11,6 +11,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use futures_util::FutureExt;
+
 use criterion::{Criterion, Throughput};
 use rustix::time::{ClockId, clock_gettime};
 use tailwater::event::payload::Content;
@@ -110,7 +112,8 @@ fn appends(
         let mut follower = engine.store.follow(&log, log.last());
         let start = cpu_time();
         for index in 0..RUN.min(count - first) {
-            engine.store.append(&log, [propose(index)]).expect("the job runs");
+            let appended = engine.store.append(&log, [propose(index)]).now_or_never();
+            appended.expect("alone it never waits").expect("the job runs");
             if matches!(reader, Reader::Here) {
                 read(&mut follower);
             }

@@ -22,6 +22,7 @@ pub mod job;
 pub mod artifact;
 pub mod catalog;
 pub mod db;
+pub mod nats;
 pub mod outward;
 pub mod provider;
 

@@ -69,9 +69,10 @@ async fn statements(engine: &Engine, folder: &Path) -> Sorted {
     let mut tx = writer.begin().await.expect("nobody writes");
     let mut took = Vec::new();
     for _ in 0..CLAIMS {
-        let claim = Claim { lane: LANE.into(), epoch: engine.store.epoch(), now: now_ms() };
+        let epoch = engine.store.epoch().into();
+        let claim = Claim { lane: LANE.into(), epoch, permits: Vec::new(), now: now_ms() };
         let start = Instant::now();
-        claim.apply(&mut tx.conn()).await.expect("it answers").expect("a job");
+        claim.apply(&mut tx.conn()).await.expect("it answers").job().expect("a job");
         took.push(start.elapsed());
     }
     tx.rollback().await.expect("nothing is kept");
@@ -83,7 +84,7 @@ async fn claims(engine: &Engine) -> (Sorted, usize) {
     let (mut took, mut projects) = (Vec::new(), HashSet::new());
     for _ in 0..CLAIMS {
         let start = Instant::now();
-        let claimed = engine.queue.claim(LANE).await.expect("it answers").expect("a job");
+        let claimed = engine.queue.claim(LANE, &[]).await.expect("it answers").expect("a job");
         took.push(start.elapsed());
         projects.insert(claimed.job.project_id.clone());
     }

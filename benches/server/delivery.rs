@@ -8,9 +8,10 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
-use std::thread;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
 
 use serde::Serialize;
 use tailwater::access::Access;
@@ -29,7 +30,8 @@ use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{EVENT_BYTES, Engine};
-use crate::figures::Sorted;
+use crate::figures::{Sorted, row};
+use crate::stamps::{self, Clock, Measured, read, stamp, take};
 
 const STREAMS: usize = 200;
 const EVENTS_PER_SECOND: u32 = 2_000;
@@ -38,61 +40,12 @@ const EVENTS_PER_SECOND: u32 = 2_000;
 const SERVER_THREADS: usize = 2;
 
 const ROUNDS: usize = 20;
-const ROUND: Duration = Duration::from_secs(1);
-
-/// When the process began: what is sent is the time since then, in nanoseconds.
-type Clock = Instant;
-
-/// What the readers measured since somebody last looked.
-type Measured = Arc<Mutex<Vec<Duration>>>;
 
 /// The data of an event: when it was appended, in a form that a reader finds without parsing.
 #[derive(Serialize)]
 struct Stamped<'a> {
     sent: &'a str,
     filler: &'a str,
-}
-
-/// 20 digits between `#` and `#`.
-fn stamp(clock: Clock) -> String {
-    format!("#{:020}#", clock.elapsed().as_nanos())
-}
-
-/// Notes how old each whole stamp in `buffer` is, and keeps what may be the first part of one.
-fn note_stamps(buffer: &mut Vec<u8>, clock: Clock, measured: &Measured) {
-    let now = clock.elapsed();
-    let mut done = 0;
-    while let Some(at) = memchr::memchr(b'#', &buffer[done..]) {
-        let Some(digits) = buffer.get(done + at + 1..done + at + 22) else { break };
-        let digits = std::str::from_utf8(&digits[..20]).expect("digits");
-        let sent = Duration::from_nanos(digits.parse().expect("a stamp"));
-        measured.lock().expect("nobody panicked").push(now - sent);
-        done += at + 22;
-    }
-    let rest = memchr::memchr(b'#', &buffer[done..]).map_or(buffer.len(), |at| done + at);
-    buffer.drain(..rest);
-}
-
-/// Reads a connection to its end.
-async fn read(mut stream: impl AsyncReadExt + Unpin, clock: Clock, measured: Measured) {
-    let mut buffer = Vec::with_capacity(16 << 10);
-    while stream.read_buf(&mut buffer).await.is_ok_and(|read| read > 0) {
-        note_stamps(&mut buffer, clock, &measured);
-    }
-}
-
-/// Sends at the pace, one stream after the other, for one round.
-fn pace(mut send: impl FnMut(usize)) {
-    let start = Instant::now();
-    let interval = Duration::from_secs(1) / EVENTS_PER_SECOND;
-    for index in 0.. {
-        let due = interval * index;
-        if due >= ROUND {
-            return;
-        }
-        thread::sleep(due.saturating_sub(start.elapsed()));
-        send(index as usize % STREAMS);
-    }
 }
 
 fn runtime(threads: usize) -> Runtime {
@@ -110,8 +63,7 @@ async fn serve(engine: &Engine, folder: &Path) -> SocketAddr {
         voices: Vec::new(),
     };
     let makers = Makers::new(Catalog::builtin(), Vec::new(), &Bounds::default());
-    let (db, journal) = (engine.store.db().clone(), engine.store.journal().clone());
-    let access = Access::open(db, journal, Arc::new(|_| {})).await.expect("a database");
+    let access = Access::open(&engine.store, Arc::new(|_| {})).await.expect("a database");
     let app = App {
         access,
         makers,
@@ -148,7 +100,7 @@ async fn watched_jobs(
     for _ in 0..STREAMS {
         let log = engine.job().await;
         let mut stream = TcpStream::connect(address).await.expect("it listens");
-        let head = format!("GET /api/jobs/{}/stream HTTP/1.1\r\nhost: x\r\n\r\n", log.job);
+        let head = format!("GET /api/jobs/{}/stream HTTP/1.1\r\nhost: localhost\r\n\r\n", log.job);
         stream.write_all(head.as_bytes()).await.expect("it reads");
         let mut seen = Vec::new();
         while memchr::memmem::find(&seen, b"\nid: ").is_none() {
@@ -205,25 +157,6 @@ fn propose(clock: Clock, filler: &str) -> Proposal {
     Proposal { attempt: 1, source: Source::Worker, fact: Fact::Other, draft, producer: None }
 }
 
-/// Waits until everything that was sent in a round has come, and takes it.
-fn take(measured: &Measured, expected: usize) -> Vec<Duration> {
-    loop {
-        let mut measured = measured.lock().expect("nobody panicked");
-        if measured.len() >= expected {
-            return std::mem::take(&mut measured);
-        }
-        drop(measured);
-        thread::sleep(Duration::from_millis(5));
-    }
-}
-
-fn row(name: &str, measured: Vec<Duration>) -> String {
-    let count = measured.len();
-    let sorted = Sorted::new(measured);
-    let (p50, p99, longest) = (sorted.median(), sorted.p99(), sorted.longest());
-    format!("| {name} | {count} | {p50:.1?} | {p99:.1?} | {longest:.1?} |")
-}
-
 fn ratios(ours: &[Sorted], echo: &[Sorted], of: impl Fn(&Sorted) -> Duration) -> String {
     let pairs = ours.iter().zip(echo);
     let mut ratios: Vec<_> =
@@ -252,16 +185,17 @@ pub(crate) fn run() {
     let mut frame = 0;
     for _ in 0..ROUNDS {
         let mut sent = 0;
-        pace(|index| {
+        stamps::pace(EVENTS_PER_SECOND, STREAMS, |index| {
             let proposal = propose(clock, &filler);
             frame = proposal.draft.len();
-            engine.store.append(&logs[index], [proposal]).expect("the job runs");
+            let appended = engine.store.append(&logs[index], [proposal]).now_or_never();
+            appended.expect("alone it never waits").expect("the job runs");
             sent += 1;
         });
         let measured = take(&at_readers, sent);
         all.0.extend_from_slice(&measured);
         ours.push(Sorted::new(measured));
-        pace(|index| {
+        stamps::pace(EVENTS_PER_SECOND, STREAMS, |index| {
             let message = message(&stamp(clock));
             std::io::Write::write_all(&mut &senders[index], message.as_bytes()).expect("it reads");
         });

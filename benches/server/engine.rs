@@ -61,7 +61,7 @@ impl Engine {
         };
         let submission = self.queue.submit(task).await.expect("a job");
         let log = self.store.find(&submission.job.id).expect("it was made this moment");
-        self.queue.tell_status(&log, Status::Running, 1).expect("it takes events");
+        self.queue.tell_status(&log, Status::Running, 1).await.expect("it takes events");
         log
     }
 }

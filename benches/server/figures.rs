@@ -33,3 +33,11 @@ impl Sorted {
         self.per_mille(1000)
     }
 }
+
+/// A line of a table: how many were measured, and how long they took.
+pub(crate) fn row(name: &str, measured: Vec<Duration>) -> String {
+    let count = measured.len();
+    let sorted = Sorted::new(measured);
+    let (p50, p99, longest) = (sorted.median(), sorted.p99(), sorted.longest());
+    format!("| {name} | {count} | {p50:.1?} | {p99:.1?} | {longest:.1?} |")
+}

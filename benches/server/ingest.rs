@@ -54,7 +54,8 @@ fn line(kind: &str, index: usize) -> String {
     format!("{start}{}{end}\n", &text[..room])
 }
 
-fn lines(kind: &str, count: usize) -> Vec<u8> {
+/// So many lines of events of a kind.
+pub(crate) fn lines(kind: &str, count: usize) -> Vec<u8> {
     let mut lines = String::with_capacity(count * LINE_BYTES);
     (0..count).for_each(|index| {
         write!(lines, "{}", line(kind, index)).expect("a string grows");
@@ -81,7 +82,7 @@ fn start_push(server: &Server, job: &str, query: &str, length: usize) -> TcpStre
     let mut stream = TcpStream::connect(server.address).expect("it listens");
     stream.set_nodelay(true).expect("a TCP stream");
     let head = format!(
-        "POST /api/jobs/{job}/events{query} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+        "POST /api/jobs/{job}/events{query} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
          content-type: application/x-ndjson\r\ncontent-length: {length}\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).expect("it reads");
@@ -89,7 +90,7 @@ fn start_push(server: &Server, job: &str, query: &str, length: usize) -> TcpStre
 }
 
 /// Pushes a body so often; gives the answer.
-fn push(server: &Server, job: &str, query: &str, body: &[u8], times: usize) -> Value {
+pub(crate) fn push(server: &Server, job: &str, query: &str, body: &[u8], times: usize) -> Value {
     let mut stream = start_push(server, job, query, times * body.len());
     for _ in 0..times {
         stream.write_all(body).expect("it reads");

@@ -10,6 +10,7 @@
 
 mod callback_latency;
 mod claim;
+mod crossing;
 mod delivery;
 mod engine;
 mod figures;
@@ -20,11 +21,12 @@ mod process;
 mod queued;
 mod readers;
 mod replay;
+mod stamps;
 mod start;
 mod studio;
 mod submit;
 
-const ALL: [(&str, fn()); 11] = [
+const ALL: [(&str, fn()); 12] = [
     ("replay", replay::run),
     ("delivery", delivery::run),
     ("ingest", ingest::run),
@@ -36,6 +38,7 @@ const ALL: [(&str, fn()); 11] = [
     ("queued", queued::run),
     ("polls", polls::run),
     ("callback-latency", callback_latency::run),
+    ("crossing", crossing::run),
 ];
 
 fn main() {

@@ -58,7 +58,7 @@ fn model(view: &Value) -> Model {
     let (body, provider) = (body.to_string(), view["provider"].as_str().expect("a name"));
     let length = body.len();
     let request = format!(
-        "POST {route} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+        "POST {route} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
          content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
     );
     Model { provider: provider.to_owned(), request }
@@ -100,7 +100,8 @@ async fn round(address: SocketAddr, models: &[Model]) -> BTreeMap<String, Vec<Du
         running
             .spawn(async move { (provider, timed(address, request, "HTTP/1.1 202", due).await) });
         running.spawn(async move {
-            let request = "GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".into();
+            let request =
+                "GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".into();
             let took = timed(address, request, "HTTP/1.1 200", due + INTERVAL / 2).await;
             ("healthz".to_owned(), took)
         });

@@ -56,13 +56,7 @@ impl Server {
 
     /// The CPU time of the process so far, in steps of 10 ms.
     pub(crate) fn cpu_time(&self) -> Duration {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()));
-        let stat = stat.expect("it runs, on Linux");
-        // Behind the name, which may hold blanks: state is field 3, utime and stime 14 and 15.
-        let (_, fields) = stat.rsplit_once(')').expect("proc(5)");
-        let ticks = fields.split_whitespace().skip(11).take(2);
-        let ticks: u64 = ticks.map(|field| field.parse::<u64>().expect("a number")).sum();
-        Duration::from_millis(10 * ticks)
+        cpu_time_of(self.child.id())
     }
 
     /// A line of `/proc/PID/status`, in kB.
@@ -92,6 +86,17 @@ impl Server {
     }
 }
 
+/// The CPU time of a process so far, in steps of 10 ms.
+pub(crate) fn cpu_time_of(process: u32) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"));
+    let stat = stat.expect("it runs, on Linux");
+    // Behind the name, which may hold blanks: state is field 3, utime and stime 14 and 15.
+    let (_, fields) = stat.rsplit_once(')').expect("proc(5)");
+    let ticks = fields.split_whitespace().skip(11).take(2);
+    let ticks: u64 = ticks.map(|field| field.parse::<u64>().expect("a number")).sum();
+    Duration::from_millis(10 * ticks)
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         // It may have ended; then there is nothing to kill.
@@ -105,7 +110,7 @@ fn send(address: SocketAddr, method: &str, path: &str, media_type: &str, body: &
     stream.set_nodelay(true).expect("a TCP stream");
     let length = body.len();
     let head = format!(
-        "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
          content-type: {media_type}\r\ncontent-length: {length}\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).expect("it reads");

@@ -29,7 +29,7 @@ async fn submit(address: SocketAddr, number: u32, due: Instant) -> Duration {
     let body = format!(r#"{{"kind":"blog","input":{input},"allow_duplicate":true}}"#);
     let length = body.len();
     let request = format!(
-        "POST /api/jobs HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+        "POST /api/jobs HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
          content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
     );
     let mut stream = TcpStream::connect(address).await.expect("it listens");

@@ -13,6 +13,8 @@
 
 mod check;
 mod clock;
+mod cluster;
+mod database;
 mod disk;
 mod epochs;
 mod failure;
@@ -34,4 +36,4 @@ mod world;
 pub use failure::Failure;
 pub use modes::run;
 pub use options::Options;
-pub use plan::Kind;
+pub use plan::{ClusterKind, Kind};

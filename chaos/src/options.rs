@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::plan::Kind;
+use crate::plan::{ClusterKind, Kind};
 
 /// Break a server in every way that is known, and check what its readers saw.
 #[derive(Clone, Debug, Parser)]
@@ -39,6 +39,8 @@ pub enum Mode {
     Kills(Kills),
     /// Kill it under many running jobs, and measure how soon everything is back.
     Recovery(Recovery),
+    /// Break the nodes of a cluster, what they stand on, and what lies between.
+    Cluster(Cluster),
     /// Push the events of a day of token streams as fast as they go, and look at the memory.
     Soak(Soak),
 }
@@ -87,6 +89,49 @@ pub struct Kills {
     /// How many jobs are in flight at any time.
     #[arg(long, value_name = "N", default_value_t = 40)]
     pub jobs: usize,
+}
+
+/// How a cluster is broken.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Cluster {
+    /// What the plan is drawn from; the same seed draws the same plan.
+    #[arg(long, value_name = "N", default_value_t = 20, env = "TAILWATER_CHAOS_SEED")]
+    pub seed: u64,
+    /// How many faults there are at least.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub faults: usize,
+    /// How many events readers get at least; faults go on until then.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub deliveries: u64,
+    /// After how many minutes no further fault is begun.
+    #[arg(long, value_name = "N")]
+    pub minutes: Option<u64>,
+    /// Only these kinds of faults.
+    #[arg(long, value_name = "KIND,…", value_delimiter = ',', value_enum)]
+    pub only: Vec<ClusterKind>,
+    /// How many jobs are in flight at any time.
+    #[arg(long, value_name = "N", default_value_t = 30)]
+    pub jobs: usize,
+    /// How many readers each job has.
+    #[arg(long, value_name = "N", default_value_t = 6)]
+    pub readers: usize,
+    /// How many events an external job has at most.
+    #[arg(long, value_name = "N", default_value_t = 1500)]
+    pub events: u64,
+    /// A run for CI: every kind of fault once, short ones, few jobs.
+    #[arg(long)]
+    pub short: bool,
+}
+
+impl Cluster {
+    /// The same with everything that `--short` says.
+    pub(crate) fn whole(&self) -> Self {
+        if !self.short {
+            return self.clone();
+        }
+        let faults = if self.only.is_empty() { ClusterKind::ALL.len() } else { self.only.len() };
+        Self { faults, jobs: 20, readers: 4, events: 300, ..self.clone() }
+    }
 }
 
 /// How a recovery is measured.

@@ -2,7 +2,7 @@
 //! before it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::process::Stdio;
 
@@ -61,14 +61,14 @@ pub(crate) struct Operation {
 }
 
 impl Simulator {
-    /// Starts it on free ports, at this many times the pace of real providers.
+    /// Starts it on free ports of this address, at this many times the pace of real providers.
     ///
     /// # Errors
     /// When the program cannot be run, or says something else than it should.
-    pub(crate) async fn start(program: &Path, speed: f64) -> Result<Self, Failure> {
+    pub(crate) async fn start(program: &Path, host: IpAddr, speed: f64) -> Result<Self, Failure> {
         let failed = |error| Failure::machine("the simulator", error);
         let mut child = server::clean(program)
-            .args(["simulate", "--listen", "127.0.0.1:0", "--speed", &speed.to_string()])
+            .args(["simulate", "--listen", &format!("{host}:0"), "--speed", &speed.to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -41,16 +41,16 @@ pub(crate) struct Orders {
 pub(crate) struct World {
     /// A client that keeps no connection: one to a dead process would fail the next request.
     pub(crate) http: Client,
-    /// Where clients go: the proxy.
-    front: SocketAddr,
-    /// Where the server itself is.
-    back: SocketAddr,
+    /// Where clients go: the proxy; in a cluster that of the balancer, then those of its nodes.
+    fronts: Vec<SocketAddr>,
+    /// Where the server itself is, or its nodes are.
+    backs: Vec<SocketAddr>,
     /// What all readers have got.
     pub(crate) tally: Tally,
     /// The newest id that any of them has.
     newest: AtomicU64,
-    /// The newest id that the reader of the project has.
-    project: AtomicU64,
+    /// The newest id that the readers of the project have, one at each front.
+    projects: Vec<AtomicU64>,
     /// What is asked of clients.
     pub(crate) orders: watch::Sender<Orders>,
     /// Set when there was enough: no new jobs are begun.
@@ -66,6 +66,11 @@ pub(crate) struct World {
 impl World {
     /// A world whose clients go to `front`, and whose server is at `back`.
     pub(crate) fn new(front: SocketAddr, back: SocketAddr) -> Self {
+        Self::of_many(vec![front], vec![back])
+    }
+
+    /// A world with a balancer at the first of the fronts, behind which are the nodes.
+    pub(crate) fn of_many(fronts: Vec<SocketAddr>, backs: Vec<SocketAddr>) -> Self {
         let http = Client::builder()
             .no_proxy()
             .pool_max_idle_per_host(0)
@@ -74,11 +79,11 @@ impl World {
             .expect("a plain client");
         Self {
             http,
-            front,
-            back,
+            projects: fronts.iter().map(|_| AtomicU64::new(0)).collect(),
+            fronts,
+            backs,
             tally: Tally::default(),
             newest: AtomicU64::new(0),
-            project: AtomicU64::new(0),
             orders: watch::Sender::default(),
             enough: CancellationToken::new(),
             over: CancellationToken::new(),
@@ -88,14 +93,51 @@ impl World {
         }
     }
 
-    /// The URL of a path, through the proxy.
+    /// The URL of a path, through the proxy and the balancer.
     pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.front)
+        self.url_by(0, path)
+    }
+
+    /// The URL of a path, through the proxy of this front.
+    pub(crate) fn url_by(&self, front: usize, path: &str) -> String {
+        format!("http://{}{path}", self.fronts[front])
     }
 
     /// The URL of a path, past the proxy.
     pub(crate) fn direct(&self, path: &str) -> String {
-        format!("http://{}{path}", self.back)
+        self.direct_to(0, path)
+    }
+
+    /// The URL of a path at this node, past everything.
+    pub(crate) fn direct_to(&self, node: usize, path: &str) -> String {
+        format!("http://{}{path}", self.backs[node])
+    }
+
+    /// How many fronts there are.
+    pub(crate) const fn fronts(&self) -> usize {
+        self.fronts.len()
+    }
+
+    /// How many nodes there are.
+    pub(crate) const fn nodes(&self) -> usize {
+        self.backs.len()
+    }
+
+    /// Where a reader goes: half of them to the balancer, the others to one node each.
+    pub(crate) fn draw_front(&self, random: &mut fastrand::Rng) -> usize {
+        if self.fronts.len() > 1 && random.bool() { random.usize(1..self.fronts.len()) } else { 0 }
+    }
+
+    /// Whether a status says that nobody is there at the moment who can answer: the server itself, or a
+    /// balancer that finds none.
+    pub(crate) fn is_away(&self, status: StatusCode) -> bool {
+        let by_balancer = matches!(status, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT);
+        status == StatusCode::SERVICE_UNAVAILABLE || (by_balancer && self.fronts.len() > 1)
+    }
+
+    /// Asks something of clients.
+    pub(crate) fn order(&self, change: impl FnOnce(&mut Orders)) {
+        self.orders.send_modify(change);
     }
 
     /// How often a log was damaged so far.
@@ -119,14 +161,14 @@ impl World {
         self.newest.load(Ordering::Relaxed)
     }
 
-    /// Notes what the reader of the project has.
-    pub(crate) fn note_project(&self, id: u64) {
-        self.project.store(id, Ordering::Relaxed);
+    /// Notes what the reader of the project at this front has.
+    pub(crate) fn note_project(&self, front: usize, id: u64) {
+        self.projects[front].store(id, Ordering::Relaxed);
     }
 
-    /// What the reader of the project has.
+    /// What all readers of the project have.
     pub(crate) fn project_has(&self) -> u64 {
-        self.project.load(Ordering::Relaxed)
+        self.projects.iter().map(|has| has.load(Ordering::Relaxed)).min().unwrap_or(0)
     }
 
     /// Notes something that must not happen.
@@ -136,6 +178,11 @@ impl World {
             say::line(&format!("VIOLATION: {what}"));
         }
         self.violations.lock().unwrap_or_else(PoisonError::into_inner).push(what);
+    }
+
+    /// Whether the newest violation was one of those that are told.
+    pub(crate) fn has_told(&self) -> bool {
+        self.violated() <= TOLD
     }
 
     /// How many things happened that must not.
@@ -169,9 +216,14 @@ impl World {
 
     /// Sends a request past the proxy until it is answered with 200 or 404, for at most a while.
     pub(crate) async fn ask(&self, path: &str) -> Option<(StatusCode, Value)> {
+        self.ask_node(0, path).await
+    }
+
+    /// The same of this node.
+    pub(crate) async fn ask_node(&self, node: usize, path: &str) -> Option<(StatusCode, Value)> {
         let asked = async {
             loop {
-                match Self::once(self.http.get(self.direct(path))).await {
+                match Self::once(self.http.get(self.direct_to(node, path))).await {
                     Some((status, body)) if matches!(status.as_u16(), 200 | 404) => {
                         return (status, body);
                     }

@@ -5,14 +5,18 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use bytes::Bytes;
+use tokio::sync::broadcast::Receiver;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use crate::db::DbError;
 use crate::db::keys::{Insert, KeyRow, KeysVersion, Revoke, Revoked, Tidy};
-use crate::db::{Db, DbError};
 use crate::event::now_ms;
 use crate::job::KeyId;
-use crate::store::{Journal, JournalError};
+use crate::nats::Caller;
+use crate::store::cluster::KEYS;
+use crate::store::{Cluster, JournalError, Store};
 
 use super::secret::hash;
 use super::{Key, Ticket};
@@ -37,8 +41,7 @@ pub struct Access {
 }
 
 struct Shared {
-    db: Db,
-    journal: Journal,
+    store: Store,
     ended: Ended,
     known: RwLock<Known>,
     /// Canceled when the first key is there.
@@ -69,9 +72,10 @@ impl Access {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn open(db: Db, journal: Journal, ended: Ended) -> Result<Self, DbError> {
+    pub async fn open(store: &Store, ended: Ended) -> Result<Self, DbError> {
         let (known, closed) = (RwLock::default(), CancellationToken::new());
-        let shared = Shared { db, journal, ended, known, closed, looking: None.into() };
+        let store = store.clone();
+        let shared = Shared { store, ended, known, closed, looking: None.into() };
         let access = Self { shared: Arc::new(shared) };
         access.look().await?;
         Ok(access)
@@ -111,8 +115,8 @@ impl Access {
     /// # Errors
     /// When the database takes no writes.
     pub async fn add(&self, row: KeyRow) -> Result<(), AccessError> {
-        self.shared.journal.change(Insert(row)).await?;
-        Ok(self.look().await?)
+        self.shared.store.journal().change(Insert(row)).await?;
+        Ok(self.changed().await?)
     }
 
     /// Revokes a key with its sessions, or one session; nobody uses it once this returns.
@@ -120,9 +124,26 @@ impl Access {
     /// # Errors
     /// When the database takes no writes.
     pub async fn revoke(&self, id: &KeyId) -> Result<Revoked, AccessError> {
-        let revoked = self.shared.journal.change(Revoke { id: id.clone(), now: now_ms() }).await?;
-        self.look().await?;
+        let revoked =
+            self.shared.store.journal().change(Revoke { id: id.clone(), now: now_ms() }).await?;
+        self.changed().await?;
         Ok(revoked)
+    }
+
+    /// Takes over what was changed here, and has the other nodes of a cluster do it before anybody is told
+    /// that it is so: their next request may go to any of them.
+    async fn changed(&self) -> Result<(), DbError> {
+        self.look().await?;
+        self.shared.store.tell_all(KEYS, Bytes::new()).await
+    }
+
+    /// Waits until another node has changed keys; gives who waits for us to look.
+    async fn told(heard: &mut Option<Receiver<Option<Caller>>>) -> Option<Caller> {
+        match heard {
+            // After too many at once, one look does for all of them.
+            Some(heard) => heard.recv().await.unwrap_or_default(),
+            None => std::future::pending().await,
+        }
     }
 
     /// Looks for what other processes changed, and notes what was used, until it is told to stop.
@@ -131,16 +152,22 @@ impl Access {
         let mut note = tokio::time::interval(NOTE);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         note.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut heard = self.shared.store.cluster().map(Cluster::told_keys);
         loop {
-            tokio::select! {
+            let caller = tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                _ = note.tick() => self.tidy().await,
-                _ = look.tick() => {
-                    if let Err(error) = self.look().await {
-                        tracing::debug!(%error, "cannot look at the keys; those known stay");
-                    }
+                _ = note.tick() => {
+                    self.tidy().await;
+                    continue;
                 }
+                caller = Self::told(&mut heard) => caller,
+                _ = look.tick() => None,
+            };
+            if let Err(error) = self.look().await {
+                tracing::debug!(%error, "cannot look at the keys; those known stay");
+            } else if let (Some(cluster), Some(caller)) = (self.shared.store.cluster(), caller) {
+                cluster.say_done(caller).await;
             }
         }
         self.tidy().await;
@@ -149,9 +176,9 @@ impl Access {
     /// Takes over what the rows say, if that has changed.
     async fn look(&self) -> Result<(), DbError> {
         let mut seen = self.shared.looking.lock().await;
-        let version = self.shared.db.keys_version().await?;
+        let version = self.shared.store.db().keys_version().await?;
         if *seen != Some(version) {
-            let rows = self.shared.db.keys().await?;
+            let rows = self.shared.store.db().keys().await?;
             self.take_over(rows);
             *seen = Some(version);
         }
@@ -198,7 +225,7 @@ impl Access {
         if self.is_open() {
             return;
         }
-        if let Err(error) = self.shared.journal.change(Tidy { used, now: now_ms() }).await {
+        if let Err(error) = self.shared.store.journal().change(Tidy { used, now: now_ms() }).await {
             tracing::debug!(%error, "cannot note which keys were used");
         }
     }

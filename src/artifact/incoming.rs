@@ -1,23 +1,21 @@
 //! Files that come in as streams: to disk piece by piece, to their place when they are whole.
 //!
-//! A stream is staged in a folder of its own and gets its place by a link, which never takes
-//! another file's. What a dead process left in that folder is nobody's, and goes when storage is
-//! opened again.
+//! A stream is staged on a disk of this machine. In a folder it then gets its place by a link, which
+//! never takes another file's; to a bucket it is sent.
 
+use std::path::Path;
 use std::pin::pin;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
+use object_store::ObjectStoreExt;
 use object_store::path::Path as Place;
-use object_store::{MultipartUpload, ObjectStoreExt};
-use sha2::{Digest, Sha256};
 
 use crate::job::{JobId, UploadId};
 
+use super::bucket::Source;
+use super::spool::Spooled;
 use super::store::{self, ArtifactError, Artifacts, Stored};
-
-/// The folder in which files are staged. No id of a job or an upload begins like this.
-pub(super) const FOLDER: &str = "incoming";
 
 /// How much is written at once, in bytes: what a file on its way in costs in memory.
 const PART: usize = 1 << 20;
@@ -64,9 +62,7 @@ pub enum StreamError<E> {
 #[derive(Debug)]
 pub struct Staged {
     artifacts: Artifacts,
-    upload: Box<dyn MultipartUpload>,
-    /// Where it lies meanwhile.
-    incoming: Place,
+    file: Spooled,
     /// Its length in bytes.
     bytes: u64,
     sha256: String,
@@ -133,18 +129,6 @@ impl Artifacts {
             Err(error) => Err(error.into()),
         }
     }
-
-    /// Gives a whole file a second place, unless another file has it.
-    async fn link(&self, from: &Place, to: &Place, sha256: &str) -> Result<(), ArtifactError> {
-        match self.storage.copy_if_not_exists(from, to).await {
-            Ok(()) => Ok(()),
-            Err(object_store::Error::AlreadyExists { .. }) => {
-                let same = self.checksum(to.as_ref()).await? == sha256;
-                same.then_some(()).ok_or_else(|| ArtifactError::Exists(to.to_string()))
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
 }
 
 impl Staged {
@@ -154,24 +138,33 @@ impl Staged {
         self.bytes
     }
 
+    /// Where it lies meanwhile, on this machine.
+    pub(super) fn path(&self) -> &Path {
+        self.file.path()
+    }
+
     /// Gives the file its place, in a task of its own: once begun, it is not left half done.
     ///
     /// # Errors
     /// As [`Artifacts::put`]; nothing of the file is left then.
     pub async fn publish(self, folder: &Folder, name: &str) -> Result<Stored, ArtifactError> {
         let place = folder.place(name)?;
-        let publishing = tokio::spawn(self.link(place));
+        let publishing = tokio::spawn(self.put(place));
         publishing.await.map_err(|error| ArtifactError::Read(std::io::Error::other(error)))?
     }
 
-    async fn link(mut self, place: Place) -> Result<Stored, ArtifactError> {
-        self.upload.complete().await?;
-        let Self { artifacts, incoming, bytes, sha256, .. } = self;
-        let linked = artifacts.link(&incoming, &place, &sha256).await;
-        if let Err(error) = artifacts.storage.delete(&incoming).await {
-            tracing::warn!(%error, "a staged file stays until the next start");
-        }
-        linked?;
+    async fn put(mut self, place: Place) -> Result<Stored, ArtifactError> {
+        let (bytes, sha256) = (self.bytes, self.sha256);
+        let put = match &self.artifacts.bucket {
+            None => {
+                self.file.sync().await?;
+                self.artifacts.storage.copy_if_not_exists(&self.file.place(), &place).await
+            }
+            Some(bucket) => {
+                bucket.put(&place, Source::Disk(self.file.path()), bytes, &sha256).await
+            }
+        };
+        self.artifacts.settle(put, &place, bytes, &sha256).await?;
         Ok(Stored { path: place.into(), bytes, sha256 })
     }
 }
@@ -179,23 +172,18 @@ impl Staged {
 /// A file of which more is to come.
 struct Staging {
     artifacts: Artifacts,
-    upload: Box<dyn MultipartUpload>,
-    incoming: Place,
+    file: Spooled,
     /// What is not written yet: copied, since many small pieces may each hold on to a large buffer.
     buffer: BytesMut,
-    hasher: Sha256,
     bytes: u64,
 }
 
 impl Staging {
     async fn begin(artifacts: &Artifacts) -> Result<Self, ArtifactError> {
-        let incoming = Place::from(format!("{FOLDER}/{}", uuid::Uuid::now_v7()));
         Ok(Self {
             artifacts: artifacts.clone(),
-            upload: artifacts.storage.put_multipart(&incoming).await?,
-            incoming,
+            file: artifacts.spool.begin().await?,
             buffer: BytesMut::new(),
-            hasher: Sha256::new(),
             bytes: 0,
         })
     }
@@ -205,46 +193,26 @@ impl Staging {
             let room = PART - self.buffer.len();
             self.buffer.extend_from_slice(&chunk.split_to(room.min(chunk.len())));
             if self.buffer.len() == PART {
-                self.write().await?;
+                self.file.write(self.buffer.split().freeze()).await?;
             }
         }
         Ok(())
     }
 
-    /// Writes what is gathered, and hashes it meanwhile.
-    async fn write(&mut self) -> Result<(), ArtifactError> {
-        let part = self.buffer.split().freeze();
-        let mut hasher = std::mem::take(&mut self.hasher);
-        let written = self.upload.put_part(part.clone().into());
-        let hashing = tokio::task::spawn_blocking(move || {
-            hasher.update(&part);
-            hasher
-        });
-        let (written, hashed) = tokio::join!(written, hashing);
-        written?;
-        self.hasher = hashed.map_err(|error| ArtifactError::Read(std::io::Error::other(error)))?;
-        Ok(())
-    }
-
     async fn finish(mut self) -> Result<Staged, ArtifactError> {
         if !self.buffer.is_empty() {
-            self.write().await?;
+            self.file.write(self.buffer.split().freeze()).await?;
         }
-        Ok(Staged {
-            artifacts: self.artifacts,
-            upload: self.upload,
-            incoming: self.incoming,
-            bytes: self.bytes,
-            sha256: store::hex(&self.hasher.finalize()),
-        })
+        let sha256 = self.file.checksum()?;
+        Ok(Staged { artifacts: self.artifacts, file: self.file, bytes: self.bytes, sha256 })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::artifact::testing;
     use futures_util::stream;
-    use std::path::{Path, PathBuf};
 
     /// SHA-256 of `abc`, from FIPS 180-2.
     const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
@@ -258,9 +226,9 @@ mod tests {
     }
 
     impl Fixture {
-        fn new() -> Self {
+        async fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
-            let artifacts = Artifacts::open(folder.path()).unwrap();
+            let artifacts = testing::open(folder.path()).await;
             Self { folder, artifacts, job: Folder::Job(JobId::generate(), 1) }
         }
 
@@ -270,40 +238,47 @@ mod tests {
         }
 
         /// Every file in storage, staged ones too.
-        fn files(&self) -> Vec<PathBuf> {
-            files(self.folder.path())
+        async fn files(&self) -> Vec<String> {
+            testing::files(&self.artifacts).await
         }
 
         /// Waits until there are no files: what is dropped is removed on another thread.
         async fn wait_for_nothing(&self) {
             let nothing = async {
-                while !self.files().is_empty() {
+                while !self.files().await.is_empty() {
                     tokio::task::yield_now().await;
                 }
             };
             let limit = std::time::Duration::from_secs(60);
             let waited = tokio::time::timeout(limit, nothing).await;
-            assert!(waited.is_ok(), "{:?}", self.files());
+            assert!(waited.is_ok(), "{:?}", self.files().await);
         }
-    }
 
-    fn files(folder: &Path) -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-        entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+        /// Waits until there is this file and nothing else.
+        async fn wait_for_only(&self, path: &str) {
+            let alone = async {
+                while self.files().await != [path] {
+                    tokio::task::yield_now().await;
+                }
+            };
+            let limit = std::time::Duration::from_secs(60);
+            let waited = tokio::time::timeout(limit, alone).await;
+            assert!(waited.is_ok(), "{:?}", self.files().await);
+        }
     }
 
     #[tokio::test]
     async fn a_stream_is_stored_with_its_length_and_checksum() {
-        let fixture = Fixture::new();
+        let fixture = Fixture::new().await;
         let stored = fixture.put(&["a", "", "bc"]).await.unwrap();
         assert_eq!((stored.bytes, stored.sha256.as_str()), (3, ABC));
-        assert_eq!(fixture.files(), [fixture.folder.path().join(&stored.path)]);
-        assert_eq!(std::fs::read(fixture.folder.path().join(&stored.path)).unwrap(), b"abc");
+        assert_eq!(testing::read(&fixture.artifacts, &stored.path).await, b"abc");
+        fixture.wait_for_only(&stored.path).await;
     }
 
     #[tokio::test]
     async fn an_upload_has_a_folder_of_its_own() {
-        let fixture = Fixture::new();
+        let fixture = Fixture::new().await;
         let folder = Folder::Upload("upl_1".parse().unwrap());
         let empty = stream::empty::<Result<Bytes, &str>>();
         let stored = fixture.artifacts.put_stream(&folder, "a.png", empty, 0).await.unwrap();
@@ -312,30 +287,30 @@ mod tests {
 
     #[tokio::test]
     async fn a_stream_of_many_parts_keeps_its_order() {
-        let fixture = Fixture::new();
+        let fixture = Fixture::new().await;
         let whole: Vec<u8> = (0..3 * PART + 17).map(|at| (at % 251) as u8).collect();
         let pieces =
             whole.chunks(PART - 1).map(|piece| Ok::<_, &str>(Bytes::copy_from_slice(piece)));
         let (artifacts, length) = (&fixture.artifacts, whole.len() as u64);
         let pieces = stream::iter(pieces.collect::<Vec<_>>());
         let stored = artifacts.put_stream(&fixture.job, "a", pieces, length).await.unwrap();
-        assert!(std::fs::read(fixture.folder.path().join(&stored.path)).unwrap() == whole);
+        assert!(testing::read(artifacts, &stored.path).await == whole);
         assert_eq!(artifacts.checksum(&stored.path).await.unwrap(), stored.sha256);
     }
 
     #[tokio::test]
     async fn another_file_is_never_overwritten_and_the_same_one_is_fine() {
-        let fixture = Fixture::new();
+        let fixture = Fixture::new().await;
         let first = fixture.put(&["one"]).await.unwrap();
         assert_eq!(fixture.put(&["o", "ne"]).await.unwrap(), first);
         let error = fixture.put(&["two"]).await.unwrap_err();
         assert!(matches!(error, StreamError::Storage(ArtifactError::Exists(_))), "{error:?}");
-        assert_eq!(fixture.files().len(), 1);
+        fixture.wait_for_only(&first.path).await;
     }
 
     #[tokio::test]
     async fn a_stream_past_its_limit_is_not_read_on_and_leaves_nothing() {
-        let fixture = Fixture::new();
+        let fixture = Fixture::new().await;
         let mut taken = 0;
         let endless = stream::repeat_with(move || {
             taken += 1;
@@ -349,7 +324,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_stream_that_fails_leaves_nothing() {
-        let fixture = Fixture::new();
+        let fixture = Fixture::new().await;
         let cut = stream::iter([Ok(Bytes::from_static(b"half")), Err("cut")]);
         let error = fixture.artifacts.put_stream(&fixture.job, "a", cut, NO_LIMIT).await;
         assert!(matches!(error, Err(StreamError::Source("cut"))));
@@ -358,7 +333,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_stream_that_is_given_up_leaves_nothing() {
-        let fixture = Fixture::new();
+        let fixture = Fixture::new().await;
         let (first, begun) = tokio::sync::oneshot::channel();
         let mut first = Some(first);
         let pieces = stream::repeat_with(move || {
@@ -374,19 +349,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_dead_process_left_goes_at_the_next_start() {
-        let fixture = Fixture::new();
-        let stored = fixture.put(&["abc"]).await.unwrap();
-        let left = fixture.folder.path().join(FOLDER);
-        std::fs::create_dir_all(&left).unwrap();
-        std::fs::write(left.join("0#1"), "half").unwrap();
-        Artifacts::open(fixture.folder.path()).unwrap();
-        assert_eq!(fixture.files(), [fixture.folder.path().join(&stored.path)]);
+    async fn another_process_that_opens_the_storage_leaves_a_file_that_comes_in() {
+        let fixture = Fixture::new().await;
+        let mut other = None;
+        let pieces = stream::once(async { Ok::<_, &str>(Bytes::from(vec![0; PART])) }).chain(
+            stream::once(async {
+                other = Some(testing::open(fixture.folder.path()).await);
+                Ok(Bytes::from_static(b"abc"))
+            }),
+        );
+        let (artifacts, folder) = (&fixture.artifacts, &fixture.job);
+        let stored = artifacts.put_stream(folder, "a", pieces, NO_LIMIT).await.unwrap();
+        let seen = other.expect("it was opened").size(&stored.path).await.unwrap();
+        assert_eq!(seen, PART as u64 + 3);
     }
 
     #[tokio::test]
     async fn a_bad_name_is_told_before_anything_is_read() {
-        let fixture = Fixture::new();
+        let fixture = Fixture::new().await;
         let pieces = stream::once(async { panic!("it is read") });
         let put = fixture.artifacts.put_stream::<_, &str>(&fixture.job, "../a", pieces, NO_LIMIT);
         assert!(matches!(put.await, Err(StreamError::Storage(ArtifactError::BadPlace(_)))));
@@ -394,11 +374,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_file_is_removed_once_and_a_second_time_is_fine() {
-        let fixture = Fixture::new();
+        let fixture = Fixture::new().await;
         let stored = fixture.put(&["abc"]).await.unwrap();
         for _ in 0..2 {
             fixture.artifacts.remove(&stored.path).await.unwrap();
-            assert!(fixture.files().is_empty());
+            fixture.wait_for_nothing().await;
         }
         assert!(fixture.artifacts.remove("../x").await.is_err());
     }

@@ -1,4 +1,4 @@
-//! Artifact storage: a folder, or anything else that `object_store` speaks.
+//! Artifact storage: a folder, or a part of a bucket. Several servers may have the same one.
 //!
 //! A file is written once, at `job/attempt/name`, and never again: a later attempt has a place of
 //! its own, so a reader of the earlier file is never torn. Places come from here and from database
@@ -23,9 +23,13 @@ use tokio_util::io::ReaderStream;
 
 use crate::job::JobId;
 
-use super::incoming;
+use super::bucket::{Account, Bucket, Source};
+use super::location::InBucket;
+use super::spool::Spool;
+use super::words;
 
-/// How much of a file is read at once, in bytes: what a slow reader of a file costs in memory.
+/// How much of a file is read from a folder at once, in bytes: what a slow reader of a file costs in
+/// memory. Of a bucket it is what the connection has, some hundred kilobytes at most.
 const CHUNK: usize = 64 << 10;
 
 /// The longest name of a file, in bytes.
@@ -45,6 +49,18 @@ pub enum ArtifactError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The bucket cannot be used.
+    #[error(
+        "cannot keep files in {place} (the setting artifacts): {reason}; it must be a bucket in which \
+         AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY may read, write and delete, in AWS_REGION, at \
+         AWS_ENDPOINT_URL where it is not Amazon's"
+    )]
+    Unusable {
+        /// The bucket.
+        place: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// A place that could lie outside of artifact storage, or a name that is no plain file name.
     #[error("'{0}' is no place for a file")]
     BadPlace(String),
@@ -63,7 +79,7 @@ pub enum ArtifactError {
         range: Range<u64>,
     },
     /// The storage failed.
-    #[error("artifact storage failed: {0}")]
+    #[error("artifact storage failed: {}", words::of(.0))]
     Storage(#[from] object_store::Error),
     /// The file could not be read to its end.
     #[error("cannot read a stored file: {0}")]
@@ -92,28 +108,45 @@ impl Stored {
 /// A handle on artifact storage; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Artifacts {
+    /// What reads and deletes; of a folder, what writes too.
     pub(super) storage: Arc<dyn ObjectStore>,
+    /// What writes, where files are in a bucket.
+    pub(super) bucket: Option<Arc<Bucket>>,
+    /// Where files are until they are whole.
+    pub(super) spool: Arc<Spool>,
 }
 
 impl Artifacts {
-    /// Opens a folder, which is made if there is none. Nobody else may have it open: what is on its
-    /// way in there is taken for what a dead process left, and removed.
+    /// Opens a folder, which is made if there is none. What is on its way in there stays if its
+    /// process lives, and is removed else.
     ///
     /// # Errors
-    /// [`ArtifactError::Open`] when that is not possible.
+    /// [`ArtifactError::Open`] when that is not possible: there must be locks and hard links.
     pub fn open(folder: &Path) -> Result<Self, ArtifactError> {
+        let spool = spool(folder)?;
         let failed = |source| ArtifactError::Open { path: folder.into(), source };
-        std::fs::create_dir_all(folder).map_err(failed)?;
-        match std::fs::remove_dir_all(folder.join(incoming::FOLDER)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(failed(error));
-            }
-            Ok(()) | Err(_) => {}
-        }
+        spool.check_links().map_err(failed)?;
         let storage = LocalFileSystem::new_with_prefix(folder)
             .map_err(|error| failed(std::io::Error::other(error)))?
             .with_fsync(true);
-        Ok(Self { storage: Arc::new(storage) })
+        Ok(Self { storage: Arc::new(storage), bucket: None, spool })
+    }
+
+    /// Opens a part of a bucket, and tries whether it can be written to. A file that comes in is in
+    /// `folder` of this machine until it is whole.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Unusable`], or [`ArtifactError::Open`] for the folder.
+    pub async fn connect(
+        place: &InBucket,
+        account: &Account,
+        folder: &Path,
+    ) -> Result<Self, ArtifactError> {
+        let unusable = |reason| ArtifactError::Unusable { place: place.to_string(), reason };
+        let bucket = Bucket::new(place, account).map_err(unusable)?;
+        bucket.check().await.map_err(unusable)?;
+        let storage = bucket.reader();
+        Ok(Self { storage, bucket: Some(Arc::new(bucket)), spool: spool(folder)? })
     }
 
     /// Stores a file at `job/attempt/name`. At that place there is the whole file or none, and
@@ -143,16 +176,31 @@ impl Artifacts {
         let length = bytes.len() as u64;
         let (bytes, sha256) = hash(bytes).await?;
         let mode = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-        match self.storage.put_opts(&place, bytes.into(), mode).await {
-            Ok(_) => {}
-            Err(object_store::Error::AlreadyExists { .. }) => {
-                if self.checksum(place.as_ref()).await? != sha256 {
-                    return Err(ArtifactError::Exists(place.into()));
-                }
-            }
-            Err(error) => return Err(error.into()),
-        }
+        let put = match &self.bucket {
+            None => self.storage.put_opts(&place, bytes.into(), mode).await.map(drop),
+            Some(bucket) => bucket.put(&place, Source::Memory(&bytes), length, &sha256).await,
+        };
+        self.settle(put, &place, length, &sha256).await?;
         Ok(Stored { path: place.into(), bytes: length, sha256 })
+    }
+
+    /// What it means for a file that it was put to a place: the same one may be there already.
+    pub(super) async fn settle(
+        &self,
+        put: Result<(), object_store::Error>,
+        place: &Place,
+        bytes: u64,
+        sha256: &str,
+    ) -> Result<(), ArtifactError> {
+        match put {
+            Ok(()) => Ok(()),
+            Err(object_store::Error::AlreadyExists { .. }) => {
+                let path = place.as_ref();
+                let same = self.size(path).await? == bytes && self.checksum(path).await? == sha256;
+                same.then_some(()).ok_or_else(|| ArtifactError::Exists(path.into()))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// A file's length in bytes.
@@ -177,18 +225,40 @@ impl Artifacts {
         range: Option<Range<u64>>,
     ) -> Result<Bytestream, ArtifactError> {
         let place = place(path)?;
-        // Opened whole and cut below: a storage would shorten a range that goes past the end.
-        let found = self.storage.head(&place).await.map_err(|error| missing(error, path))?;
-        let range = range.unwrap_or(0..found.size);
-        if range.start > range.end || range.end > found.size {
-            return Err(ArtifactError::OutOfRange { path: path.into(), range });
-        }
-        if range.is_empty() {
+        if range.as_ref().is_some_and(|range| range.is_empty()) {
+            self.check_range(&place, path, range.unwrap_or_default()).await?;
             return Ok(futures_util::stream::empty().boxed());
         }
-        let options = GetOptions { range: Some(range.clone().into()), ..GetOptions::default() };
-        let got = self.storage.get_opts(&place, options).await;
-        chunks(got.map_err(|error| missing(error, path))?, range).await
+        let part = range.clone().map(Into::into);
+        let got =
+            self.storage.get_opts(&place, GetOptions { range: part, ..GetOptions::default() });
+        let got = match (got.await, range) {
+            (Ok(got), None) => got,
+            (Ok(got), Some(range)) if range.end <= got.meta.size => got,
+            // A storage shortens a range that goes past the end, or has its own words for it.
+            (Ok(_), Some(range)) => {
+                return Err(ArtifactError::OutOfRange { path: path.into(), range });
+            }
+            (Err(error), range) => {
+                let error = missing(error, path);
+                if let (Some(range), ArtifactError::Storage(_)) = (range, &error) {
+                    self.check_range(&place, path, range).await?;
+                }
+                return Err(error);
+            }
+        };
+        chunks(got).await
+    }
+
+    async fn check_range(
+        &self,
+        place: &Place,
+        path: &str,
+        range: Range<u64>,
+    ) -> Result<(), ArtifactError> {
+        let found = self.storage.head(place).await.map_err(|error| missing(error, path))?;
+        let fits = range.start <= range.end && range.end <= found.size;
+        fits.then_some(()).ok_or_else(|| ArtifactError::OutOfRange { path: path.into(), range })
     }
 
     /// SHA-256 of a stored file, in hex.
@@ -204,12 +274,12 @@ impl Artifacts {
 
 /// The part of an opened file, in chunks of our size: the folder's own are a tenth of it, and each
 /// costs a trip to another thread.
-async fn chunks(got: GetResult, range: Range<u64>) -> Result<Bytestream, ArtifactError> {
-    let length = range.end - range.start;
+async fn chunks(got: GetResult) -> Result<Bytestream, ArtifactError> {
+    let (start, length) = (got.range.start, got.range.end - got.range.start);
     let chunks: Bytestream = match got.payload {
         GetResultPayload::File(file, _) => {
             let mut file = tokio::fs::File::from_std(file);
-            file.seek(SeekFrom::Start(range.start)).await?;
+            file.seek(SeekFrom::Start(start)).await?;
             ReaderStream::with_capacity(file.take(length), CHUNK).err_into().boxed()
         }
         GetResultPayload::Stream(stream) => stream.err_into().boxed(),
@@ -232,6 +302,10 @@ fn whole(
             None => Ok(None),
         }
     })
+}
+
+fn spool(folder: &Path) -> Result<Arc<Spool>, ArtifactError> {
+    Spool::open(folder).map_err(|source| ArtifactError::Open { path: folder.into(), source })
 }
 
 /// Checks that a path lies within artifact storage.
@@ -257,7 +331,7 @@ fn missing(error: object_store::Error, path: &str) -> ArtifactError {
 }
 
 /// Hashes on a thread for blocking work: a long narration takes tens of milliseconds.
-async fn hash(bytes: Bytes) -> Result<(Bytes, String), ArtifactError> {
+pub(super) async fn hash(bytes: Bytes) -> Result<(Bytes, String), ArtifactError> {
     let hashed = tokio::task::spawn_blocking(move || {
         let sha256 = hex(&Sha256::digest(&bytes));
         (bytes, sha256)
@@ -276,13 +350,14 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::artifact::testing;
 
     /// SHA-256 of `abc`, from FIPS 180-2.
     const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
-    fn storage() -> (tempfile::TempDir, Artifacts, JobId) {
+    async fn storage() -> (tempfile::TempDir, Artifacts, JobId) {
         let folder = tempfile::tempdir().unwrap();
-        let artifacts = Artifacts::open(&folder.path().join("artifacts")).unwrap();
+        let artifacts = testing::open(&folder.path().join("artifacts")).await;
         (folder, artifacts, JobId::generate())
     }
 
@@ -294,7 +369,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_stored_file_reads_back_whole_and_in_part() {
-        let (_folder, artifacts, job) = storage();
+        let (_folder, artifacts, job) = storage().await;
         let stored = artifacts.put(&job, 2, "post.md", Bytes::from_static(b"abc")).await.unwrap();
         let path = format!("{job}/2/post.md");
         assert_eq!(stored, Stored { path: path.clone(), bytes: 3, sha256: ABC.into() });
@@ -306,19 +381,20 @@ mod tests {
 
     #[tokio::test]
     async fn a_long_file_comes_in_chunks_and_in_order() {
-        let (_folder, artifacts, job) = storage();
+        let (_folder, artifacts, job) = storage().await;
         let bytes: Bytes = (0..300_000_u32).map(|n| n.to_le_bytes()[0]).collect();
         let stored = artifacts.put(&job, 1, "a.wav", bytes.clone()).await.unwrap();
         let range = 70_001..250_003;
         let chunks = artifacts.read(&stored.path, Some(range.clone())).await.unwrap();
         let chunks: Vec<Bytes> = chunks.try_collect().await.unwrap();
-        assert!(chunks.iter().all(|chunk| chunk.len() <= CHUNK));
+        let most = if artifacts.bucket.is_some() { CHUNK * 8 } else { CHUNK };
+        assert!(chunks.iter().all(|chunk| chunk.len() <= most));
         assert_eq!(chunks.concat(), &bytes[70_001..250_003]);
     }
 
     #[tokio::test]
     async fn a_file_is_never_overwritten() {
-        let (_folder, artifacts, job) = storage();
+        let (_folder, artifacts, job) = storage().await;
         let put = |text: &'static str| artifacts.put(&job, 1, "a", text.into());
         let first = put("one").await.unwrap();
         assert_eq!(put("one").await.unwrap(), first);
@@ -328,24 +404,23 @@ mod tests {
 
     #[tokio::test]
     async fn a_file_that_is_stored_leaves_nothing_else_behind() {
-        let (folder, artifacts, job) = storage();
+        let (_folder, artifacts, job) = storage().await;
         for _ in 0..2 {
             artifacts.put(&job, 1, "a", Bytes::from_static(b"x")).await.unwrap();
         }
-        let kept = folder.path().join(format!("artifacts/{job}/1"));
-        assert_eq!(std::fs::read_dir(kept).unwrap().count(), 1);
+        assert_eq!(testing::files(&artifacts).await, [format!("{job}/1/a")]);
     }
 
     #[tokio::test]
     async fn an_empty_file_is_a_file() {
-        let (_folder, artifacts, job) = storage();
+        let (_folder, artifacts, job) = storage().await;
         let stored = artifacts.put(&job, 1, "a", Bytes::new()).await.unwrap();
         assert_eq!(text(&artifacts, &stored.path, None).await, "");
     }
 
     #[tokio::test]
     async fn a_place_outside_of_storage_is_refused() {
-        let (folder, artifacts, job) = storage();
+        let (folder, artifacts, job) = storage().await;
         std::fs::write(folder.path().join("secret"), "x").unwrap();
         for path in [
             "",
@@ -372,12 +447,16 @@ mod tests {
 
     #[tokio::test]
     async fn a_missing_file_and_a_range_past_its_end_are_told_apart() {
-        let (_folder, artifacts, job) = storage();
+        let (_folder, artifacts, job) = storage().await;
         assert!(matches!(artifacts.size("no/1/x").await, Err(ArtifactError::Missing(_))));
         assert!(matches!(artifacts.read("no/1/x", None).await, Err(ArtifactError::Missing(_))));
         let stored = artifacts.put(&job, 1, "a", Bytes::from_static(b"abc")).await.unwrap();
         let past = artifacts.read(&stored.path, Some(1..4)).await;
         assert!(matches!(past, Err(ArtifactError::OutOfRange { .. })));
+        for range in [3..4, 7..9, 7..7] {
+            let past = artifacts.read(&stored.path, Some(range)).await;
+            assert!(matches!(past, Err(ArtifactError::OutOfRange { .. })));
+        }
     }
 
     #[tokio::test]
@@ -386,5 +465,20 @@ mod tests {
         let read: Vec<_> = whole(chunks, 3).collect().await;
         assert_eq!(read.len(), 2);
         assert!(matches!(read[1], Err(ArtifactError::Read(_))));
+    }
+
+    #[tokio::test]
+    async fn of_two_that_write_to_one_place_at_once_one_is_refused() {
+        let (folder, first, job) = storage().await;
+        let second = testing::open(&folder.path().join("artifacts")).await;
+        let put = |artifacts: &Artifacts, text: &'static str| {
+            let (artifacts, job) = (artifacts.clone(), job.clone());
+            async move { artifacts.put(&job, 1, "a", text.into()).await }
+        };
+        let (one, two) = tokio::join!(put(&first, "one"), put(&second, "two"));
+        let (winner, loser) = if one.is_ok() { ("one", two) } else { ("two", one) };
+        assert!(matches!(loser, Err(ArtifactError::Exists(_))), "{loser:?}");
+        let path = format!("{job}/1/a");
+        assert_eq!(text(&second, &path, None).await, winner);
     }
 }

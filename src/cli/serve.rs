@@ -62,6 +62,7 @@ fn describe(banner: &Banner) -> String {
         format!("  data       {}", banner.data.display()),
     ];
     lines.extend(banner.database.iter().map(|name| format!("  database   {name}")));
+    lines.extend(banner.artifacts.iter().map(|place| format!("  artifacts  {place}")));
     if !banner.simulated.is_empty() {
         let names = listed(&banner.simulated);
         lines.push(format!(
@@ -140,6 +141,7 @@ mod tests {
             voice_note: Some("a test tone".to_owned()),
             data: "./data".into(),
             database: None,
+            artifacts: None,
             notes: vec!["something".to_owned()],
         };
         let text = describe(&banner);

@@ -1,8 +1,9 @@
-//! The setting of a database.
+//! The settings of what several servers share.
 
 use secrecy::SecretString;
 
 use crate::db;
+use crate::nats;
 
 use super::form::{Described, Form};
 
@@ -27,6 +28,27 @@ impl Form for Database {
     fn describe(&self) -> Described {
         let allowed = "the address of a Postgres, as in postgres://user@host:5432/name; a password may \
                        stand in PGPASSWORD";
+        Described { secret: true, ..Described::new("URL", allowed) }
+    }
+}
+
+/// The address of NATS servers, or nothing. A password in it is shown to nobody.
+pub(super) struct Events;
+
+impl Form for Events {
+    type Value = Option<nats::Address>;
+
+    fn read(&self, text: &str) -> Option<Option<nats::Address>> {
+        if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) }
+    }
+
+    fn show(&self, value: &Option<nats::Address>) -> Option<String> {
+        value.as_ref().map(ToString::to_string)
+    }
+
+    fn describe(&self) -> Described {
+        let allowed = "the addresses of NATS servers with commas between them, as in \
+                       nats://one:4222,two:4222/name";
         Described { secret: true, ..Described::new("URL", allowed) }
     }
 }

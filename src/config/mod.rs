@@ -5,6 +5,7 @@
 //! its variable, its default, what is allowed and its help all come from that one place. Each value
 //! keeps its [`Origin`], so that `tailwater config` can say where it comes from.
 
+mod artifacts;
 mod database;
 mod environment;
 mod error;

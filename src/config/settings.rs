@@ -8,10 +8,13 @@ use std::time::Duration;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
+use crate::artifact::Location;
+use crate::nats;
 use crate::signing::Signer;
 use crate::telemetry;
 
-use super::database::Database;
+use super::artifacts::Artifacts;
+use super::database::{Database, Events};
 use super::form::{
     Decimal, Described, EngineName, File, Filter, Folder, Form, LogFormat, Numbers, OnOff, Origins,
     Secret, Text, Url, Whole,
@@ -126,6 +129,50 @@ settings! {
     database: Option<SecretString> {
         flag: Some("database"), env: "TAILWATER_DATABASE",
         default: "", form: Database,
+    }
+    /// The NATS servers with `JetStream` that keep the events of a cluster; without them the server is
+    /// alone. Needs a `database` of Postgres.
+    events: Option<nats::Address> {
+        flag: Some("events"), env: "TAILWATER_EVENTS",
+        default: "", form: Events,
+    }
+    /// How long the other nodes of a cluster wait for one that is silent before they take up its jobs, in
+    /// seconds, 1 s to 10 m.
+    lease: Duration {
+        flag: Some("lease"), env: "TAILWATER_LEASE",
+        default: "10s", form: Time(SECOND, SECOND..=MINUTE * 10),
+    }
+    /// Where the files are that jobs make and clients give: `s3://bucket/prefix`, or a folder by its
+    /// absolute path or `file:///path`; servers may share it. Without it, `artifacts` in the data folder.
+    artifacts: Option<Location> {
+        flag: Some("artifacts"), env: "TAILWATER_ARTIFACTS",
+        default: "", form: Artifacts,
+    }
+    /// The S3-compatible storage of the bucket, where it is not Amazon's, as in
+    /// `https://storage.example.com`; over plain HTTP where it says `http://`.
+    aws_endpoint_url: Option<String> {
+        flag: None, env: "AWS_ENDPOINT_URL_S3", fallback: "AWS_ENDPOINT_URL",
+        default: "", form: Url,
+    }
+    /// The region of the bucket.
+    aws_region: String {
+        flag: None, env: "AWS_REGION", fallback: "AWS_DEFAULT_REGION",
+        default: "us-east-1", form: Text,
+    }
+    /// The name of the key for the bucket; never printed.
+    aws_access_key_id: Option<SecretString> {
+        flag: None, env: "AWS_ACCESS_KEY_ID",
+        default: "", form: Secret,
+    }
+    /// The key for the bucket; never printed.
+    aws_secret_access_key: Option<SecretString> {
+        flag: None, env: "AWS_SECRET_ACCESS_KEY",
+        default: "", form: Secret,
+    }
+    /// What goes with a key for the bucket that was lent for a while; never printed.
+    aws_session_token: Option<SecretString> {
+        flag: None, env: "AWS_SESSION_TOKEN",
+        default: "", form: Secret,
     }
     /// How many jobs this process runs at once for each provider, 0 to 1000; with 0 it runs none.
     workers: u32 {

@@ -4,24 +4,81 @@ use std::collections::HashMap;
 
 use crate::job::{Job, JobId};
 
+use super::permits::{self, Permit};
 use super::sql::{self, Conn, Dialect, Row};
 use super::{Change, Db, DbError, jobs, readable, unsigned};
 
 /// Takes the next job of a lane: priority, then turn, then age.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Claim {
     /// Whose permit the caller holds.
     pub lane: String,
-    /// The life of the server that will run it.
-    pub epoch: u32,
+    /// The life that will run it: an epoch of a single server, or a node of a cluster.
+    pub epoch: i64,
+    /// What the job needs of the pools of a cluster, one permit of each: it is claimed with all of them or
+    /// not at all. None where a server's own permits bound it.
+    pub permits: Vec<Permit>,
     /// UTC milliseconds.
     pub now: i64,
 }
 
-impl Change for Claim {
-    type Outcome = Option<Job>;
+/// What became of a claim.
+#[derive(Clone, Debug)]
+pub enum Taken {
+    /// This job is the caller's now, with the permits.
+    Job(Box<Job>),
+    /// No job waits in the lane.
+    NoJob,
+    /// One waits, and no permit of this pool is free.
+    NoPermit {
+        /// The pool.
+        pool: String,
+    },
+}
 
-    async fn apply(&self, tx: &mut Conn<'_>) -> Result<Option<Job>, sqlx::Error> {
+impl Taken {
+    /// The job that was taken, if one was.
+    #[must_use]
+    pub fn job(self) -> Option<Job> {
+        match self {
+            Self::Job(job) => Some(*job),
+            Self::NoJob | Self::NoPermit { .. } => None,
+        }
+    }
+}
+
+impl Change for Claim {
+    type Outcome = Taken;
+
+    async fn apply(&self, tx: &mut Conn<'_>) -> Result<Taken, sqlx::Error> {
+        if !self.permits.is_empty() {
+            // So that nobody waits for a pool on whose lanes nothing waits.
+            if !self.is_worth_it(tx).await? {
+                return Ok(Taken::NoJob);
+            }
+            if let Some(pool) = permits::full(tx, &self.permits).await? {
+                return Ok(Taken::NoPermit { pool: pool.into() });
+            }
+        }
+        let Some(job) = self.next(tx).await? else { return Ok(Taken::NoJob) };
+        for Permit { pool, .. } in &self.permits {
+            permits::add(tx, self.epoch, pool).await?;
+        }
+        Ok(Taken::Job(Box::new(job)))
+    }
+}
+
+impl Claim {
+    /// Whether a job waits.
+    async fn is_worth_it(&self, tx: &mut Conn<'_>) -> Result<bool, sqlx::Error> {
+        let row = sql::query("select 1 from job where status = 'pending' and lane = ? limit 1")
+            .bind(&self.lane)
+            .fetch_optional(tx)
+            .await?;
+        Ok(row.is_some())
+    }
+
+    async fn next(&self, tx: &mut Conn<'_>) -> Result<Option<Job>, sqlx::Error> {
         // Whoever else claims at this moment takes the next one, and does not wait for us.
         let alone = match tx.dialect() {
             Dialect::Sqlite => "",
@@ -34,7 +91,7 @@ impl Change for Claim {
                  order by priority desc, turn, id limit 1 {alone}) \
              returning *",
         ))
-        .bind(i64::from(self.epoch))
+        .bind(self.epoch)
         .bind(self.now)
         .bind(&self.lane)
         .fetch_optional(&mut *tx)
@@ -52,9 +109,7 @@ impl Change for Claim {
             }
         }
     }
-}
 
-impl Claim {
     /// Remembers how far the lane is: a project that submits now comes next, not first.
     async fn serve_turn(
         &self,
@@ -128,8 +183,8 @@ impl Change for HandBack {
 pub struct TakeOver {
     /// The current life of the server: jobs of any other are orphans.
     pub epoch: u32,
-    /// The failures at which a job is not put back: the caller ends it. Until then it stays an
-    /// orphan, so that a crash in between gives it no further run.
+    /// The failures at which a job is not put back: the caller ends it. Until then it is this life's, so
+    /// that a crash in between makes it an orphan again and gives it no further run.
     pub most_failures: u32,
     /// UTC milliseconds.
     pub now: i64,
@@ -139,22 +194,8 @@ impl Change for TakeOver {
     type Outcome = Vec<Job>;
 
     async fn apply(&self, tx: &mut Conn<'_>) -> Result<Vec<Job>, sqlx::Error> {
-        let rows = sql::query(
-            "update job set failures = failures + 1, updated_at = ?1, \
-                 status = case when failures + 1 < ?3 then 'pending' else status end, \
-                 epoch = case when failures + 1 < ?3 then null else epoch end, \
-                 stage = case when failures + 1 < ?3 then 'queued' else stage end, \
-                 priority = case when exists (select 1 from operation \
-                     where operation.job_id = job.id) then ?4 else priority end \
-             where status = 'running' and epoch is not null and epoch <> ?2 \
-             returning *",
-        )
-        .bind(self.now)
-        .bind(i64::from(self.epoch))
-        .bind(i64::from(self.most_failures))
-        .bind(UNDER_WAY)
-        .fetch_all(&mut *tx)
-        .await?;
+        let jobs =
+            take_over(tx, "epoch <> ?2", self.epoch.into(), self.most_failures, self.now).await?;
         // A project whose turns are past starts from the lane's again: its row tells nothing.
         sql::query(
             "delete from lane_project where turn < (select turn from lane \
@@ -162,8 +203,66 @@ impl Change for TakeOver {
         )
         .execute(tx)
         .await?;
-        Ok(readable(&rows, jobs::decode).collect())
+        Ok(jobs)
     }
+}
+
+/// Puts the jobs back into the queue that nobody living runs, in a cluster: what a dead node was running, and
+/// what a server left behind that had the database alone before.
+#[derive(Debug)]
+pub struct TakeOverDead {
+    /// The node that does it, and ends what has failed too often: such a job is its own from here on, so that
+    /// no other node takes it over once more, unless this one dies before.
+    pub node: i64,
+    /// The failures at which a job is not put back: the caller ends it.
+    pub most_failures: u32,
+    /// UTC milliseconds.
+    pub now: i64,
+}
+
+/// A job whose node is not alive. One that came after the newest that is seen here is: it joined since.
+const OF_THE_DEAD: &str = "(epoch >= (select min(number) from node) or epoch > 0) \
+     and not exists (select 1 from node where number = job.epoch and lease_until > 0)";
+
+impl Change for TakeOverDead {
+    type Outcome = Vec<Job>;
+
+    async fn apply(&self, tx: &mut Conn<'_>) -> Result<Vec<Job>, sqlx::Error> {
+        take_over(tx, OF_THE_DEAD, self.node, self.most_failures, self.now).await
+    }
+}
+
+/// Gives orphans back to the queue, each with one more failure; those with too many become `life`'s. What
+/// another node is at this moment is left to it.
+async fn take_over(
+    tx: &mut Conn<'_>,
+    orphans: &str,
+    life: i64,
+    most_failures: u32,
+    now: i64,
+) -> Result<Vec<Job>, sqlx::Error> {
+    let alone = match tx.dialect() {
+        Dialect::Sqlite => "",
+        Dialect::Postgres => "for update skip locked",
+    };
+    let rows = sql::query(format!(
+        "update job set failures = failures + 1, updated_at = ?1, \
+             status = case when failures + 1 < ?3 then 'pending' else status end, \
+             epoch = case when failures + 1 < ?3 then null else ?2 end, \
+             stage = case when failures + 1 < ?3 then 'queued' else stage end, \
+             priority = case when exists (select 1 from operation \
+                 where operation.job_id = job.id) then ?4 else priority end \
+         where id in (select id from job where status = 'running' and epoch is not null \
+             and {orphans} order by id {alone}) \
+         returning *",
+    ))
+    .bind(now)
+    .bind(life)
+    .bind(i64::from(most_failures))
+    .bind(UNDER_WAY)
+    .fetch_all(tx)
+    .await?;
+    Ok(readable(&rows, jobs::decode).collect())
 }
 
 /// Moves jobs that wait to the lanes that their models have now: an operator may have given one
@@ -314,7 +413,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::jobs::{Submit, Submitted};
-    use super::super::rig::{Rig, submit};
+    use super::super::rig::{Rig, claim, submit};
     use super::*;
 
     fn task(project: &str, lane: &str, priority: i32) -> Submit {
@@ -333,7 +432,7 @@ mod tests {
     }
 
     async fn next(rig: &mut Rig) -> Option<Job> {
-        rig.apply(Claim { lane: "fal".into(), epoch: 1, now: 2 }).await.unwrap()
+        rig.apply(claim("fal")).await.unwrap().job()
     }
 
     /// The projects of the next jobs, in turn.
@@ -403,8 +502,7 @@ mod tests {
         let lanes = HashMap::from([("veo".to_owned(), "veo".to_owned())]);
         rig.apply(Relane { lanes }).await.unwrap();
         assert!(next(&mut rig).await.is_none());
-        let claim = Claim { lane: "veo".into(), epoch: 1, now: 2 };
-        assert_eq!(rig.apply(claim).await.unwrap().unwrap().id, job);
+        assert_eq!(rig.apply(claim("veo")).await.unwrap().job().unwrap().id, job);
     }
 
     proptest! {

@@ -82,6 +82,15 @@ pub(super) fn check_version(
     }
 }
 
+/// Whether a transaction was taken back so that another one could go on, which wanted the same in another
+/// order (`deadlock_detected`, `serialization_failure`): nothing is wrong, and it is done again at once.
+#[must_use]
+pub(crate) fn was_in_the_way(error: &sqlx::Error) -> bool {
+    let error = error.as_database_error();
+    let error = error.and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
+    error.is_some_and(|error| matches!(error.code(), "40P01" | "40001"))
+}
+
 /// Whether an error means that the database takes no writes at all at the moment, as opposed to
 /// refusing one statement. Codes: <https://www.sqlite.org/rescode.html>,
 /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>.

@@ -9,7 +9,7 @@ use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
 
 use super::sql::Conn;
-use super::{Db, FILE, Place, Versions, Writer, open};
+use super::{Db, DbError, FILE, Place, Versions, Writer, open, open_shared};
 use crate::job::JobId;
 
 /// Names a Postgres for tests, in which each makes a schema of its own.
@@ -50,17 +50,36 @@ impl Home {
 
     /// Opens it as a server does.
     pub(crate) async fn open(&self) -> (Db, Writer, Versions) {
-        let place = self.url.as_ref().map_or(Place::Folder(self.path()), Place::Postgres);
-        open(place).await.unwrap()
+        self.try_open().await.unwrap()
+    }
+
+    /// Opens it as a node of a cluster does, which only Postgres has.
+    pub(crate) async fn share(&self) -> Result<(Db, Writer, Versions), DbError> {
+        open_shared(self.url.as_ref().expect("scripts/with-postgres runs the test")).await
+    }
+
+    /// Opens it as a server does, which may be refused it.
+    pub(crate) async fn try_open(&self) -> Result<(Db, Writer, Versions), DbError> {
+        open(self.url.as_ref().map_or(Place::Folder(self.path()), Place::Postgres)).await
     }
 
     /// Opens it as another program does.
     pub(crate) async fn outside(&self) -> Outside {
+        self.connect(false).await
+    }
+
+    /// The first who opens it: nothing is there yet.
+    pub(crate) async fn create(&self) -> Outside {
+        self.connect(true).await
+    }
+
+    async fn connect(&self, creates: bool) -> Outside {
         if let Some(url) = &self.url {
             return Outside::Postgres(PgConnection::connect(url.expose_secret()).await.unwrap());
         }
         let options = SqliteConnectOptions::new()
             .filename(self.path().join(FILE))
+            .create_if_missing(creates)
             // As a program has it that does not ask for them.
             .foreign_keys(false)
             .pragma("synchronous", "off")

@@ -7,6 +7,7 @@ use crate::event::EventId;
 use crate::event::payload::Progress;
 use crate::job::{Job, JobId, Kind, Status};
 
+use super::alone::Alone;
 use super::artifacts::{self, Reserved};
 use super::chats::InChat;
 use super::projects::{Full, Room};
@@ -43,6 +44,8 @@ pub(super) fn decode_within(row: &Row, input: usize, result: usize) -> Result<Jo
         project_id: row.try_get("project_id")?,
         attempt: unsigned(row.try_get("attempt")?),
         told_attempt: unsigned(row.try_get("told_attempt")?),
+        told_status: optional("told_status")?.and_then(|status| status.parse().ok()),
+        told_percent: unsigned(row.whole("told_percent")?.unwrap_or(0)),
         failures: unsigned(row.try_get("failures")?),
         model: row.try_get("model")?,
         lane: row.try_get("lane")?,
@@ -158,6 +161,9 @@ impl Change for Submit {
     type Outcome = Submitted;
 
     async fn apply(&self, tx: &mut Conn<'_>) -> Result<Submitted, sqlx::Error> {
+        // What it looks for before it inserts is all of its project: the key, the chat, the same task, and
+        // how much there is.
+        Alone::Project(&self.job.project_id).wait(tx).await?;
         if let Some(retried) = &self.job.retry_of
             && find((&mut *tx).into(), retried)
                 .await?
@@ -256,8 +262,7 @@ impl Submit {
         .await
     }
 
-    /// Whether the account can pay; one that is not open has nothing.
-    /// Who pays, and what that has.
+    /// Who pays, and what that has; one that is not open has nothing.
     async fn payer(&self, tx: &mut Conn<'_>) -> Result<(&str, i64), sqlx::Error> {
         if self.job.hold > 0 {
             for account in &self.accounts {

@@ -4,10 +4,13 @@
 //! journal; a pool reads ([`Db`]). Each statement stands in one function, each change that must be
 //! atomic is one [`Change`].
 
+mod alone;
 pub mod artifacts;
 pub mod changes;
 pub mod chats;
 pub mod claims;
+#[cfg(test)]
+mod cluster;
 pub mod credits;
 pub mod ends;
 pub mod epochs;
@@ -16,15 +19,23 @@ mod error;
 pub(crate) mod home;
 pub mod jobs;
 pub mod keys;
+mod life;
 mod listed;
+pub mod nodes;
 pub mod operations;
+pub mod permits;
 mod postgres;
 pub mod projects;
+#[cfg(test)]
+mod races;
 #[cfg(test)]
 mod rig;
 pub mod segments;
 pub(crate) mod sql;
 mod sqlite;
+pub mod starts;
+#[cfg(test)]
+mod told;
 pub mod uploads;
 pub mod watched;
 pub mod webhooks;
@@ -36,12 +47,13 @@ use secrecy::SecretString;
 
 pub use changes::Change;
 pub use error::DbError;
-pub(crate) use error::is_outage;
+pub(crate) use error::{is_outage, was_in_the_way};
+pub(crate) use life::Mark;
 pub use sql::{Conn, Transaction};
 pub use sqlite::FILE;
-pub(crate) use writer::Mark;
 pub use writer::Writer;
 
+use postgres::Hold;
 use sql::{Pool, Row};
 
 /// Where a database is.
@@ -94,18 +106,27 @@ pub struct Versions {
 pub async fn open(place: impl Into<Place<'_>>) -> Result<(Db, Writer, Versions), DbError> {
     match place.into() {
         Place::Folder(folder) => sqlite::open(folder, true).await,
-        Place::Postgres(url) => postgres::open(url, true).await,
+        Place::Postgres(url) => postgres::open(url, Hold::Alone).await,
     }
 }
 
-/// The same beside a server that has it, whose database is not ours to migrate.
+/// Opens a Postgres that the nodes of a cluster share. A server that has one alone and a cluster keep each
+/// other out.
+///
+/// # Errors
+/// As for [`open`].
+pub async fn open_shared(url: &SecretString) -> Result<(Db, Writer, Versions), DbError> {
+    postgres::open(url, Hold::Shared).await
+}
+
+/// As [`open`], beside a server that has it, whose database is not ours to migrate.
 ///
 /// # Errors
 /// As for [`open`], and [`DbError::Older`].
 pub async fn open_beside(place: impl Into<Place<'_>>) -> Result<(Db, Writer), DbError> {
     let (db, writer, _) = match place.into() {
         Place::Folder(folder) => sqlite::open(folder, false).await?,
-        Place::Postgres(url) => postgres::open(url, false).await?,
+        Place::Postgres(url) => postgres::open(url, Hold::Beside).await?,
     };
     Ok((db, writer))
 }

@@ -62,21 +62,18 @@ impl Change for Intend {
     type Outcome = Option<OperationRow>;
 
     async fn apply(&self, tx: &mut Conn<'_>) -> Result<Self::Outcome, sqlx::Error> {
-        if let Some(before) = find((&mut *tx).into(), &self.job).await? {
-            return Ok(Some(before));
-        }
-        sql::query(
+        let inserted = sql::query(
             "insert into operation (job_id, attempt, provider, token, intended_at) \
-             values (?, ?, ?, ?, ?)",
+             values (?, ?, ?, ?, ?) on conflict (job_id) do nothing",
         )
         .bind(self.job.as_str())
         .bind(i64::from(self.attempt))
         .bind(&self.provider)
         .bind(self.token.expose_secret())
         .bind(self.now)
-        .execute(tx)
+        .execute(&mut *tx)
         .await?;
-        Ok(None)
+        if inserted == 1 { Ok(None) } else { find(tx.into(), &self.job).await }
     }
 }
 

@@ -12,10 +12,27 @@ use super::error::check_version;
 use super::sql::Pool;
 use super::{Db, DbError, Versions, Writer};
 
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// Says in `pg_locks` which of its locks are ours.
 const LOCKS: i32 = 0x7461_696c; // "tail"
+
+/// The same of the lock behind which nodes migrate.
+const MIGRATING: i32 = 0x6d69_6772; // "migr"
+
+/// The same of the lock that the keeper of a cluster has.
+const KEEPER: i32 = 0x6b65_6570; // "keep"
+
+/// How much of the database a program has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// All of it: the one server.
+    Alone,
+    /// Its part, as the other nodes of a cluster have theirs.
+    Shared,
+    /// Nothing: it is beside whoever has it.
+    Beside,
+}
 
 /// How long a start waits for the server before it to be gone.
 const LOCK_WAIT: Duration = Duration::from_secs(3);
@@ -25,13 +42,14 @@ const LOCK_LOOK: Duration = Duration::from_millis(50);
 
 pub(super) async fn open(
     url: &SecretString,
-    may_migrate: bool,
+    hold: Hold,
 ) -> Result<(Db, Writer, Versions), DbError> {
     let options = options(url)?;
+    let options = if hold == Hold::Shared { sharing(options) } else { options };
     let place = || place_of(&options);
     let failed = |source| DbError::Open { place: place(), source };
     let mut connection = PgConnection::connect_with(&options).await.map_err(failed)?;
-    if may_migrate && !wait_for_lock(&mut connection).await.map_err(failed)? {
+    if !wait_for_lock(&mut connection, hold).await.map_err(failed)? {
         return Err(DbError::InUse { place: place() });
     }
     let encoding: String = sqlx::query_scalar("select current_setting('server_encoding')")
@@ -43,15 +61,15 @@ pub(super) async fn open(
     }
     let from = applied(&mut connection).await.map_err(failed)?;
     let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
-    if check_version(place, from, known, may_migrate)? {
-        MIGRATIONS.run_direct(None, &mut connection, false).await.map_err(DbError::Migrate)?;
+    if check_version(place, from, known, hold != Hold::Beside)? {
+        migrate(&mut connection).await?;
     }
     let pool = PgPoolOptions::new()
         .max_connections(8)
         .min_connections(0)
         .acquire_timeout(Duration::from_secs(10))
         .connect_lazy_with(options.clone());
-    let writer = Writer::of_postgres(connection, options, may_migrate);
+    let writer = Writer::of_postgres(connection, options, hold);
     Ok((Db { pool: Pool::Postgres(pool) }, writer, Versions { from, to: known }))
 }
 
@@ -108,11 +126,31 @@ fn place_of(options: &PgConnectOptions) -> String {
     format!("postgres://{host}:{port}/{}", options.get_database().unwrap_or_default())
 }
 
+/// What whoever shares a database asks of it besides. Writers wait for each other's transactions here,
+/// and one that stops in the middle of its own does not keep the others waiting.
+fn sharing(options: PgConnectOptions) -> PgConnectOptions {
+    options.options([("lock_timeout", "5000"), ("idle_in_transaction_session_timeout", "10000")])
+}
+
+/// Applies what is missing. Nodes that start together do it one after the other, and all but the first find
+/// nothing to do.
+async fn migrate(connection: &mut PgConnection) -> Result<(), DbError> {
+    while !try_lock(connection, MIGRATING).await? {
+        tokio::time::sleep(LOCK_LOOK).await;
+    }
+    MIGRATIONS.run_direct(None, &mut *connection, false).await.map_err(DbError::Migrate)?;
+    sqlx::query("select pg_advisory_unlock($1, hashtext(current_schema()))")
+        .bind(MIGRATING)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// As [`lock`], and waits a moment: the server before may be gone, and its connection not yet.
-async fn wait_for_lock(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+async fn wait_for_lock(connection: &mut PgConnection, hold: Hold) -> Result<bool, sqlx::Error> {
     let begin = Instant::now();
     loop {
-        if lock(connection).await? {
+        if lock(connection, hold).await? {
             return Ok(true);
         }
         if begin.elapsed() >= LOCK_WAIT {
@@ -122,10 +160,50 @@ async fn wait_for_lock(connection: &mut PgConnection) -> Result<bool, sqlx::Erro
     }
 }
 
-/// Becomes the one server that has the database, for as long as this connection lives.
-pub(super) async fn lock(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+/// Has the database for as long as this connection lives, if nobody is there who has it otherwise.
+pub(super) async fn lock(connection: &mut PgConnection, hold: Hold) -> Result<bool, sqlx::Error> {
+    match hold {
+        Hold::Alone => try_lock(connection, LOCKS).await,
+        Hold::Shared => {
+            sqlx::query_scalar("select pg_try_advisory_lock_shared($1, hashtext(current_schema()))")
+                .bind(LOCKS)
+                .fetch_one(connection)
+                .await
+        }
+        Hold::Beside => Ok(true),
+    }
+}
+
+/// Becomes the keeper for as long as this connection lives, unless another one is.
+pub(super) async fn try_keep(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    try_lock(connection, KEEPER).await
+}
+
+/// Ends the connection of a keeper whose lease is over: a process that is stopped, or a machine that is
+/// gone, would keep the lock for as long as Postgres believes in its connection.
+pub(super) async fn end_dead_keeper(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let ended: Vec<bool> = sqlx::query_scalar(
+        "select pg_terminate_backend(pid) from pg_locks \
+         where locktype = 'advisory' and granted and objsubid = 2 \
+           and database = (select oid from pg_database where datname = current_database()) \
+           and classid::bigint = $1 \
+           and objid::bigint = (hashtext(current_schema())::bigint & 4294967295) \
+           and pid in (select backend from node where lease_until <= now_ms()) \
+           and pid not in (select backend from node where lease_until > now_ms() \
+               and backend is not null)",
+    )
+    .bind(i64::from(KEEPER))
+    .fetch_all(connection)
+    .await?;
+    if !ended.is_empty() {
+        tracing::warn!("the node that archives is silent for too long: another one goes on");
+    }
+    Ok(())
+}
+
+async fn try_lock(connection: &mut PgConnection, of: i32) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar("select pg_try_advisory_lock($1, hashtext(current_schema()))")
-        .bind(LOCKS)
+        .bind(of)
         .fetch_one(connection)
         .await
 }

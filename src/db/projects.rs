@@ -44,7 +44,7 @@ pub enum Full {
 }
 
 impl Room {
-    /// Whether a project may have one more job that waits.
+    /// Whether a project may have one more job that waits. The caller is alone with the project.
     pub(super) async fn for_job(
         self,
         tx: &mut Conn<'_>,
@@ -58,7 +58,7 @@ impl Room {
         Ok(jobs.or_else(|| self.on_disk(has)))
     }
 
-    /// Whether a project may have a file of so many bytes more.
+    /// Whether a project may have a file of so many bytes more. The caller is alone with the project.
     pub(super) async fn for_file(
         self,
         tx: &mut Conn<'_>,

@@ -5,6 +5,7 @@ use std::fs;
 use sqlx::Row;
 use tempfile::TempDir;
 
+use super::claims::Claim;
 use super::credits::{Audit, Balance, Entry, OpenAccount};
 use super::ends::{Finish, Finished};
 use super::home::{Home, Outside};
@@ -150,6 +151,11 @@ impl Writer {
             sql::query("pragma synchronous = off").execute(&mut conn).await.unwrap();
         }
     }
+}
+
+/// A claim of the next job of a lane.
+pub(super) fn claim(lane: &str) -> Claim {
+    Claim { lane: lane.into(), epoch: 1, permits: Vec::new(), now: 2 }
 }
 
 /// A submit of a job that may cost this much.

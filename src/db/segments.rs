@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::event::payload::Progress;
 use crate::event::{Event, EventId, Frame};
-use crate::job::{ArtifactId, Job, JobId, Status, StoredArtifact};
+use crate::job::{ArtifactId, JobId, Status, StoredArtifact};
 
 use super::sql::{self, Conn, Row};
 use super::{Db, DbError, artifacts, signed};
@@ -49,10 +49,30 @@ pub struct Rows {
     pub artifacts: Vec<(StoredArtifact, EventId)>,
     /// Narrations that were announced, and by which event.
     pub narrations: Vec<(ArtifactId, EventId)>,
-    /// The terminal event.
-    pub end: Option<EventId>,
+    /// The newest percent since the newest attempt that these events tell of began, whether or not it is
+    /// written into the row's own progress.
+    pub told_percent: Option<u8>,
+    /// The newest percent before that: what counts where that attempt was told of earlier.
+    pub percent_before: Option<u8>,
+    /// The terminal event, and the word of the status that it makes.
+    pub end: Option<(EventId, &'static str)>,
     /// The last `producer_seq` of each producer.
     pub producers: BTreeMap<String, u64>,
+}
+
+impl Rows {
+    /// Adds a status event.
+    pub fn tell_status(&mut self, status: Status, attempt: u32) {
+        if self.status.is_none_or(|(_, before)| attempt > before) {
+            self.percent_before = self.told_percent.take().or(self.percent_before);
+        }
+        self.status = Some((status, attempt));
+    }
+
+    /// The newest status that the events say.
+    fn told_status(&self) -> Option<&'static str> {
+        self.end.map(|(_, status)| status).or(self.status.map(|(status, _)| status.as_str()))
+    }
 }
 
 impl Segment {
@@ -118,16 +138,22 @@ fn together(segments: &[Segment]) -> &[Segment] {
 /// and then is committed many times a second, and thousands of jobs that do are committed together.
 /// The epoch's row is there, unless the ids ran on into the next epoch's numbers.
 async fn insert(tx: &mut Conn<'_>, segments: &[Segment], last: EventId) -> Result<(), sqlx::Error> {
-    let rows = vec!["(?, ?, ?, ?, ?)"; segments.len()].join(", ");
+    let rows = |columns: &'static str| vec![columns; segments.len()].join(", ");
     let mut stored = sql::query(format!(
-        "insert into event_segment (job_id, first_id, last_id, frames, marks) values {rows}"
+        "insert into event_segment (job_id, first_id, last_id, frames, marks) values {}",
+        rows("(?, ?, ?, ?, ?)")
     ));
     let mut told = sql::query(format!(
-        "with told (job_id, last_id, at, end_id, attempt) as (values {rows}) \
+        "with told (job_id, last_id, at, end_id, attempt, status, percent, percent_before) as (values {}) \
          update job set last_event_id = told.last_id, updated_at = max(updated_at, told.at), \
          end_event_id = coalesce(told.end_id, end_event_id), \
          ended_at = case when told.end_id is null then ended_at else coalesce(ended_at, told.at) end, \
-         told_attempt = coalesce(told.attempt, told_attempt) from told where id = told.job_id"
+         told_attempt = coalesce(told.attempt, told_attempt), \
+         told_status = coalesce(told.status, told_status), \
+         told_percent = case when told.attempt > told_attempt then coalesce(told.percent, 0) \
+             else coalesce(told.percent, told.percent_before, told_percent) end \
+         from told where id = told.job_id",
+        rows("(?, ?, ?, ?, ?, ?, ?, ?)")
     ));
     for segment in segments {
         stored = stored
@@ -140,8 +166,11 @@ async fn insert(tx: &mut Conn<'_>, segments: &[Segment], last: EventId) -> Resul
             .bind(segment.job.as_str())
             .bind(segment.last.to_i64())
             .bind(segment.at)
-            .bind(segment.rows.end.map(EventId::to_i64))
-            .bind(segment.rows.status.map(|(_, attempt)| i64::from(attempt)));
+            .bind(segment.rows.end.map(|(id, _)| id.to_i64()))
+            .bind(segment.rows.status.map(|(_, attempt)| i64::from(attempt)))
+            .bind(segment.rows.told_status())
+            .bind(segment.rows.told_percent.map(i64::from))
+            .bind(segment.rows.percent_before.map(i64::from));
     }
     let at = segments.last().map_or(0, |segment| segment.at);
     let raised = sql::query(
@@ -325,19 +354,6 @@ impl Db {
             })
         };
         rows.into_iter().map(segment).collect()
-    }
-
-    /// The last `producer_seq` of each producer of a job.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn producers(&self, job: &Job) -> Result<BTreeMap<String, u64>, DbError> {
-        let rows: Vec<(String, i64)> =
-            sql::query_as("select producer, seq from producer where job_id = ?")
-                .bind(job.id.as_str())
-                .fetch_all(&self.pool)
-                .await?;
-        Ok(rows.into_iter().map(|(producer, seq)| (producer, super::unsigned(seq))).collect())
     }
 }
 

@@ -13,7 +13,7 @@ use super::error::check_version;
 use super::sql::Pool;
 use super::{Db, DbError, Versions, Writer};
 
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// The database's file in the data folder.
 pub const FILE: &str = "tailwater.db";

@@ -2,6 +2,7 @@
 
 use crate::job::{IdError, UploadId};
 
+use super::alone::Alone;
 use super::projects::{Full, Room};
 use super::sql::{self, Conn, Row};
 use super::{Change, Db, DbError, signed, unsigned};
@@ -59,6 +60,7 @@ impl Change for Insert {
 
     async fn apply(&self, tx: &mut Conn<'_>) -> Result<Inserted, sqlx::Error> {
         let upload = &self.upload;
+        Alone::Project(&upload.project_id).wait(tx).await?;
         if self.may_reuse
             && let Some(same) = self.same(tx).await?
         {

@@ -1,12 +1,12 @@
 //! What the reconciler looks at: jobs that somebody watches, all in one look.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::job::{Job, JobId};
 
 use super::artifacts::{self, ArtifactRow};
-use super::sql;
-use super::{Db, DbError, jobs, readable};
+use super::sql::{self, Conn};
+use super::{Db, DbError, jobs, readable, unsigned};
 
 /// A watched job with its files, as one snapshot of the database shows them.
 #[derive(Debug)]
@@ -17,6 +17,17 @@ pub struct Watched {
     pub artifacts: Vec<ArtifactRow>,
 }
 
+/// What the database has of a job, apart from its events.
+#[derive(Debug)]
+pub struct Stored {
+    /// Its row.
+    pub job: Job,
+    /// Its files' rows.
+    pub artifacts: Vec<ArtifactRow>,
+    /// The last `producer_seq` of each producer.
+    pub producers: BTreeMap<String, u64>,
+}
+
 impl Db {
     /// Looks at these jobs: two queries whatever their number, in one snapshot, files before
     /// states, so that an end is never seen without the files that came before it.
@@ -24,38 +35,72 @@ impl Db {
     /// # Errors
     /// When the database does not answer.
     pub async fn watched(&self, ids: &[JobId]) -> Result<Vec<Watched>, DbError> {
-        let ids = serde_json::to_string(ids).expect("ids are plain text");
         let mut tx = self.pool.snapshot().await?;
-        let artifacts = sql::query(format!(
-            "select {} from artifact where job_id in (select value from json_each(?)) \
-             order by created_at, id",
-            artifacts::COLUMNS
-        ))
+        let watched = look(&mut tx.conn(), &listed(ids)).await?;
+        tx.commit().await?;
+        Ok(watched)
+    }
+
+    /// The same with what producers have counted: everything that a job's events fold to.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn stored(&self, ids: &[JobId]) -> Result<Vec<Stored>, DbError> {
+        let ids = listed(ids);
+        let mut tx = self.pool.snapshot().await?;
+        let watched = look(&mut tx.conn(), &ids).await?;
+        let counted: Vec<(String, String, i64)> = sql::query_as(
+            "select job_id, producer, seq from producer \
+             where job_id in (select value from json_each(?))",
+        )
         .bind(&ids)
         .fetch_all(&mut tx.conn())
         .await?;
-        let rows = sql::query("select * from job where id in (select value from json_each(?))")
-            .bind(&ids)
-            .fetch_all(&mut tx.conn())
-            .await?;
         tx.commit().await?;
-        let mut by_job: HashMap<JobId, Vec<ArtifactRow>> = HashMap::new();
-        for row in readable(&artifacts, artifacts::decode) {
-            by_job.entry(row.job.clone()).or_default().push(row);
+        let mut producers: HashMap<String, BTreeMap<String, u64>> = HashMap::new();
+        for (job, producer, seq) in counted {
+            producers.entry(job).or_default().insert(producer, unsigned(seq));
         }
-        let watched = readable(&rows, jobs::decode).map(|job| {
-            let artifacts = by_job.remove(&job.id).unwrap_or_default();
-            Watched { job, artifacts }
+        let stored = watched.into_iter().map(|Watched { job, artifacts }| {
+            let producers = producers.remove(job.id.as_str()).unwrap_or_default();
+            Stored { job, artifacts, producers }
         });
-        Ok(watched.collect())
+        Ok(stored.collect())
     }
+}
+
+fn listed(ids: &[JobId]) -> String {
+    serde_json::to_string(ids).expect("ids are plain text")
+}
+
+async fn look(tx: &mut Conn<'_>, ids: &str) -> Result<Vec<Watched>, DbError> {
+    let artifacts = sql::query(format!(
+        "select {} from artifact where job_id in (select value from json_each(?)) \
+             order by created_at, id",
+        artifacts::COLUMNS
+    ))
+    .bind(ids)
+    .fetch_all(&mut *tx)
+    .await?;
+    let rows = sql::query("select * from job where id in (select value from json_each(?))")
+        .bind(ids)
+        .fetch_all(tx)
+        .await?;
+    let mut by_job: HashMap<JobId, Vec<ArtifactRow>> = HashMap::new();
+    for row in readable(&artifacts, artifacts::decode) {
+        by_job.entry(row.job.clone()).or_default().push(row);
+    }
+    let watched = readable(&rows, jobs::decode).map(|job| {
+        let artifacts = by_job.remove(&job.id).unwrap_or_default();
+        Watched { job, artifacts }
+    });
+    Ok(watched.collect())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::claims::Claim;
     use super::super::jobs::Filter;
-    use super::super::rig::Rig;
+    use super::super::rig::{Rig, claim};
 
     #[tokio::test]
     async fn of_a_fraction_the_whole_part_is_read() {
@@ -116,8 +161,7 @@ mod tests {
             "insert into job (id, kind, lane, priority, turn) values ('mine-1', 'video', 'fal', {place})"
         );
         rig.outside(&odd).await.unwrap();
-        let claim = || Claim { lane: "fal".into(), epoch: 1, now: 2 };
-        assert!(rig.apply(claim()).await.unwrap().is_none());
-        assert_eq!(rig.apply(claim()).await.unwrap().unwrap().id, job);
+        assert!(rig.apply(claim("fal")).await.unwrap().job().is_none());
+        assert_eq!(rig.apply(claim("fal")).await.unwrap().job().unwrap().id, job);
     }
 }

@@ -1,26 +1,26 @@
 //! The one connection that writes.
 
+use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{Connection, Postgres};
 
+use super::DbError;
+use super::life::{Life, Mark, taken_over};
+use super::postgres::{self, Hold};
 use super::sql::{self, Conn, Dialect, Transaction, in_time};
-use super::{postgres, signed};
 use crate::event::EventId;
 
 /// The one connection that writes.
 pub struct Writer {
     to: To,
-    /// The epoch that this server began, if it did.
-    epoch: Option<u32>,
-    /// The newest of which it has given out ids: an epoch of very many runs on into the next one's.
-    newest: u32,
+    /// On whose behalf: on a new connection it must still be alive.
+    life: Life,
 }
 
 /// Shows no address, which has a password.
 impl std::fmt::Debug for Writer {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Writer").field("epoch", &self.epoch).finish_non_exhaustive()
+        formatter.debug_struct("Writer").field("life", &self.life).finish_non_exhaustive()
     }
 }
 
@@ -32,36 +32,45 @@ enum To {
     },
     Postgres {
         /// Nothing after it was lost.
-        connection: Option<PgConnection>,
+        link: Option<Link>,
         options: Box<PgConnectOptions>,
-        /// Whether the database is ours alone.
-        is_alone: bool,
+        /// How much of the database is ours.
+        hold: Hold,
     },
+}
+
+/// A connection, with what goes when it goes.
+struct Link {
+    connection: PgConnection,
+    /// Whether it has the lock of the keeper.
+    keeps: bool,
 }
 
 impl Writer {
     pub(super) fn of_sqlite(connection: SqliteConnection, options: SqliteConnectOptions) -> Self {
         let options = Box::new(options);
-        Self { to: To::Sqlite { connection, options }, epoch: None, newest: 0 }
+        Self { to: To::Sqlite { connection, options }, life: Life::Nobody }
     }
 
     pub(super) fn of_postgres(
         connection: PgConnection,
         options: PgConnectOptions,
-        is_alone: bool,
+        hold: Hold,
     ) -> Self {
-        let (connection, options) = (Some(connection), Box::new(options));
-        Self { to: To::Postgres { connection, options, is_alone }, epoch: None, newest: 0 }
+        let (link, options) = (Some(Link { connection, keeps: false }), Box::new(options));
+        Self { to: To::Postgres { link, options, hold }, life: Life::Nobody }
     }
 
-    /// Remembers the epoch of this server: on a new connection it must still be the newest.
-    pub(super) fn is_of_epoch(&mut self, epoch: u32) {
-        (self.epoch, self.newest) = (Some(epoch), epoch);
+    /// Writes on behalf of this life from here on.
+    pub(super) fn is_of(&mut self, life: Life) {
+        self.life = life;
     }
 
     /// Notes the newest id that is about to be written.
     pub(crate) fn reaches(&mut self, last: Option<EventId>) {
-        self.newest = self.newest.max(last.map_or(0, EventId::epoch));
+        if let Life::Epoch { newest, .. } = &mut self.life {
+            *newest = (*newest).max(last.map_or(0, EventId::epoch));
+        }
     }
 
     pub(super) fn dialect(&self) -> Dialect {
@@ -78,8 +87,11 @@ impl Writer {
     /// (<https://www.sqlite.org/lang_transaction.html>, section 3), and the connection goes on
     /// counting one that can never be ended. It is then opened again, as one to Postgres is that broke.
     ///
+    /// A keeper's transaction is on the connection that makes it the keeper: when that broke, this fails
+    /// once, and is over another one afterwards, which keeps nothing.
+    ///
     /// # Errors
-    /// When the database is locked, full or gone.
+    /// When the database is locked, full or gone, or not ours any more.
     pub async fn begin(&mut self) -> Result<Transaction<'_>, sqlx::Error> {
         match &mut self.to {
             To::Sqlite { connection, options } => {
@@ -89,11 +101,9 @@ impl Writer {
                 }
                 Ok(Transaction::Sqlite(connection.begin_with("begin immediate").await?))
             }
-            To::Postgres { connection, options, is_alone } => {
-                let before = connection.take();
-                let epoch = self.epoch.map(|_| self.newest);
-                let live = live(before, options, *is_alone, epoch).await?;
-                Ok(Transaction::Postgres(in_time(connection.insert(live).begin()).await?))
+            To::Postgres { link, options, hold } => {
+                let live = live(link.take(), options, *hold, self.life).await?;
+                Ok(Transaction::Postgres(in_time(link.insert(live).connection.begin()).await?))
             }
         }
     }
@@ -101,16 +111,50 @@ impl Writer {
     /// Lets go of a connection over a network, in whatever state it is: one that works answers a ping, and
     /// may all the same have statements that never will again.
     pub(crate) fn lose(&mut self) {
-        if let To::Postgres { connection, .. } = &mut self.to {
-            *connection = None;
+        if let To::Postgres { link, .. } = &mut self.to {
+            *link = None;
         }
+    }
+
+    /// Becomes the keeper of the cluster, which writes its events, unless another node is: for as long as
+    /// this connection lives.
+    ///
+    /// # Errors
+    /// When the database is gone, or not ours any more.
+    pub async fn try_keep(&mut self) -> Result<bool, DbError> {
+        // So that the connection is there, and is the one that is asked about.
+        self.begin().await?.rollback().await?;
+        let To::Postgres { link: Some(link), .. } = &mut self.to else { return Ok(false) };
+        if link.keeps {
+            return Ok(true);
+        }
+        let kept = in_time(postgres::try_keep(&mut link.connection)).await;
+        link.keeps = matches!(kept, Ok(true));
+        if matches!(kept, Ok(false)) {
+            in_time(postgres::end_dead_keeper(&mut link.connection)).await?;
+        }
+        if kept.is_err() {
+            // It may have become the keeper and not have heard of it: nobody else could.
+            self.lose();
+        }
+        Ok(kept?)
+    }
+
+    /// Whether it is the keeper of the cluster. A transaction that was begun while it was is the keeper's,
+    /// or is not begun.
+    #[must_use]
+    pub fn keeps(&self) -> bool {
+        matches!(&self.to, To::Postgres { link: Some(link), .. } if link.keeps)
     }
 
     /// What a transaction says in passing, so that it can be told later whether it was committed.
     pub(crate) fn mark(&self, number: u64) -> Mark {
         // What SQLite does not say that it has done, it has not done.
-        let epoch = self.epoch.filter(|_| self.dialect() == Dialect::Postgres);
-        Mark { epoch, number: signed(number) }
+        let life = match self.dialect() {
+            Dialect::Sqlite => Life::Nobody,
+            Dialect::Postgres => self.life,
+        };
+        life.mark(number)
     }
 
     /// Whether the transaction with this mark was committed, which is the newest that was tried.
@@ -119,22 +163,22 @@ impl Writer {
     /// When the database is gone.
     pub(crate) async fn has_committed(&mut self, number: u64) -> Result<bool, sqlx::Error> {
         let mark = self.mark(number);
-        let Some(epoch) = mark.epoch else { return Ok(false) };
+        if !mark.tells() {
+            return Ok(false);
+        }
         let mut tx = self.begin().await?;
-        let newest: Option<i64> =
-            sql::query_scalar("select newest_commit from epoch where epoch = ?")
-                .bind(epoch)
-                .fetch_optional(&mut tx.conn())
-                .await?;
+        let is_newest = mark.is_newest(&mut tx.conn()).await?;
         tx.rollback().await?;
-        Ok(newest == Some(mark.number))
+        Ok(is_newest)
     }
 
     /// The connection, outside of any transaction.
     pub(super) fn conn(&mut self) -> Option<Conn<'_>> {
         match &mut self.to {
             To::Sqlite { connection, .. } => Some(Conn::Sqlite(connection)),
-            To::Postgres { connection, .. } => connection.as_mut().map(Conn::Postgres),
+            To::Postgres { link, .. } => {
+                link.as_mut().map(|link| Conn::Postgres(&mut link.connection))
+            }
         }
     }
 
@@ -149,36 +193,12 @@ impl Writer {
         }
         let closed = match self.to {
             To::Sqlite { connection, .. } => connection.close().await,
-            To::Postgres { connection: Some(connection), .. } => connection.close().await,
-            To::Postgres { connection: None, .. } => Ok(()),
+            To::Postgres { link: Some(link), .. } => link.connection.close().await,
+            To::Postgres { link: None, .. } => Ok(()),
         };
         if let Err(error) = closed {
             tracing::debug!(%error, "the database did not close in order");
         }
-    }
-}
-
-/// See [`Writer::mark`].
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Mark {
-    epoch: Option<u32>,
-    number: i64,
-}
-
-impl Mark {
-    /// Whether it is left, so that a commit of which nothing was heard can be looked for.
-    pub(crate) const fn tells(self) -> bool {
-        self.epoch.is_some()
-    }
-
-    /// Leaves it.
-    ///
-    /// # Errors
-    /// When the database is gone.
-    pub(crate) async fn write(self, tx: &mut Conn<'_>) -> Result<(), sqlx::Error> {
-        let Some(epoch) = self.epoch else { return Ok(()) };
-        let mark = sql::query("update epoch set newest_commit = ? where epoch = ?");
-        mark.bind(self.number).bind(epoch).execute(tx).await.map(drop)
     }
 }
 
@@ -191,42 +211,31 @@ async fn is_stuck(connection: &mut SqliteConnection) -> bool {
 
 /// This connection if it works, else a new one.
 async fn live(
-    connection: Option<PgConnection>,
+    link: Option<Link>,
     options: &PgConnectOptions,
-    is_alone: bool,
-    epoch: Option<u32>,
-) -> Result<PgConnection, sqlx::Error> {
-    if let Some(mut connection) = connection
-        && in_time(connection.ping()).await.is_ok()
+    hold: Hold,
+    life: Life,
+) -> Result<Link, sqlx::Error> {
+    let keeps = link.as_ref().is_some_and(|link| link.keeps);
+    if let Some(mut link) = link
+        && in_time(link.connection.ping()).await.is_ok()
     {
-        return Ok(connection);
+        return Ok(link);
     }
-    in_time(connect(options, is_alone, epoch)).await
+    if keeps {
+        return Err(taken_over("the connection is lost over which this node kept the events"));
+    }
+    in_time(connect(options, hold, life)).await
 }
 
 /// A new connection to a database that is still ours.
-async fn connect(
-    options: &PgConnectOptions,
-    is_alone: bool,
-    epoch: Option<u32>,
-) -> Result<PgConnection, sqlx::Error> {
-    let mut fresh = PgConnection::connect_with(options).await?;
-    if is_alone && !postgres::lock(&mut fresh).await? {
+async fn connect(options: &PgConnectOptions, hold: Hold, life: Life) -> Result<Link, sqlx::Error> {
+    let mut connection = PgConnection::connect_with(options).await?;
+    if !postgres::lock(&mut connection, hold).await? {
         return Err(taken_over("another server has it, or it has not noticed yet that we lost it"));
     }
-    if let Some(epoch) = epoch {
-        let newest: Option<i64> = sqlx::query_scalar::<Postgres, _>("select max(epoch) from epoch")
-            .fetch_one(&mut fresh)
-            .await?;
-        if newest.is_none_or(|newest| newest > i64::from(epoch)) {
-            return Err(taken_over("another server has begun a new epoch in it"));
-        }
-    }
-    Ok(fresh)
-}
-
-fn taken_over(why: &str) -> sqlx::Error {
-    sqlx::Error::Protocol(format!("the database is not ours any more: {why}"))
+    life.check(&mut connection).await?;
+    Ok(Link { connection, keeps: false })
 }
 
 #[cfg(test)]

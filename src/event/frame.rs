@@ -113,6 +113,13 @@ impl Draft {
         self.at
     }
 
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        let name = &self.buffer[HEADROOM + NAME_LINE.len()..self.data_start - DATA_LINE.len()];
+        std::str::from_utf8(name).unwrap_or_default()
+    }
+
     /// The JSON of the event.
     #[must_use]
     pub fn data(&self) -> &[u8] {

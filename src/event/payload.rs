@@ -123,7 +123,8 @@ pub struct Canceled {
 }
 
 /// How a job ended: the data of its terminal event.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum End {
     /// `completed`, with a summary of the result.
     Completed(Value),

@@ -84,6 +84,7 @@ async fn answer(store: &Store, words: &dyn Words, ask: Ask) {
     while !bell.is_stopping() {
         let (bytes, position) = match follower.next().await {
             Ok(Next::Page(page)) => (chunk(&page.bytes), page.last),
+            Ok(Next::Aside(_)) => continue,
             Ok(Next::Gap(gap, snapshot)) => (chunk(&words.gap(&gap, &snapshot)), gap.to),
             Ok(Next::Ended) => (Bytes::new(), follower.cursor()),
             Err(error) => {

@@ -61,7 +61,7 @@ fn append(store: &Store, log: &Arc<Log>, count: usize) -> JoinHandle<()> {
     let (store, log) = (store.clone(), Arc::clone(log));
     thread::spawn(move || {
         for _ in 0..count {
-            store.append(&log, [proposal()]).unwrap();
+            store.append_now(&log, [proposal()]).unwrap();
         }
     })
 }

@@ -94,8 +94,8 @@ pub trait Words: Send + Sync {
     fn keep_alive(&self, as_event: bool) -> Bytes;
     /// A job's place in the queue, from 1.
     fn place(&self, position: u32) -> Bytes;
-    /// That the stream ends now and why, and when to come back.
-    fn bye(&self, reason: &str) -> Bytes;
+    /// That the stream ends now and why, and when to come back, as so many readers do.
+    fn bye(&self, reason: &str, readers: usize) -> Bytes;
     /// That events are gone, and what the job is so far.
     fn gap(&self, gap: &Gap, snapshot: &Snapshot) -> Bytes;
 }

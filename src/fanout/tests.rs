@@ -34,7 +34,7 @@ impl Words for TestWords {
         format!("event: queue\ndata: {position}\n\n").into()
     }
 
-    fn bye(&self, reason: &str) -> Bytes {
+    fn bye(&self, reason: &str, _: usize) -> Bytes {
         format!("event: bye\ndata: {reason}\n\n").into()
     }
 
@@ -56,7 +56,7 @@ impl Words for Deadly {
         panic!("a claim about what happens then")
     }
 
-    fn bye(&self, _: &str) -> Bytes {
+    fn bye(&self, _: &str, _: usize) -> Bytes {
         Bytes::new()
     }
 
@@ -139,7 +139,7 @@ impl Rig {
 
     /// Appends a piece of text; gives its id.
     fn append(&self, text: &str) -> EventId {
-        self.store.append(&self.log, [content(text)]).unwrap().last
+        self.store.append_now(&self.log, [content(text)]).unwrap().last
     }
 
     /// Appends the end.
@@ -152,7 +152,7 @@ impl Rig {
             draft: Draft::new(EventType::Canceled, &payload, 7),
             producer: None,
         };
-        self.store.append(&self.log, [proposal]).unwrap();
+        self.store.append_now(&self.log, [proposal]).unwrap();
     }
 
     /// Waits until everything so far is in the database.

@@ -20,6 +20,9 @@ const LONG_RETRY: std::ops::Range<Duration> = Duration::from_secs(5)..Duration::
 /// The same where the reader is one too many.
 const LIMIT_RETRY: std::ops::Range<Duration> = Duration::from_secs(15)..Duration::from_secs(45);
 
+/// Over how much time the readers of a server that goes down come back, for each of them: 100,000 over 30 s.
+const PER_READER: Duration = Duration::from_micros(300);
+
 /// The comment that shows that a stream is alive.
 const KEEP_ALIVE_COMMENT: Bytes = Bytes::from_static(b": keep-alive\n\n");
 
@@ -61,9 +64,15 @@ pub(super) fn gap(gap: &Gap, snapshot: &Snapshot) -> [Bytes; 2] {
     [control("gap", None, gap), control("snapshot", Some(gap.to), snapshot)]
 }
 
-/// `bye`, with when to come back.
-pub(super) fn bye(reason: &str) -> Bytes {
-    goodbye(jitter(RETRY), reason)
+/// `bye`, with when to come back: the later, the more readers are told so at the same time, that
+/// whoever takes them is not overrun.
+pub(super) fn bye(reason: &str, readers: usize) -> Bytes {
+    goodbye(jitter(spread(readers)), reason)
+}
+
+fn spread(readers: usize) -> std::ops::Range<Duration> {
+    let readers = u32::try_from(readers).unwrap_or(u32::MAX);
+    RETRY.start..RETRY.end.max(PER_READER.saturating_mul(readers))
 }
 
 /// `bye` of a server that cannot serve now.
@@ -87,4 +96,15 @@ fn goodbye(delay: Duration, reason: &str) -> Bytes {
     let mut bytes = retry_field(delay);
     bytes.extend_from_slice(&control("bye", None, &data));
     bytes.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_more_readers_leave_the_longer_they_take_to_come_back() {
+        assert_eq!(spread(10), RETRY);
+        assert_eq!(spread(100_000), RETRY.start..Duration::from_secs(30));
+    }
 }

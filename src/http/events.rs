@@ -50,6 +50,7 @@ pub(super) async fn list(
     let log = call.log(&id).await?;
     let asked = cursor::of(&headers, &query);
     let (mut after, mut gap) = (EventId::ZERO, None);
+    call.store.reach(asked).await?;
     match call.store.resume(log.trimmed_through(), asked) {
         Ok(cursor) => after = cursor,
         Err(reason) => {

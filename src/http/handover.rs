@@ -220,8 +220,8 @@ impl Words for ControlWords {
         control::queue(position)
     }
 
-    fn bye(&self, reason: &str) -> Bytes {
-        control::bye(reason)
+    fn bye(&self, reason: &str, readers: usize) -> Bytes {
+        control::bye(reason, readers)
     }
 
     fn gap(&self, gap: &Gap, snapshot: &Snapshot) -> Bytes {

@@ -6,8 +6,6 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use crate::event::EventId;
-
 use super::guard::Call;
 use super::{App, Info, openapi};
 
@@ -43,23 +41,18 @@ pub(super) async fn ready(State(app): State<App>) -> Response {
         None
     };
     let status = if reason.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let (head, durable) = (app.store.head(), journal.durable_through());
     let view = json!({
         "ready": reason.is_none(),
         "reason": reason,
-        "head": head,
-        "durable_through": durable,
-        "not_durable": not_durable(head, durable),
+        "head": app.store.head(),
+        "durable_through": journal.durable_through(),
+        "not_durable": app.store.not_durable(),
         "memory_bytes": app.store.memory(),
         "running_jobs": app.queue.running_count(),
+        "node": app.store.cluster().map(|cluster| cluster.runner().unsigned_abs()),
+        "degraded": app.store.is_degraded(),
     });
     (status, Json(view)).into_response()
-}
-
-/// How many of this epoch's events are not in the database yet.
-fn not_durable(head: EventId, durable: EventId) -> u32 {
-    let committed = if durable.epoch() == head.epoch() { durable.n() } else { 0 };
-    head.n().saturating_sub(committed)
 }
 
 /// `GET /api/info`: what a page should tell people about this server.

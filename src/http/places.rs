@@ -78,6 +78,7 @@ pub(super) async fn named(
     for (name, own) in names {
         let log = call.log(name).await?;
         let asked = own.map_or(common, |own| furthest(own, seen));
+        call.store.reach(asked).await?;
         places.push(Place::new(call, log, asked, seen));
     }
     Ok(places)
@@ -132,12 +133,16 @@ pub(super) fn hello(app: &App, places: &[Place], asked: Cursor, head: EventId) -
             over: *is_over,
         })
         .collect();
-    control::hello(&json!({
+    let mut hello = json!({
         "jobs": jobs,
         "after": cursor::number(asked),
         "head": head,
         "keep_alive_ms": app.options.keep_alive_ms(),
-    }))
+    });
+    if app.store.is_degraded() {
+        hello["degraded"] = true.into();
+    }
+    control::hello(&hello)
 }
 
 #[cfg(test)]

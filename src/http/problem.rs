@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use crate::db::DbError;
-use crate::store::{JournalError, Refusal};
+use crate::store::{JournalError, OutOfReach, Refusal};
 
 /// RFC 9457, section 3.
 pub(super) const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -362,6 +362,12 @@ impl From<JournalError> for Problem {
             }
             JournalError::Stopped => Self::new(Code::Draining, "the server is going down"),
         }
+    }
+}
+
+impl From<OutOfReach> for Problem {
+    fn from(error: OutOfReach) -> Self {
+        Self::new(Code::Unavailable, error.to_string())
     }
 }
 

@@ -27,7 +27,7 @@ use crate::store::{Follower, Gap, Next};
 use super::guard::caller::Right;
 use super::guard::{Call, May, Read};
 use super::handover::{Exit, Promise};
-use super::limits::Held;
+use super::limits::{Crowd, Held};
 use super::query::Query;
 use super::segment::Segment;
 use super::{Code, Options, Problem, control, cursor, openapi};
@@ -50,6 +50,8 @@ struct Hello<'a> {
     after: Option<EventId>,
     head: EventId,
     keep_alive_ms: u64,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    degraded: bool,
 }
 
 /// Streams a job's events from a cursor on, to its end.
@@ -94,6 +96,7 @@ async fn open(
 ) -> Result<Response, Problem> {
     let log = call.log(id).await?;
     let asked = cursor::of(headers, query);
+    call.store.reach(asked).await?;
     let resumed = call.store.resume(log.trimmed_through(), asked);
     let standing = log.standing();
     if standing.ended && resumed.is_ok_and(|cursor| cursor >= standing.last) {
@@ -107,6 +110,7 @@ async fn open(
         after: cursor::number(asked),
         head: call.store.head(),
         keep_alive_ms: call.options.keep_alive_ms(),
+        degraded: call.store.is_degraded(),
     };
     let mut opening = VecDeque::from([control::retry(), control::hello(&hello)]);
     let mut after = resumed.unwrap_or_default();
@@ -116,8 +120,8 @@ async fn open(
         after = snapshot.id;
         opening.extend(control::gap(&gap, &snapshot));
     }
-    let pace = Pace::new(&call.options, query, call.right());
-    if let (Some(exit), Some(engine)) = (exit, &call.engine) {
+    let pace = Pace::new(&call.options, query, call.right(), call.limits.crowd());
+    if let (Some(exit), Some(engine), false) = (exit, &call.engine, hello.degraded) {
         let promise = Promise {
             engine: Arc::clone(engine),
             log,
@@ -171,8 +175,8 @@ pub(super) trait Reader: Send + 'static {
     fn place(job: &JobId, position: u32) -> Bytes;
 
     /// What the reader is told when its stream ends before its jobs do.
-    fn farewell(&mut self, reason: Farewell) -> Option<Bytes> {
-        Some(control::bye(reason.as_str()))
+    fn farewell(&mut self, reason: Farewell, readers: usize) -> Option<Bytes> {
+        Some(control::bye(reason.as_str(), readers))
     }
 }
 
@@ -201,6 +205,7 @@ impl Reader for Follower {
     async fn next(&mut self) -> Result<Option<Vec<Bytes>>, DbError> {
         Ok(match Self::next(self).await? {
             Next::Page(page) => Some(vec![page.bytes]),
+            Next::Aside(frame) => Some(vec![frame]),
             Next::Gap(gap, snapshot) => Some(control::gap(&gap, &snapshot).into()),
             Next::Ended => None,
         })
@@ -222,10 +227,11 @@ pub(super) struct Pace {
     keep_alive_as_event: bool,
     ends_at: Instant,
     right: Right,
+    crowd: Crowd,
 }
 
 impl Pace {
-    pub(super) fn new(options: &Options, query: &Query, right: Right) -> Self {
+    pub(super) fn new(options: &Options, query: &Query, right: Right, crowd: Crowd) -> Self {
         let age = options.max_stream_age;
         let age = jitter(age * 3 / 4..age.max(Duration::from_millis(4)));
         Self {
@@ -233,6 +239,7 @@ impl Pace {
             keep_alive_as_event: query.get("keepalive") == Some("event"),
             ends_at: Instant::now() + right.lasts.map_or(age, |lasts| lasts.min(age)),
             right,
+            crowd,
         }
     }
 }
@@ -378,7 +385,8 @@ impl<R: Reader> Session<R> {
     }
 
     fn say_bye(&mut self, reason: Farewell) {
-        self.waiting.extend(self.reader.farewell(reason));
+        let readers = if reason == Farewell::Draining { self.pace.crowd.count() } else { 0 };
+        self.waiting.extend(self.reader.farewell(reason, readers));
         self.is_over = true;
     }
 }
@@ -412,7 +420,7 @@ mod tests {
 
     fn session(has_more: bool, draining: &CancellationToken) -> Session<Busy> {
         let options = Options { max_stream_age: Duration::from_secs(4), ..Options::default() };
-        let pace = Pace::new(&options, &Query::default(), Right::default());
+        let pace = Pace::new(&options, &Query::default(), Right::default(), Crowd::default());
         Session::new(Busy { has_more }, VecDeque::new(), pace, draining.clone())
     }
 

@@ -111,7 +111,13 @@ async fn open_jobs(call: &Call, query: &Query, headers: &HeaderMap) -> Result<Re
             merge.skip_job_to(&place.log.job, place.resumed.unwrap_or_default());
         }
     }
-    Ok(respond(call, Pace::new(&call.options, query, call.right()), opening, merge, held))
+    Ok(respond(
+        call,
+        Pace::new(&call.options, query, call.right(), call.limits.crowd()),
+        opening,
+        merge,
+        held,
+    ))
 }
 
 /// What a reader with a gap needs to go on from the head: a snapshot of each job, and the terminal
@@ -191,6 +197,7 @@ async fn open_project(
     let include_text = includes_text(query)?;
     let held = call.hold_stream([])?;
     let asked = cursor::of(headers, query);
+    call.store.reach(asked).await?;
     let head = call.store.head();
     let fresh = asked == Cursor::At(EventId::ZERO);
     let mut resumed = call.store.resume(EventId::ZERO, asked);
@@ -200,12 +207,15 @@ async fn open_project(
         resumed = Err(GapReason::Trimmed);
         merge = call.store.merge_project(name, head, include_text).await?;
     }
-    let hello = json!({
+    let mut hello = json!({
         "project": name,
         "after": cursor::number(asked),
         "head": head,
         "keep_alive_ms": call.options.keep_alive_ms(),
     });
+    if call.store.is_degraded() {
+        hello["degraded"] = true.into();
+    }
     let mut opening = VecDeque::from([control::retry(), control::hello(&hello)]);
     if let Err(reason) = resumed {
         let gap = Gap { from: cursor::number(asked), to: head, reason };
@@ -214,7 +224,13 @@ async fn open_project(
     if fresh || resumed.is_err() {
         opening.push_back(snapshot(call, name, head).await?);
     }
-    Ok(respond(call, Pace::new(&call.options, query, call.right()), opening, merge, held))
+    Ok(respond(
+        call,
+        Pace::new(&call.options, query, call.right(), call.limits.crowd()),
+        opening,
+        merge,
+        held,
+    ))
 }
 
 fn includes_text(query: &Query) -> Result<bool, Problem> {

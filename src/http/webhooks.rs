@@ -5,7 +5,7 @@
 //! the signature counts too.
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
@@ -20,6 +20,7 @@ use crate::db::operations::{OperationRow, Started};
 use crate::event::{EventId, now_ms};
 use crate::job::JobId;
 use crate::provider::media::{Callback, Operation, Unverified, Verified};
+use crate::store::Cluster;
 
 use super::{App, Code, Problem, body};
 
@@ -30,6 +31,9 @@ const LIMIT: usize = 8 << 20;
 /// How many callbacks are remembered. Older ones are refused by their time where they are signed with
 /// one; from the others a replay only makes us ask once more.
 const REMEMBERED: usize = 100_000;
+
+/// What nodes call out about callbacks that came.
+const CAME: &str = "came";
 
 /// Callbacks that came already.
 #[derive(Debug, Default)]
@@ -46,16 +50,30 @@ struct Seen {
     order: VecDeque<Name>,
 }
 
+fn name(callback: &str) -> Name {
+    let mut name = Name::default();
+    name.copy_from_slice(&Sha256::digest(callback)[..16]);
+    name
+}
+
 impl Replays {
+    /// Notes as well what comes to other nodes of a cluster.
+    pub fn share(self: &Arc<Self>, cluster: &Cluster) {
+        let seen = Arc::clone(self);
+        cluster.hear(Box::new(move |subject, words| {
+            if let (CAME, Ok(name)) = (subject, words.try_into()) {
+                seen.note(name);
+            }
+        }));
+    }
+
     /// Notes a callback; false when it came before.
-    fn note(&self, name: &str) -> bool {
-        let mut digest = Name::default();
-        digest.copy_from_slice(&Sha256::digest(name)[..16]);
+    fn note(&self, name: Name) -> bool {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if !seen.names.insert(digest) {
+        if !seen.names.insert(name) {
             return false;
         }
-        seen.order.push_back(digest);
+        seen.order.push_back(name);
         if seen.order.len() > REMEMBERED
             && let Some(oldest) = seen.order.pop_front()
         {
@@ -105,10 +123,13 @@ pub(super) async fn receive(
     let callback = Callback { headers: &headers, body: &bytes, secret: &row.token, now };
     let verified = service.verify(callback).await.map_err(|error| refusal(&job, &error))?;
     let is_resolved = resolve(&app, &job, &row, &verified).await?;
-    if let Some(message) = &verified.message
-        && !app.replays.note(&format!("{job}/{message}"))
-    {
-        return Err(Problem::new(Code::ReplayedCallback, "this callback was delivered before"));
+    if let Some(message) = &verified.message {
+        let name = name(&format!("{job}/{message}"));
+        if !app.replays.note(name) {
+            return Err(Problem::new(Code::ReplayedCallback, "this callback was delivered before"));
+        }
+        // Before it is answered: what comes twice may come to another node.
+        app.store.tell_all(CAME, name.to_vec()).await?;
     }
     let is_news = is_resolved || (verified.answer.is_none() && !verified.is_progress);
     let is_waited_for = is_news && app.queue.call_back(&job);
@@ -168,12 +189,12 @@ mod tests {
     #[test]
     fn a_callback_is_taken_once_and_the_oldest_are_forgotten() {
         let replays = Replays::default();
-        assert!(replays.note("a"));
-        assert!(!replays.note("a"));
+        assert!(replays.note(name("a")));
+        assert!(!replays.note(name("a")));
         for number in 0..REMEMBERED {
-            assert!(replays.note(&number.to_string()));
+            assert!(replays.note(name(&number.to_string())));
         }
-        assert!(replays.note("a"));
+        assert!(replays.note(name("a")));
     }
 
     #[test]

@@ -197,6 +197,11 @@ pub struct Job {
     pub attempt: u32,
     /// The run that readers were told of; lower than `attempt` between a claim and its event.
     pub told_attempt: u32,
+    /// The newest status that readers were told of, whatever other programs have written into `status`;
+    /// nothing while they were told none.
+    pub told_status: Option<Status>,
+    /// How far readers were told that the run is, in percent, whatever is in `progress`.
+    pub told_percent: u8,
     /// How many runs a dead process took with it; a drain does not count.
     pub failures: u32,
     /// The model of the catalog that makes it, by its slug.
@@ -294,6 +299,8 @@ impl Job {
             project_id: "p".into(),
             attempt: 0,
             told_attempt: 0,
+            told_status: None,
+            told_percent: 0,
             failures: 0,
             input: serde_json::json!({}),
             progress: Progress::default(),

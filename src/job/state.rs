@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::event::payload::{Artifact, End, Progress};
 
 use super::{ArtifactId, Piece, Status};
@@ -40,7 +42,7 @@ pub enum Fact {
 }
 
 /// A file in artifact storage.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredArtifact {
     /// The file as clients see it.
     pub view: Artifact,
@@ -78,6 +80,8 @@ pub struct State {
     pub told: bool,
     /// How far it is.
     pub progress: Progress,
+    /// How far events have told that it is.
+    pub told_percent: u8,
     /// The newest of each file.
     pub artifacts: Vec<StoredArtifact>,
     /// How it ended, once it did.
@@ -99,6 +103,7 @@ impl State {
             attempt: 0,
             told: false,
             progress: Progress::default(),
+            told_percent: 0,
             artifacts: Vec::new(),
             end: None,
             announced: Vec::new(),
@@ -122,12 +127,16 @@ impl State {
                 if *attempt > self.attempt {
                     self.text = Some(Text { offset: 0, text: String::new() });
                     self.progress = Progress::default();
+                    self.told_percent = 0;
                 }
                 self.told = true;
                 self.status = *status;
                 self.attempt = *attempt;
             }
-            Fact::Progress(progress) => self.progress = progress.clone(),
+            Fact::Progress(progress) => {
+                self.progress = progress.clone();
+                self.told_percent = progress.percent;
+            }
             Fact::Content(piece) => {
                 if let Some(text) = &mut self.text {
                     text.push(piece.as_str());

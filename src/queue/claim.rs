@@ -10,11 +10,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::db::DbError;
 use crate::db::claims::{Claim, HandBack, Relane, TakeOver};
+use crate::db::permits::Permit;
 use crate::event::payload::End;
 use crate::event::{EventId, now_ms};
 use crate::job::{Job, Status};
 use crate::store::{JournalError, Log};
 
+use super::pools::Pools;
 use super::{MAX_ATTEMPTS, Queue, Running};
 
 /// How long to wait before looking again for a log that the database did not give.
@@ -39,6 +41,7 @@ pub struct Claimed {
     /// Notified when the provider said by itself that there is news of the job.
     pub called_back: Arc<Notify>,
     reason: Arc<Mutex<Option<String>>>,
+    pools: Mutex<Option<Pools>>,
     queue: Queue,
 }
 
@@ -48,6 +51,11 @@ impl Claimed {
     pub fn cancel_reason(&self) -> String {
         let reason = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
         reason.clone().unwrap_or_else(|| "canceled".into())
+    }
+
+    /// Lets another job of the cluster use what this one has of its pools.
+    pub fn give_permits_back(&self) {
+        drop(self.pools.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
     /// Gives the job back to the queue, for another process to run it; this is no failure.
@@ -60,7 +68,7 @@ impl Claimed {
         let journal = self.queue.store().journal();
         if journal.change_after(self.log.last(), change).await? {
             // A reader learns that the job waits again; a refusal means that it has ended.
-            drop(self.queue.tell_status(&self.log, Status::Pending, self.job.attempt));
+            drop(self.queue.tell_status(&self.log, Status::Pending, self.job.attempt).await);
         }
         Ok(())
     }
@@ -76,18 +84,26 @@ impl Drop for Claimed {
 }
 
 impl Queue {
-    /// Takes the next job of a lane, if there is one, and tells its readers that it runs.
+    /// Takes the next job of a lane, if there is one, and tells its readers that it runs. In a cluster it
+    /// takes one permit of each of these pools with it.
     ///
     /// # Errors
     /// When the journal ended.
-    pub async fn claim(&self, lane: &str) -> Result<Option<Claimed>, JournalError> {
-        if self.shared.draining.is_cancelled() {
+    pub async fn claim(
+        &self,
+        lane: &str,
+        pools: &[Permit],
+    ) -> Result<Option<Claimed>, JournalError> {
+        if self.shared.draining.is_cancelled() || self.store().is_degraded() {
             return Ok(None);
         }
-        let epoch = self.store().epoch();
-        let claim = Claim { lane: lane.into(), epoch, now: now_ms() };
+        let pools = if self.store().cluster().is_some() { pools } else { &[] };
+        let epoch = self.store().runner();
+        let permits = pools.to_vec();
+        let claim = Claim { lane: lane.into(), epoch, permits, now: now_ms() };
         let taken = self.store().journal().change_after(EventId::ZERO, claim).await?;
-        let Some(job) = taken else { return Ok(None) };
+        let Some(job) = taken.job() else { return Ok(None) };
+        let pools = Pools::new(self, lane, epoch, pools);
         let log = self.open_claimed(&job).await;
         let running = Running {
             attempt: job.attempt,
@@ -97,13 +113,14 @@ impl Queue {
         };
         self.running().insert(job.id.clone(), running.clone());
         // Refused when the job was canceled this moment: the worker's first append finds out.
-        drop(self.tell_status(&log, Status::Running, job.attempt));
+        drop(self.tell_status(&log, Status::Running, job.attempt).await);
         Ok(Some(Claimed {
             job,
             log,
             cancel: running.cancel,
             called_back: running.called_back,
             reason: running.reason,
+            pools: Mutex::new(Some(pools)),
             queue: self.clone(),
         }))
     }
@@ -131,6 +148,12 @@ impl Queue {
         let take_over =
             TakeOver { epoch: self.store().epoch(), most_failures: MAX_ATTEMPTS, now: now_ms() };
         let orphans = self.store().journal().change_after(EventId::ZERO, take_over).await?;
+        self.end_exhausted(orphans).await;
+        self.announce_ends().await
+    }
+
+    /// Ends those jobs of dead processes that have failed too often.
+    pub(super) async fn end_exhausted(&self, orphans: Vec<Job>) {
         let mut given_up = Vec::new();
         for job in orphans {
             let failures = job.failures;
@@ -141,12 +164,15 @@ impl Queue {
             }
         }
         self.end_unfenced(given_up).await;
+    }
+
+    /// Announces ends that are committed and have no event.
+    pub(super) async fn announce_ends(&self) -> Result<(), RecoverError> {
         let mut unreadable = 0;
         loop {
             let unannounced = self.store().db().unannounced_ends(ENDS).await?;
             for job in &unannounced {
-                // Loading a log announces an end that has no event.
-                if let Err(error) = self.store().open(job).await {
+                if let Err(error) = self.store().announce_end_of(job).await {
                     tracing::error!(%job, %error, "cannot announce the end of a job");
                     unreadable += 1;
                 }
@@ -165,6 +191,10 @@ impl Queue {
     /// When the journal ended.
     pub async fn relane(&self, lanes: HashMap<String, String>) -> Result<(), JournalError> {
         let orphans = self.store().journal().change_after(EventId::ZERO, Relane { lanes }).await?;
+        if self.store().cluster().is_some() {
+            // A node of another version may have their models.
+            return Ok(());
+        }
         let ends = orphans.into_iter().map(|job| {
             let model = job.model.as_deref().unwrap_or_default();
             let message = format!("the catalog has no model '{model}' any more");

@@ -13,7 +13,7 @@ use crate::db::DbError;
 use crate::db::ends::{Finish, Finished};
 use crate::event::now_ms;
 use crate::event::payload::{Canceled, End};
-use crate::job::{JobId, Status};
+use crate::job::{JobId, Kind, Status};
 use crate::store::{Follower, JournalError, Log, Next};
 
 use super::Queue;
@@ -95,21 +95,30 @@ impl Queue {
         let (end, now) = (finish.end.clone(), finish.now);
         match self.store().journal().change_after(log.last(), finish).await? {
             Finished::Now => {
-                self.store().announce_end(log, &end, Some(now));
-                self.shared.over.notify_one();
-                if !matches!(end, End::Completed(_)) {
-                    self.shared.ended.notify_waiters();
+                self.store().announce_end(log, &end, Some(now)).await;
+                let is_done = matches!(end, End::Completed(_));
+                self.tell_over(is_done);
+                if let Some(cluster) = self.store().cluster() {
+                    cluster.call(if is_done { "done" } else { "ended" }.into(), Vec::new());
                 }
                 Ok(Ended::Now)
             }
             Finished::Before(job) => {
                 if let Some(end) = job.end {
-                    self.store().announce_end(log, &end, job.ended_at);
+                    self.store().announce_end(log, &end, job.ended_at).await;
                 }
                 Ok(Ended::Before(job.status))
             }
             Finished::Fenced { current } => Err(EndError::Fenced { current }),
             Finished::Unknown => Err(EndError::Unknown),
+        }
+    }
+
+    /// Tells whoever looks after what comes after an end.
+    pub(super) fn tell_over(&self, is_done: bool) {
+        self.shared.over.notify_one();
+        if !is_done {
+            self.shared.ended.notify_waiters();
         }
     }
 
@@ -124,7 +133,7 @@ impl Queue {
         if standing.ended {
             return Ok(Ended::Before(standing.status));
         }
-        if self.tell_worker(job, reason) {
+        if self.tell_worker_anywhere(&log, reason) {
             let follower = self.store().follow(&log, log.last());
             if tokio::time::timeout(CANCEL_GRACE, wait_for_end(follower)).await.is_ok() {
                 return Ok(match log.standing().status {
@@ -136,8 +145,24 @@ impl Queue {
         self.end(&log, None, End::Canceled(Canceled { reason: reason.into() })).await
     }
 
+    /// Tells the worker of a job to stop, on whatever node that is; false when there is none.
+    fn tell_worker_anywhere(&self, log: &Log, reason: &str) -> bool {
+        let job = &log.job;
+        if self.tell_worker(job, reason) {
+            return true;
+        }
+        let is_run = log.kind != Kind::External && log.standing().status == Status::Running;
+        match self.store().cluster() {
+            Some(cluster) if is_run => {
+                cluster.call("cancel".into(), format!("{job} {reason}").into_bytes());
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Tells the worker of a job that runs here to stop; false when nobody here runs it.
-    fn tell_worker(&self, job: &JobId, reason: &str) -> bool {
+    pub(super) fn tell_worker(&self, job: &JobId, reason: &str) -> bool {
         let Some(running) = self.running().get(job).cloned() else { return false };
         running
             .reason
@@ -153,7 +178,7 @@ async fn wait_for_end(mut follower: Follower) {
     loop {
         match follower.next().await {
             Ok(Next::Ended) => return,
-            Ok(Next::Page(_) | Next::Gap(..)) => {}
+            Ok(Next::Page(_) | Next::Aside(_) | Next::Gap(..)) => {}
             Err(_) => tokio::time::sleep(LOOK_AGAIN).await,
         }
     }

@@ -2,10 +2,12 @@
 
 pub mod claim;
 pub mod end;
+mod pools;
 mod space;
 pub mod submit;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 
 pub use claim::Claimed;
 pub use end::{EndError, Ended};
@@ -102,9 +104,28 @@ impl Queue {
         Arc::clone(lanes.entry(lane.to_owned()).or_default())
     }
 
-    /// Tells the worker of a job that its provider called back; false when nobody here runs it.
+    /// Wakes whoever waits for a job in a lane, on whatever node.
+    pub(crate) fn wake_lane(&self, lane: &str) {
+        self.lane(lane).notify_waiters();
+        if let Some(cluster) = self.store().cluster() {
+            cluster.call("lane".into(), lane.into());
+        }
+    }
+
+    /// Tells the worker of a job that its provider called back; false when nobody here runs it. Those of
+    /// other nodes are told too.
     #[must_use]
     pub fn call_back(&self, job: &JobId) -> bool {
+        if self.tell_called_back(job) {
+            return true;
+        }
+        if let Some(cluster) = self.store().cluster() {
+            cluster.call("callback".into(), job.as_str().into());
+        }
+        false
+    }
+
+    fn tell_called_back(&self, job: &JobId) -> bool {
         let Some(running) = self.running().get(job).cloned() else { return false };
         running.called_back.notify_one();
         true

@@ -120,7 +120,7 @@ impl Queue {
         let outcome = self.store().journal().change(row(task, self.room())).await?;
         let (job, repeated, deduplicated) = match outcome {
             Submitted::New(job) => {
-                self.announce(&job);
+                self.announce(&job).await;
                 (job, false, false)
             }
             Submitted::Repeated(job) => (job, true, false),
@@ -137,12 +137,21 @@ impl Queue {
         Ok(Submission { job, repeated, deduplicated })
     }
 
-    fn announce(&self, job: &Job) {
+    /// Tells of a new job whoever waits for one. In a cluster nobody who submits waits for the others.
+    async fn announce(&self, job: &Job) {
         let log = self.store().create(job);
-        // A job that is there already, since somebody was faster, keeps what it has.
-        drop(self.tell_status(&log, Status::Pending, 0));
+        let queue = self.clone();
+        let telling = async move {
+            // A job that is there already, since somebody was faster, keeps what it has.
+            drop(queue.tell_status(&log, Status::Pending, 0).await);
+        };
+        if self.store().cluster().is_some() {
+            tokio::spawn(telling);
+        } else {
+            telling.await;
+        }
         if let Some(lane) = &job.lane {
-            self.lane(lane).notify_waiters();
+            self.wake_lane(lane);
         }
     }
 
@@ -150,7 +159,7 @@ impl Queue {
     ///
     /// # Errors
     /// When a later attempt runs the job, or it has ended.
-    pub fn tell_status(
+    pub async fn tell_status(
         &self,
         log: &Arc<Log>,
         status: Status,
@@ -164,7 +173,7 @@ impl Queue {
             draft: Draft::new(EventType::Status, &payload, now_ms()),
             producer: None,
         };
-        self.store().append(log, [proposal]).map(drop)
+        self.store().append(log, [proposal]).await.map(drop)
     }
 }
 
@@ -194,6 +203,8 @@ fn row(task: Task, room: Room) -> Submit {
         project_id: task.project_id,
         attempt: 0,
         told_attempt: 0,
+        told_status: None,
+        told_percent: 0,
         failures: 0,
         lane: lane(task.kind, task.media),
         model,

@@ -110,7 +110,7 @@ async fn put(rig: &Rig, project: &str, prompt: &str, priority: i32) -> crate::jo
 /// Claims everything of a lane, and gives the prompts in that order.
 async fn order(rig: &Rig, lane: &str) -> Vec<String> {
     let mut order = Vec::new();
-    while let Some(claimed) = rig.queue.claim(lane).await.unwrap() {
+    while let Some(claimed) = rig.queue.claim(lane, &[]).await.unwrap() {
         order.push(claimed.job.input["prompt"].as_str().unwrap().to_owned());
     }
     order
@@ -123,7 +123,7 @@ async fn an_urgent_job_of_a_batch_moves_nobody_behind_the_batch() {
         put(&rig, "batch", &format!("batch {number}"), 0).await;
     }
     put(&rig, "batch", "urgent", 10).await;
-    let first = rig.queue.claim("fal").await.unwrap().unwrap();
+    let first = rig.queue.claim("fal", &[]).await.unwrap().unwrap();
     assert_eq!(first.job.input["prompt"], "urgent");
     put(&rig, "single", "single", 0).await;
     let order = order(&rig, "fal").await;
@@ -168,8 +168,8 @@ async fn what_is_under_way_at_a_provider_goes_on_before_anything_urgent_is_start
     let rig = Rig::new().await;
     put(&rig, "p", "fresh", 0).await;
     put(&rig, "p", "under way", 0).await;
-    let fresh = rig.queue.claim("fal").await.unwrap().unwrap();
-    let under_way = rig.queue.claim("fal").await.unwrap().unwrap();
+    let fresh = rig.queue.claim("fal", &[]).await.unwrap().unwrap();
+    let under_way = rig.queue.claim("fal", &[]).await.unwrap().unwrap();
     let intend = Intend {
         job: under_way.job.id.clone(),
         attempt: 1,

@@ -11,7 +11,7 @@ use crate::store::{Log, Proposal, Source, Store};
 
 /// Proposes what is new in the rows, in the order in which it must have happened: the attempt, the
 /// files, the progress. The end is the caller's.
-pub(super) fn propose(store: &Store, log: &Arc<Log>, row: &Watched) {
+pub(super) async fn propose(store: &Store, log: &Arc<Log>, row: &Watched) {
     let mut proposals = Vec::new();
     let attempt = row.job.attempt.max(log.standing().attempt);
     proposals.extend(status(&row.job, attempt));
@@ -19,7 +19,7 @@ pub(super) fn propose(store: &Store, log: &Arc<Log>, row: &Watched) {
     proposals.extend(ready.flat_map(|artifact| stored_file(artifact, attempt)));
     proposals.extend(progress(&row.job, attempt));
     // A refusal means that the job moved on since the look: there is nothing to say then.
-    if let Err(refusal) = store.append(log, proposals) {
+    if let Err(refusal) = store.append(log, proposals).await {
         tracing::debug!(job = %log.job, %refusal, "the database is behind the log");
     }
 }

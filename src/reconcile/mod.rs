@@ -5,6 +5,7 @@
 //! being appended, through the same gate as everything else. Its cost grows with watched jobs, not
 //! with readers.
 
+mod aside;
 pub mod forward;
 pub mod stage;
 
@@ -41,11 +42,11 @@ pub async fn look(store: &Store, log: &Arc<Log>) -> Result<Option<Watched>, DbEr
     if log.standing().ended {
         return Ok(Some(row));
     }
-    forward::propose(store, log, &row);
+    forward::propose(store, log, &row).await;
     if let Some(end) = &row.job.end
         && log.note_end_seen() >= SECOND_LOOK
     {
-        store.announce_end(log, end, row.job.ended_at);
+        store.announce_end(log, end, row.job.ended_at).await;
     }
     Ok(Some(row))
 }
@@ -95,7 +96,7 @@ impl Reconciler {
                 let logs: HashMap<_, _> = due.iter().map(|log| (&log.job, log)).collect();
                 for row in rows {
                     if let Some(log) = logs.get(&row.job.id) {
-                        self.compare(log, row);
+                        self.compare(log, row).await;
                     }
                 }
             }
@@ -153,13 +154,16 @@ impl Reconciler {
     }
 
     /// Takes over what the rows say; an end only at the second look.
-    fn compare(&mut self, log: &Arc<Log>, row: Watched) {
-        forward::propose(&self.store, log, &row);
+    async fn compare(&mut self, log: &Arc<Log>, row: Watched) {
+        if self.store.is_degraded() {
+            return aside::show(&self.store, log, &row).await;
+        }
+        forward::propose(&self.store, log, &row).await;
         let Some(end) = row.job.end else { return };
         let Some(plan) = self.plans.get_mut(&log.job) else { return };
         let seen_for = log.note_end_seen();
         if seen_for >= SECOND_LOOK {
-            self.store.announce_end(log, &end, row.job.ended_at);
+            self.store.announce_end(log, &end, row.job.ended_at).await;
         } else {
             plan.due = Instant::now() + (SECOND_LOOK - seen_for);
         }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::artifact::ArtifactError;
 use crate::db::DbError;
+use crate::nats::NatsError;
 use crate::queue::claim::RecoverError;
 use crate::tls::TlsError;
 
@@ -51,6 +52,40 @@ pub enum Error {
     /// The database does not open.
     #[error(transparent)]
     Db(#[from] DbError),
+    /// The event log of the cluster cannot be used.
+    #[error(transparent)]
+    Nats(#[from] NatsError),
+    /// A cluster has one database.
+    #[error(
+        "the setting 'events' makes this server a node of a cluster, which needs 'database' too: the \
+         address of a Postgres that all nodes share, as in postgres://user@host:5432/name"
+    )]
+    EventsAlone,
+    /// The log has lost what the database has, so it would give out ids again.
+    #[error(
+        "the event log {log} ends at entry {last}, and the database has events up to entry {archived}: \
+         NATS has lost data, or this is another cluster's. When no node is up and what is lost is lost, \
+         delete the stream (`nats stream rm`); the next start begins a new one"
+    )]
+    LogBehind {
+        /// Where it is.
+        log: String,
+        /// Its newest entry.
+        last: u64,
+        /// The newest entry in the database.
+        archived: u64,
+    },
+    /// An event may be larger than what NATS takes.
+    #[error(
+        "NATS takes messages of at most {most} bytes, and an event may have {event_limit}: raise its \
+         `max_payload`, or lower the setting 'event_limit'"
+    )]
+    SmallLog {
+        /// What NATS takes.
+        most: usize,
+        /// The setting.
+        event_limit: usize,
+    },
     /// Artifact storage does not open.
     #[error("{}", artifact_folder(.0))]
     Artifacts(#[from] ArtifactError),
@@ -109,10 +144,14 @@ impl Error {
             | Self::Folder { .. }
             | Self::Locked { .. }
             | Self::NoKeys { .. }
-            | Self::Artifacts(ArtifactError::Open { .. })
+            | Self::Artifacts(ArtifactError::Open { .. } | ArtifactError::Unusable { .. })
             | Self::Catalog { .. }
             | Self::Tls(_)
             | Self::UnknownName { .. }
+            | Self::EventsAlone
+            | Self::LogBehind { .. }
+            | Self::SmallLog { .. }
+            | Self::Nats(_)
             | Self::Webhooks { .. }
             | Self::Db(
                 DbError::Open { .. }

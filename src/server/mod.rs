@@ -1,5 +1,6 @@
 //! The server: build, spawn, serve, drain.
 
+mod cluster;
 mod edge;
 pub mod error;
 pub mod folder;
@@ -8,6 +9,7 @@ pub mod keys;
 mod leftover;
 mod makers;
 pub mod providers;
+mod storage;
 
 pub use error::Error;
 
@@ -22,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::access::Access;
-use crate::artifact::Artifacts;
+use crate::artifact::Location;
 use crate::config::{self, Settings};
 use crate::credits;
 use crate::db::credits::OpenAccount;
@@ -80,6 +82,8 @@ pub struct Banner {
     pub data: PathBuf,
     /// The database, where it is not in that folder.
     pub database: Option<String>,
+    /// Where files are, where that is not in that folder.
+    pub artifacts: Option<String>,
     /// Anything else.
     pub notes: Vec<String>,
 }
@@ -157,17 +161,20 @@ impl Server {
         address: SocketAddr,
         tls: Option<Tls>,
     ) -> Result<Self, Error> {
-        let (db, writer, _) = db::open(place(settings)).await?;
-        let artifacts = Artifacts::open(&settings.data.join("artifacts"))?;
+        let (db, writer, _) = open_database(settings).await?;
+        let artifacts = storage::open(settings).await?;
         let simulator_stop = CancellationToken::new();
         let providers = Providers::connect(settings, address, simulator_stop.clone()).await?;
         let draining = CancellationToken::new();
-        let (store, journal, journal_stop) = open_store(settings, db.clone(), writer).await?;
+        let opened = open_store(settings, address, db.clone(), writer).await?;
+        let Opened { store, journal, stop: journal_stop, mut notes } = opened;
         let queue = Queue::new(store.clone(), edge::room(settings), draining.clone());
         open_account(&store, settings.demo_credits).await?;
         let outward = Arc::new(Outward::new().map_err(provider::Error::from)?);
         let webhooks = hooks::connect(settings, &queue, &outward).await?;
-        queue.recover().await?;
+        if store.cluster().is_none() {
+            queue.recover().await?;
+        }
         queue.relane(providers.makers.lanes_of_models()).await.map_err(RecoverError::from)?;
         let mut banner = Banner {
             address,
@@ -180,16 +187,22 @@ impl Server {
                 .as_ref()
                 .map(|url| Place::Postgres(url).name())
                 .transpose()?,
+            artifacts: settings.artifacts.as_ref().map(Location::to_string),
             notes: Vec::new(),
         };
         let engine = start_engine(settings, &store)?;
         let access = open_access(&store, engine.clone()).await?;
         check_is_safe(settings, address, &access)?;
-        banner.notes = notes(settings, &access);
+        notes.extend(notes_of(settings, &access));
+        banner.notes = notes;
         banner.notes.extend(hooks::notes(settings, &db).await);
         let limits = edge::limits(settings);
         let renewal = tls.as_ref().map(Tls::renewal).transpose().map_err(Error::Signal)?;
         let serving = edge::serving(settings, tls, limits.clone(), engine.clone());
+        let replays = Arc::<http::webhooks::Replays>::default();
+        if let Some(cluster) = store.cluster() {
+            replays.share(cluster);
+        }
         let app = App {
             access,
             engine,
@@ -201,7 +214,7 @@ impl Server {
             under_way: http::uploads::UnderWay::default(),
             outward: Arc::clone(&outward),
             webhooks,
-            replays: Arc::default(),
+            replays,
             options: Arc::new(http_options(settings)),
             limits,
             draining: draining.clone(),
@@ -243,6 +256,7 @@ impl Server {
         let store = self.app.store.clone();
         tasks.spawn(self.workshop.run(self.draining.clone()));
         tasks.spawn(store.clone().run_retention(self.draining.clone()));
+        tasks.spawn(self.app.queue.clone().run_upkeep(self.draining.clone()));
         tasks.spawn(self.app.access.clone().run(self.draining.clone()));
         if let Some(webhooks) = self.app.webhooks.clone() {
             tasks.spawn(webhooks.run(self.draining.clone()));
@@ -291,8 +305,7 @@ async fn open_access(store: &Store, engine: Option<Arc<Engine>>) -> Result<Acces
             engine.revoke(key);
         }
     };
-    let (db, journal) = (store.db().clone(), store.journal().clone());
-    Ok(Access::open(db, journal, Arc::new(ended)).await?)
+    Ok(Access::open(store, Arc::new(ended)).await?)
 }
 
 /// Without a key everybody who reaches the server may do everything, so only this machine may.
@@ -335,12 +348,30 @@ async fn drain_engine(engine: Option<Arc<Engine>>, deadline: &CancellationToken)
     }
 }
 
+/// Opens the database: for us alone, or as a node of a cluster.
+async fn open_database(settings: &Settings) -> Result<(Db, Writer, db::Versions), Error> {
+    match (&settings.events, &settings.database) {
+        (Some(_), Some(url)) => Ok(db::open_shared(url).await?),
+        (Some(_), None) => Err(Error::EventsAlone),
+        (None, _) => Ok(db::open(place(settings)).await?),
+    }
+}
+
+/// A store at work.
+struct Opened {
+    store: Store,
+    journal: tokio::task::JoinHandle<()>,
+    stop: CancellationToken,
+    /// What people should know of it.
+    notes: Vec<String>,
+}
+
 async fn open_store(
     settings: &Settings,
+    address: SocketAddr,
     db: Db,
     mut writer: Writer,
-) -> Result<(Store, tokio::task::JoinHandle<()>, CancellationToken), Error> {
-    let epochs = writer.begin_epoch(now_ms()).await?;
+) -> Result<Opened, Error> {
     let options = store::Options {
         memory_limit: settings.memory_limit,
         journal_limit: settings.journal_limit,
@@ -348,11 +379,25 @@ async fn open_store(
         database_retention: settings.retention_database,
         ..store::Options::default()
     };
-    let (journal, feed) = Journal::new(epochs.last_committed());
-    let store = Store::new(db, epochs, options, journal);
+    let (store, feed, notes) = match &settings.events {
+        Some(events) => cluster::join(settings, events, address, db, &mut writer, options).await?,
+        None => {
+            let epochs = writer.begin_epoch(now_ms()).await?;
+            let (journal, feed) = Journal::new(epochs.last_committed());
+            (Store::new(db, epochs, options, journal), feed, Vec::new())
+        }
+    };
     let stop = CancellationToken::new();
-    let task = tokio::spawn(store.clone().run_journal(writer, feed, stop.clone()));
-    Ok((store, task, stop))
+    let journal = store.clone().run_journal(writer, feed, stop.clone());
+    let together = store.clone().run_cluster();
+    let journal = tokio::spawn(async move {
+        // To the last write the others are listened to: they may have to write something first.
+        tokio::select! {
+            () = journal => {}
+            () = together => {}
+        }
+    });
+    Ok(Opened { store, journal, stop, notes })
 }
 
 /// Opens the account that pays for jobs, where it is not open yet.
@@ -384,7 +429,7 @@ fn public_url(settings: &Settings) -> Option<String> {
     settings.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned())
 }
 
-fn notes(settings: &Settings, access: &Access) -> Vec<String> {
+fn notes_of(settings: &Settings, access: &Access) -> Vec<String> {
     let mut notes = Vec::new();
     if settings.workers == 0 {
         notes.push("this process runs no jobs (workers = 0)".into());

@@ -74,6 +74,17 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Whether it will be refused at any later time too. What is missing in between may still come, and
+    /// so may the attempt that a later one belongs to.
+    #[must_use]
+    pub const fn is_final(&self) -> bool {
+        match self {
+            Self::Fenced { attempt, current } => *attempt < *current,
+            Self::Ended(_) => true,
+            Self::SequenceGap { .. } => false,
+        }
+    }
+
     /// The code on the wire.
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -125,7 +136,7 @@ fn is_known(state: &State, proposal: &Proposal) -> bool {
         Fact::ArtifactReady(stored) => state.has_announced(stored.attempt, &stored.id, false),
         Fact::TtsCompleted { artifact, attempt } => state.has_announced(*attempt, artifact, true),
         Fact::Progress(progress) => {
-            proposal.source == Source::Database && progress.percent <= state.progress.percent
+            proposal.source == Source::Database && progress.percent <= state.told_percent
         }
         Fact::Content(_) | Fact::End(_) | Fact::Other => false,
     }

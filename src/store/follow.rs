@@ -6,6 +6,7 @@
 use std::pin::pin;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -14,7 +15,7 @@ use crate::event::{Cursor, EventId};
 use crate::job::JobId;
 
 use super::log::{Log, Look, Page, Watch};
-use super::{Snapshot, Store};
+use super::{Snapshot, Store, lock};
 
 /// Why a reader cannot go on from its cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -52,6 +53,8 @@ pub enum Next {
     Page(Page),
     /// The terminal event was delivered; there will be nothing more.
     Ended,
+    /// What the database shows while no event can come: the position stays.
+    Aside(Bytes),
     /// The events after the position are gone; the follower now stands at the snapshot.
     Gap(Gap, Box<Snapshot>),
 }
@@ -62,6 +65,8 @@ pub struct Follower {
     store: Store,
     log: Arc<Log>,
     cursor: EventId,
+    /// How much it has had of what was set aside.
+    asides: u32,
     _watch: Watch,
 }
 
@@ -84,7 +89,12 @@ impl Store {
     fn check_epoch(&self, id: EventId) -> Result<(), GapReason> {
         let epochs = &self.shared.epochs;
         if id.epoch() >= epochs.current() {
-            let ahead = id > self.head();
+            // In a cluster by entries: of the last one there may be no event, and what another node has
+            // archived first was never published here.
+            let ahead = match self.cluster() {
+                Some(_) => id >= lock(&self.shared.tail).next,
+                None => id > self.newest(),
+            };
             return if ahead { Err(GapReason::AheadOfHead) } else { Ok(()) };
         }
         match epochs.last_of(id.epoch()) {
@@ -98,7 +108,9 @@ impl Store {
     #[must_use]
     pub fn follow(&self, log: &Arc<Log>, cursor: EventId) -> Follower {
         let _watch = log.watch();
-        Follower { store: self.clone(), log: Arc::clone(log), cursor, _watch }
+        // Who comes meanwhile is shown what those are that were there.
+        let asides = if self.is_degraded() { 0 } else { log.asides() };
+        Follower { store: self.clone(), log: Arc::clone(log), cursor, asides, _watch }
     }
 }
 
@@ -137,7 +149,14 @@ impl Follower {
                 Look::Found(page) => return Ok(self.deliver(page)),
                 Look::Stored { through } => return self.read_back(through).await,
                 Look::Nothing { ended: true } => return Ok(Next::Ended),
-                Look::Nothing { ended: false } => woken.await,
+                Look::Nothing { ended: false } => {
+                    if self.store.cluster().is_some()
+                        && let Some(frame) = log.aside(&mut self.asides)
+                    {
+                        return Ok(Next::Aside(frame));
+                    }
+                    woken.await;
+                }
             }
         }
     }

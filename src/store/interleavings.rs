@@ -84,7 +84,7 @@ fn ids(frames: &[u8]) -> Vec<u64> {
 
 /// Appends events one after the other, to the log of a job wherever that is; gives their ids.
 fn append(store: &Store, log: &Arc<Log>, count: usize) -> Vec<EventId> {
-    (0..count).map(|_| store.append(log, [proposal()]).unwrap().last).collect()
+    (0..count).map(|_| store.append_now(log, [proposal()]).unwrap().last).collect()
 }
 
 /// Two writers and a follower that sleeps in between. Catches: looking before registering for the

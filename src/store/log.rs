@@ -52,6 +52,10 @@ pub struct Log {
     heard_by: AtomicU32,
     /// Of these, the ones that were told of an append and have not looked since.
     told: AtomicU32,
+    /// What the database shows while no event can come, see [`Log::set_aside`].
+    aside: Mutex<Aside>,
+    /// Held in a cluster by whoever of this node proposes events of the job.
+    pub(super) proposing: tokio::sync::Mutex<()>,
     inner: Mutex<Inner>,
 }
 
@@ -72,6 +76,14 @@ pub(super) struct Inner {
     pub(super) used_at: Instant,
     /// When the database first showed an end that has no event yet.
     end_seen_at: Option<Instant>,
+}
+
+/// What the database shows of a job while its events are out of reach.
+#[derive(Debug, Default)]
+struct Aside {
+    /// How often it has changed.
+    count: u32,
+    frame: Bytes,
 }
 
 /// Some consecutive events as bytes on the wire.
@@ -145,6 +157,8 @@ impl Log {
             over: Notify::new(),
             heard_by: AtomicU32::new(0),
             told: AtomicU32::new(0),
+            aside: Mutex::default(),
+            proposing: tokio::sync::Mutex::default(),
             inner: Mutex::new(Inner {
                 state,
                 entries: VecDeque::new(),
@@ -256,6 +270,51 @@ impl Log {
     pub fn watch(self: &Arc<Self>) -> Watch {
         self.followers.fetch_add(1, Ordering::Relaxed);
         Watch { log: Arc::clone(self) }
+    }
+
+    /// Shows the followers, once each, what the database has of the job while its events are out of
+    /// reach. It is no event: no position moves by it.
+    pub fn set_aside(&self, frame: Bytes) {
+        {
+            let mut aside = self.aside.lock().unwrap_or_else(PoisonError::into_inner);
+            if aside.frame == frame {
+                return;
+            }
+            aside.count += 1;
+            aside.frame = frame;
+        }
+        self.wake.notify_waiters();
+    }
+
+    /// How often something was set aside.
+    #[must_use]
+    pub fn asides(&self) -> u32 {
+        self.aside.lock().unwrap_or_else(PoisonError::into_inner).count
+    }
+
+    /// What is set aside, unless a follower has had it; notes that it has.
+    pub fn aside(&self, seen: &mut u32) -> Option<Bytes> {
+        let aside = self.aside.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_news = aside.count > *seen;
+        *seen = aside.count;
+        is_news.then(|| aside.frame.clone())
+    }
+
+    /// Takes over what the database has of the job, where events were missed: up to `last` they are
+    /// there. Gives whether the log has ended; nothing where it is not behind.
+    pub(super) fn catch_up(&self, job: &Job, state: State) -> Option<bool> {
+        let mut inner = self.lock();
+        if job.last_event_id <= self.last() {
+            return None;
+        }
+        inner.state = state;
+        inner.started_at = job.started_at;
+        inner.entries.clear();
+        inner.bytes = 0;
+        inner.floor = job.last_event_id;
+        self.tail.store(job.last_event_id.get(), Ordering::Release);
+        self.set_trimmed_through(job.trimmed_through);
+        Some(inner.state.end.is_some())
     }
 
     /// Publishes an event that has its id. Called with the id's lock held.

@@ -5,6 +5,8 @@
 //! the database afterwards, so that no reader waits for a disk.
 
 pub mod accept;
+mod append;
+pub mod cluster;
 pub mod follow;
 pub mod journal;
 pub mod load;
@@ -16,6 +18,8 @@ pub mod retention;
 pub mod snapshot;
 
 pub use accept::{ProducerSeq, Proposal, Refusal, Source};
+pub use append::Appended;
+pub use cluster::{Cluster, OutOfReach};
 pub use follow::{Follower, Gap, Next};
 pub use journal::{Journal, JournalError};
 pub use log::{Log, Look, Page, Standing, Watch};
@@ -29,14 +33,11 @@ use std::time::Duration;
 
 use crate::db::epochs::Epochs;
 use crate::db::{Db, DbError};
-use crate::event::{Event, EventId};
-use crate::job::state::count_producer;
-use crate::job::{Fact, Job, JobId, State};
+use crate::event::{Cursor, EventId};
+use crate::job::{Job, JobId, State};
 use crate::sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard, Notify};
 
-use accept::Verdict;
 use journal::Unwritten;
-use log::Inner as LogInner;
 use project::Project;
 
 /// Bounds of the store.
@@ -84,8 +85,10 @@ struct Shared {
     db: Db,
     options: Options,
     epochs: Epochs,
-    /// The newest published id of the whole store.
-    head: AtomicU64,
+    /// The newest published id.
+    newest: AtomicU64,
+    /// From where on events are missing here, of jobs whose rows are waited for; 0 while none are.
+    held_from: AtomicU64,
     tail: Mutex<Tail>,
     /// Tells the journal that there is something to write.
     unwritten: Notify,
@@ -102,6 +105,8 @@ struct Shared {
     /// Held while a log is loaded or evicted, so that no two of one job exist.
     loading: tokio::sync::Mutex<()>,
     journal: Journal,
+    /// The other nodes; nothing where this one is alone.
+    cluster: Option<Cluster>,
     /// Who hears of appends besides the followers; a log names them by their place.
     listeners: OnceLock<Vec<Arc<dyn Listener>>>,
 }
@@ -111,17 +116,8 @@ struct Shared {
 struct Tail {
     next: EventId,
     unwritten: VecDeque<Unwritten>,
-}
-
-/// What an append did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Appended {
-    /// The job's newest event afterwards.
-    pub last: EventId,
-    /// How many became events.
-    pub admitted: u32,
-    /// How many were known already.
-    pub ignored: u32,
+    /// How many were taken from there that are not in the database yet.
+    being_written: usize,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -134,13 +130,38 @@ impl Store {
     pub fn new(db: Db, epochs: Epochs, options: Options, journal: Journal) -> Self {
         let first = EventId::new(epochs.current(), 1).expect("the epoch was checked at its begin");
         let head = EventId::new(epochs.current(), 0).expect("the epoch was checked at its begin");
+        Self::build(db, epochs, options, journal, (head, first), None)
+    }
+
+    /// A store that folds the log of a cluster, which has given out the ids of this epoch.
+    #[must_use]
+    pub fn among(
+        db: Db,
+        epochs: Epochs,
+        options: Options,
+        journal: Journal,
+        cluster: Cluster,
+    ) -> Self {
+        let head = cluster.archived();
+        Self::build(db, epochs, options, journal, (head, head.next()), Some(cluster))
+    }
+
+    fn build(
+        db: Db,
+        epochs: Epochs,
+        options: Options,
+        journal: Journal,
+        (head, next): (EventId, EventId),
+        cluster: Option<Cluster>,
+    ) -> Self {
         Self {
             shared: Arc::new(Shared {
                 db,
                 options,
                 epochs,
-                head: AtomicU64::new(head.get()),
-                tail: Mutex::new(Tail { next: first, unwritten: VecDeque::new() }),
+                newest: AtomicU64::new(head.get()),
+                held_from: AtomicU64::new(0),
+                tail: Mutex::new(Tail { next, unwritten: VecDeque::new(), being_written: 0 }),
                 unwritten: Notify::new(),
                 unwritten_bytes: AtomicUsize::new(0),
                 room: Notify::new(),
@@ -150,15 +171,97 @@ impl Store {
                 projects: Mutex::default(),
                 loading: tokio::sync::Mutex::default(),
                 journal,
+                cluster,
                 listeners: OnceLock::new(),
             }),
         }
     }
 
-    /// The newest published id of the whole store.
+    /// The other nodes; nothing where this one is alone.
+    #[must_use]
+    pub fn cluster(&self) -> Option<&Cluster> {
+        self.shared.cluster.as_ref()
+    }
+
+    /// Who runs the jobs that run here: the number of this node, or the epoch of a server that is
+    /// alone.
+    #[must_use]
+    pub fn runner(&self) -> i64 {
+        self.cluster().map_or_else(|| i64::from(self.epoch()), Cluster::runner)
+    }
+
+    /// Whether it is here that things are done which are done once for all: always, unless another
+    /// node of a cluster does them.
+    #[must_use]
+    pub fn keeps(&self) -> bool {
+        self.cluster().is_none_or(Cluster::keeps)
+    }
+
+    /// Whether nothing can be appended at the moment, for the log of the cluster is out of reach.
+    #[must_use]
+    pub fn is_degraded(&self) -> bool {
+        self.cluster().is_some_and(Cluster::is_degraded)
+    }
+
+    /// Waits until an event is here that a reader has seen, on another node of a cluster.
+    ///
+    /// # Errors
+    /// [`OutOfReach`]: whether there is such an event cannot be told. To say that it is ahead of everything
+    /// would be a gap that is none.
+    ///
+    /// # Cancel safety
+    /// Safe: it only waits.
+    pub async fn reach(&self, cursor: Cursor) -> Result<(), OutOfReach> {
+        let (Some(cluster), Cursor::At(id)) = (self.cluster(), cursor) else { return Ok(()) };
+        if id <= self.newest() {
+            return Ok(());
+        }
+        cluster.reach(id).await
+    }
+
+    /// Waits until everything is here that was appended by now, on whatever node of a cluster.
+    ///
+    /// # Errors
+    /// [`OutOfReach`]: it is not, so what is missing here may be elsewhere.
+    ///
+    /// # Cancel safety
+    /// Safe: it only waits.
+    pub async fn catch_up(&self) -> Result<(), OutOfReach> {
+        let Some(cluster) = self.cluster() else { return Ok(()) };
+        cluster.catch_up().await?;
+        if self.is_holding() { Err(OutOfReach) } else { Ok(()) }
+    }
+
+    /// The newest published id of the whole store: every event up to it is here.
     #[must_use]
     pub fn head(&self) -> EventId {
-        EventId::from_u64(self.shared.head.load(Ordering::Acquire)).unwrap_or_default()
+        // First the newest: what is held from later on is behind it.
+        let newest = self.newest();
+        match self.shared.held_from.load(Ordering::Acquire) {
+            0 => newest,
+            first => newest.min(EventId::from_u64(first - 1).unwrap_or_default()),
+        }
+    }
+
+    /// The newest published id, even if events of other jobs before it wait for their rows.
+    fn newest(&self) -> EventId {
+        EventId::from_u64(self.shared.newest.load(Ordering::Acquire)).unwrap_or_default()
+    }
+
+    /// Notes that everything up to an event is here although it was not published here.
+    fn has_through(&self, id: EventId) {
+        let _tail = lock(&self.shared.tail);
+        self.shared.newest.fetch_max(id.get(), Ordering::AcqRel);
+    }
+
+    /// Whether events are missing here, of jobs whose rows are waited for.
+    fn is_holding(&self) -> bool {
+        self.shared.held_from.load(Ordering::Acquire) > 0
+    }
+
+    /// Notes from where on events are missing here, or that none are.
+    fn hold_from(&self, first: Option<EventId>) {
+        self.shared.held_from.store(first.map_or(0, EventId::get), Ordering::Release);
     }
 
     /// The epoch of this process.
@@ -189,97 +292,6 @@ impl Store {
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.memory() > self.shared.options.memory_limit
-    }
-
-    /// Appends events to a job's log, all of them before anybody reads one, and wakes the job's
-    /// followers before it returns.
-    ///
-    /// # Errors
-    /// The refusal of the first event that was not admitted; the ones before it were.
-    pub fn append(
-        &self,
-        log: &Arc<Log>,
-        proposals: impl IntoIterator<Item = Proposal>,
-    ) -> Result<Appended, Refusal> {
-        let (appended, refused) = self.append_some(log, proposals);
-        refused.map_or(Ok(appended), Err)
-    }
-
-    /// The same, for those who have to know how many there were before the one that was refused.
-    pub fn append_some(
-        &self,
-        log: &Arc<Log>,
-        proposals: impl IntoIterator<Item = Proposal>,
-    ) -> (Appended, Option<Refusal>) {
-        let mut appended = Appended::default();
-        let mut refused = None;
-        let ended;
-        {
-            let mut inner = log.lock();
-            let weight = inner.state.weight();
-            let mut cost = 0;
-            for proposal in proposals {
-                match accept::accept(&inner.state, &proposal) {
-                    Verdict::Admit => {
-                        cost += self.publish(log, &mut inner, proposal);
-                        appended.admitted += 1;
-                    }
-                    Verdict::Ignore => appended.ignored += 1,
-                    Verdict::Refuse(refusal) => {
-                        refused = Some(refusal);
-                        break;
-                    }
-                }
-            }
-            appended.last = log.last();
-            ended = inner.state.end.is_some();
-            if appended.admitted > 0 {
-                inner.used_at = tokio::time::Instant::now();
-                self.count_memory(cost + inner.state.weight().saturating_sub(weight));
-            }
-        }
-        if appended.admitted > 0 {
-            log.wake.notify_waiters();
-            self.tell_listeners(log);
-            if ended {
-                log.over.notify_waiters();
-            }
-            if log.project.followers.load(Ordering::Relaxed) > 0 {
-                log.project.wake.notify_waiters();
-            }
-        }
-        (appended, refused)
-    }
-
-    /// The one step: the id is taken, the frame is in its log and the head is raised under one
-    /// lock. A reader that sees the head sees every event up to it. Gives what it costs in memory.
-    fn publish(&self, log: &Arc<Log>, inner: &mut LogInner, proposal: Proposal) -> usize {
-        let Proposal { fact, draft, producer, source, .. } = proposal;
-        let at = draft.at();
-        note(inner, &fact, producer.as_ref(), at);
-        let row = shows_in_rows(source, &fact).then(|| Box::new(fact));
-        let cost;
-        let (size, bytes, count);
-        {
-            let mut tail = lock(&self.shared.tail);
-            let id = tail.next;
-            tail.next = id.next();
-            let event = Event { id, at, frame: Arc::new(draft.seal(id)) };
-            // Before the journal can see the event, or it could subtract what was not added yet.
-            size = event.frame.bytes().len();
-            bytes = self.shared.unwritten_bytes.fetch_add(size, Ordering::Relaxed) + size;
-            let (log_too, event_too) = (Arc::clone(log), event.clone());
-            tail.unwritten.push_back(Unwritten { log: log_too, event: event_too, row, producer });
-            count = tail.unwritten.len();
-            cost = log.push(inner, event);
-            self.shared.head.store(id.get(), Ordering::Release);
-        }
-        // At the first, and at the one that makes it enough: the journal looks by itself then.
-        let is_enough = journal::is_enough;
-        if count == 1 || (is_enough(count, bytes) && !is_enough(count - 1, bytes - size)) {
-            self.shared.unwritten.notify_one();
-        }
-        cost
     }
 
     /// Counts what a log has grown by, and tells retention when that passes the bound.
@@ -323,6 +335,13 @@ impl Store {
             }
             room.await;
         }
+    }
+
+    /// How many events are not in the database yet.
+    #[must_use]
+    pub fn not_durable(&self) -> usize {
+        let tail = lock(&self.shared.tail);
+        tail.unwritten.len() + tail.being_written
     }
 
     /// Whether the journal has room for more events.
@@ -392,37 +411,8 @@ impl Store {
                 log.lock().used_at = tokio::time::Instant::now();
                 Ok(Some(log))
             }
-            None => self.load(job).await,
+            // Boxed: it is large, and seldom.
+            None => Box::pin(self.load(job)).await,
         }
     }
 }
-
-/// Whether the journal writes what an event says into rows. Progress that was read there is not
-/// written back: the program that keeps it may have moved it on meanwhile.
-const fn shows_in_rows(source: Source, fact: &Fact) -> bool {
-    match fact {
-        Fact::Content(_) | Fact::Other => false,
-        Fact::Progress(_) => !matches!(source, Source::Database),
-        Fact::Status { .. } | Fact::ArtifactReady(_) | Fact::TtsCompleted { .. } | Fact::End(_) => {
-            true
-        }
-    }
-}
-
-/// Folds a fact into a log's state.
-fn note(inner: &mut LogInner, fact: &Fact, producer: Option<&ProducerSeq>, at: i64) {
-    if let Fact::Status { status: crate::job::Status::Running, attempt } = fact
-        && *attempt > inner.state.attempt
-    {
-        inner.started_at = Some(at);
-    }
-    inner.state.apply(fact);
-    if let Some(seq) = producer {
-        count_producer(&mut inner.state.producers, &seq.producer, seq.seq);
-    }
-}
-
-#[cfg(all(test, feature = "shuttle"))]
-pub(crate) mod interleavings;
-#[cfg(test)]
-mod tests;

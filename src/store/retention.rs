@@ -38,7 +38,7 @@ impl Store {
                 () = self.shared.tight.notified() => {}
             }
             self.sweep().await;
-            if trimmed_at.elapsed() >= TRIM {
+            if trimmed_at.elapsed() >= TRIM && self.keeps() {
                 trimmed_at = Instant::now();
                 self.trim_database().await;
             }

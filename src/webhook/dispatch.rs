@@ -38,8 +38,10 @@ pub(super) async fn run(webhooks: &Webhooks, draining: CancellationToken) {
     let mut attempts = Attempts::default();
     let mut swept_at: Option<Instant> = None;
     while !draining.is_cancelled() {
-        webhooks.send_due(&mut attempts).await;
-        if swept_at.is_none_or(|at| at.elapsed() >= SWEEP) {
+        if webhooks.shared.store.keeps() {
+            webhooks.send_due(&mut attempts).await;
+        }
+        if webhooks.shared.store.keeps() && swept_at.is_none_or(|at| at.elapsed() >= SWEEP) {
             swept_at = Some(Instant::now());
             webhooks.forget().await;
         }

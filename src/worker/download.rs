@@ -191,8 +191,8 @@ impl Downloader {
             0 => sniffed.file_name(),
             number => format!("{}-{}.{}", sniffed.family, number + 1, sniffed.extension),
         };
+        let probe = staged.probe(sniffed.media_type).await;
         let stored = staged.publish(wanted.folder, &name).await?;
-        let probe = artifacts.probe(&stored.path, sniffed.media_type).await;
         Ok(Fetched { stored, sniffed, probe })
     }
 
@@ -275,7 +275,7 @@ fn protocol(message: impl Into<String>) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::{Path, PathBuf};
+    use crate::artifact::testing;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use axum::Router;
@@ -291,7 +291,7 @@ mod tests {
     const GIF: &[u8] = b"GIF89a\x40\x01\xF0\0\0\0\0;";
 
     struct Fixture {
-        storage: tempfile::TempDir,
+        _storage: tempfile::TempDir,
         artifacts: Artifacts,
         folder: Folder,
         downloader: Downloader,
@@ -307,11 +307,11 @@ mod tests {
             let mut options = Options { limit: 1 << 20, ..Options::default() };
             change(&mut options);
             let storage = tempfile::tempdir().unwrap();
-            let artifacts = Artifacts::open(storage.path()).unwrap();
+            let artifacts = testing::open(storage.path()).await;
             let outward = Arc::new(Outward::new().unwrap());
             let downloader = Downloader::new(outward, options);
             let folder = Folder::Job(JobId::generate(), 1);
-            Self { storage, artifacts, folder, downloader, base }
+            Self { _storage: storage, artifacts, folder, downloader, base }
         }
 
         /// A host that answers every request in this way.
@@ -343,22 +343,13 @@ mod tests {
                 Err(FetchError::Provider(error)) => {
                     let shown = error.to_string();
                     assert!(!shown.contains("secret"), "{shown}");
-                    assert!(files(self.storage.path()).iter().all(|file| is_staged(file)));
+                    let files = testing::files(&self.artifacts).await;
+                    assert!(files.iter().all(|file| !file.contains('/')), "{files:?}");
                     error
                 }
                 other => panic!("{other:?}"),
             }
         }
-    }
-
-    fn files(folder: &Path) -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-        entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
-    }
-
-    /// What is staged is removed on another thread, a moment later.
-    fn is_staged(file: &Path) -> bool {
-        file.parent().is_some_and(|folder| folder.ends_with("incoming"))
     }
 
     #[tokio::test]

@@ -141,6 +141,11 @@ impl Gate {
         }
     }
 
+    /// How far apart starts are, where the provider has a rate.
+    pub(super) fn start_gap(&self) -> Option<Duration> {
+        self.options.starts_per_minute.map(|starts| Duration::from_secs(60) / starts.get())
+    }
+
     /// Waits while no job of the provider's is to be taken out of the queue: it is paused, or has
     /// asked not to be asked. What waits there loses no time of its limit.
     pub(super) async fn open(&self) {

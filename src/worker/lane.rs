@@ -7,6 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::db::permits::Permit;
 use crate::event::payload::End;
 
 use super::makers::Maker;
@@ -24,6 +25,8 @@ pub(super) struct Lane {
     pub(super) maker: Option<Arc<Maker>>,
     /// What a job in it needs, in the order in which it is taken.
     pub(super) permits: Vec<Arc<Semaphore>>,
+    /// What it needs of pools that bound all nodes of a cluster together.
+    pub(super) pools: Vec<Permit>,
 }
 
 impl Lane {
@@ -44,7 +47,7 @@ impl Lane {
             let submitted = submitted.notified();
             tokio::pin!(submitted);
             submitted.as_mut().enable();
-            match workshop.queue.claim(&self.name).await {
+            match workshop.queue.claim(&self.name, &self.pools).await {
                 Ok(Some(claimed)) => {
                     let run = Run::new(workshop.clone(), claimed, permits, draining.clone());
                     runs.spawn(supervise(run));

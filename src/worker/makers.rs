@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use crate::catalog::{Catalog, Model};
+use crate::db::permits::Permit;
 use crate::provider::media::Service;
 
 use super::gate::{self, Gate, Health};
@@ -54,9 +55,16 @@ pub(super) struct Maker {
     pub(super) setup: Setup,
     pub(super) gate: Gate,
     permits: Arc<Semaphore>,
+    /// How many jobs of its run at once on all nodes of a cluster, where that was said for it alone.
+    bound: Option<usize>,
 }
 
 impl Maker {
+    /// What bounds its jobs on all nodes of a cluster together.
+    fn pool(&self) -> Option<Permit> {
+        self.bound.map(|limit| pool(format!("provider {}", self.setup.name), limit))
+    }
+
     /// How long a model's work may take here.
     ///
     /// What a fast simulator says in whole seconds (`Retry-After`) is not faster, and the machine
@@ -70,6 +78,10 @@ impl Maker {
     pub(super) fn scaled(&self, time: Duration) -> Duration {
         time.div_f64(self.setup.speed)
     }
+}
+
+fn pool(name: String, limit: usize) -> Permit {
+    Permit { pool: name, limit: i64::try_from(limit).unwrap_or(i64::MAX) }
 }
 
 /// A rate of a real provider, as high as it is for one that is this many times faster.
@@ -113,8 +125,9 @@ impl Makers {
                 start_jitter: bounds.start_jitter.div_f64(setup.speed),
                 speed: setup.speed,
             });
-            let count = bounds.concurrency.get(&setup.name).copied().unwrap_or(bounds.permits);
-            (setup.name.clone(), Arc::new(Maker { setup, gate, permits: permits(count) }))
+            let bound = bounds.concurrency.get(&setup.name).copied();
+            let permits = permits(bound.unwrap_or(bounds.permits));
+            (setup.name.clone(), Arc::new(Maker { setup, gate, permits, bound }))
         };
         let own = |model: &Arc<Model>| {
             model.concurrency.map(|count| (model.slug.clone(), permits(count as usize)))
@@ -173,14 +186,18 @@ impl Makers {
             name: name.clone(),
             maker: Some(Arc::clone(maker)),
             permits: vec![Arc::clone(&maker.permits)],
+            pools: maker.pool().into_iter().collect(),
         });
         let single = self.models.iter().filter_map(|(slug, permits)| {
-            let maker = self.makers.get(&self.catalog.get(slug)?.provider)?;
+            let model = self.catalog.get(slug)?;
+            let maker = self.makers.get(&model.provider)?;
+            let own = model.concurrency.map(|count| pool(format!("model {slug}"), count as usize));
             Some(Lane {
                 name: slug.clone(),
                 maker: Some(Arc::clone(maker)),
                 // The model's own permit first: who waits for it must not hold the provider's.
                 permits: vec![Arc::clone(permits), Arc::clone(&maker.permits)],
+                pools: own.into_iter().chain(maker.pool()).collect(),
             })
         });
         whole.chain(single).collect()

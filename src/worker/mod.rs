@@ -144,6 +144,8 @@ impl Workshop {
             name: name.to_owned(),
             maker: None,
             permits: vec![Arc::clone(permits)],
+            // Each process writes and speaks with as many jobs as it is told to.
+            pools: Vec::new(),
         });
         own.into_iter().chain(self.makers.lanes()).collect()
     }

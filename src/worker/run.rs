@@ -160,6 +160,7 @@ impl Run {
     /// Lets another job use this run's provider: it has done its part.
     pub async fn give_permit_back(&self) {
         self.permits.lock().await.clear();
+        self.claimed.give_permits_back();
     }
 
     /// Waits for something, unless the job is canceled or the server goes down first.
@@ -187,7 +188,7 @@ impl Run {
     ) -> Result<(), Halt> {
         self.room().await?;
         let proposal = self.propose(kind, fact, payload);
-        self.workshop.queue.store().append(&self.claimed.log, [proposal])?;
+        self.workshop.queue.store().append(&self.claimed.log, [proposal]).await?;
         Ok(())
     }
 
@@ -255,7 +256,7 @@ impl Run {
             self.propose(EventType::ArtifactReady, Fact::ArtifactReady(Box::new(stored)), &ready),
             self.propose(EventType::TtsCompleted, spoken, &narration),
         ];
-        self.workshop.queue.store().append(&self.claimed.log, pair)?;
+        self.workshop.queue.store().append(&self.claimed.log, pair).await?;
         Ok(())
     }
 

@@ -62,6 +62,9 @@ pub(super) async fn run(queue: Queue, limit: Duration, stop: CancellationToken) 
         }
         let now = now_ms();
         let since = listening.since(now, Instant::now());
+        if !queue.store().keeps() {
+            continue;
+        }
         match queue.store().db().silent_jobs(now, since, limit_ms, BATCH).await {
             Ok(jobs) => {
                 for job in jobs {

@@ -101,17 +101,10 @@ async fn a_second_signal_ends_the_process_at_once() {
     // The job cannot be handed over, so an orderly stop would go on up to its limit.
     let mut database = Database::open(&folder.path().join(tailwater::db::FILE)).await;
     database.lock().await;
-    signal(&process).await;
+    process.signal("-TERM").await;
     assert_eq!(reader.read_to_end().await.last().unwrap().event, "bye");
-    signal(&process).await;
-    let status = process.child.wait().await.unwrap();
-    assert_eq!(status.code(), Some(143));
-}
-
-async fn signal(process: &Process) {
-    let id = process.child.id().expect("it runs").to_string();
-    let sent = tokio::process::Command::new("kill").args(["-TERM", &id]).status().await;
-    assert!(sent.expect("kill runs").success());
+    process.signal("-TERM").await;
+    assert_eq!(process.wait().await, Some(143));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

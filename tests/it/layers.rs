@@ -32,7 +32,7 @@ const LAYERS: &[Row] = &[
         "event",
     ]),
     Neighbours(&["job"]),
-    Neighbours(&["db", "artifact", "outward", "provider", "catalog"]),
+    Neighbours(&["db", "nats", "artifact", "outward", "provider", "catalog"]),
     LeftToRight(&["credits", "store", "access", "queue"]),
     Neighbours(&["worker", "webhook", "reconcile", "fanout"]),
     Neighbours(&["http"]),

@@ -6,6 +6,7 @@
 mod bad_input;
 mod chat;
 mod cli;
+mod cluster;
 mod config;
 mod credits;
 mod damage;
@@ -25,6 +26,7 @@ mod protocol;
 mod queue;
 mod reconcile;
 mod smoke;
+mod storage;
 mod tls;
 mod uploads;
 mod vectors;

@@ -43,7 +43,7 @@ impl Secured {
             settings.tls_key = Some(shown.key.clone());
             change(settings);
         });
-        Self { server: server.await, shown, folder }
+        Self { server: server.await.at_one_node(), shown, folder }
     }
 
     fn url(&self, path: &str) -> String {
@@ -164,7 +164,7 @@ async fn a_hang_up_has_the_certificate_read_again() {
     let path = |path: &PathBuf| path.to_str().unwrap().to_owned();
     let (certificate, key) = (path(&shown.certificate), path(&shown.key));
     let more = ["--tls-cert", &certificate, "--tls-key", &key];
-    let process = Process::serve(&data, "127.0.0.1:0", &more).await;
+    let process = Process::alone(&data, "127.0.0.1:0", &more, &[]).await;
     process.signal("-HUP").await;
     let saying = async {
         while !process.said().contains("the certificate was read again") {

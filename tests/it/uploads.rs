@@ -1,12 +1,13 @@
 //! Uploads: what goes in comes out, and what does not belong there leaves nothing behind.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use serde_json::json;
 
 use crate::bad_input::{Answer, Wire, send};
+use crate::harness::bucket;
 use crate::harness::database::Database;
 use crate::harness::{PATIENCE, TestServer};
 
@@ -112,25 +113,23 @@ fn file(bytes: &'static [u8], name: &str) -> Part {
 }
 
 /// Every file in artifact storage, staged ones too.
-fn files(server: &TestServer) -> Vec<PathBuf> {
-    fn within(folder: &Path) -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(folder)
-            .expect("a folder")
-            .map(|entry| entry.expect("an entry").path());
-        entries.flat_map(|path| if path.is_dir() { within(&path) } else { vec![path] }).collect()
-    }
-    within(&server.settings.data.join("artifacts"))
+async fn files(server: &TestServer) -> Vec<PathBuf> {
+    bucket::files(&server.settings.data).await
 }
 
-/// Waits until there are no files: what is given up is removed by another thread.
-async fn wait_for_nothing(server: &TestServer) {
-    let nothing = async {
-        while !files(server).is_empty() {
+/// Waits until there are so many files: what is given up is removed by another thread.
+async fn wait_for_files(server: &TestServer, many: usize) {
+    let enough = async {
+        while files(server).await.len() != many {
             tokio::task::yield_now().await;
         }
     };
-    let waited = tokio::time::timeout(PATIENCE, nothing).await;
-    assert!(waited.is_ok(), "{:?}", files(server));
+    let waited = tokio::time::timeout(PATIENCE, enough).await;
+    assert!(waited.is_ok(), "{:?}", files(server).await);
+}
+
+async fn wait_for_nothing(server: &TestServer) {
+    wait_for_files(server, 0).await;
 }
 
 async fn count(server: &TestServer) -> i64 {
@@ -168,7 +167,7 @@ async fn a_file_in_a_form_comes_back_as_it_was() {
     assert_eq!(headers["x-content-type-options"], "nosniff");
     let name = headers["content-disposition"].to_str().unwrap();
     assert!(name.starts_with("inline") && name.ends_with("%C3%9Cber%20uns.gif"), "{name}");
-    assert_eq!(files(&server).len(), 1);
+    wait_for_files(&server, 1).await;
     server.stop().await;
 }
 
@@ -285,7 +284,7 @@ async fn a_file_past_the_bound_is_refused_before_it_is_sent() {
         assert_eq!((status, answer["code"].as_str()), (413, Some("upload_too_large")), "{answer}");
         assert_eq!(answer["limit"], 200 << 20);
     }
-    assert!(files(&server).is_empty());
+    assert!(files(&server).await.is_empty());
     server.stop().await;
 }
 
@@ -303,7 +302,7 @@ async fn an_upload_that_stops_half_way_leaves_nothing() {
         wire.say(GIF).await;
         wire.say(vec![0; 2_000_000]).await;
         let begun = async {
-            while files(&server).is_empty() {
+            while files(&server).await.is_empty() {
                 tokio::task::yield_now().await;
             }
         };
@@ -325,7 +324,7 @@ async fn a_server_that_goes_down_does_not_wait_for_the_rest_of_a_file() {
     wire.say(GIF).await;
     wire.say(vec![0; 10_000]).await;
     let begun = async {
-        while files(&server).is_empty() {
+        while files(&server).await.is_empty() {
             tokio::task::yield_now().await;
         }
     };
@@ -339,7 +338,7 @@ async fn a_server_that_goes_down_does_not_wait_for_the_rest_of_a_file() {
 
 #[tokio::test]
 async fn an_unknown_upload_is_a_problem_by_every_route() {
-    let server = TestServer::start().await;
+    let server = TestServer::start().await.at_one_node();
     for id in ["upl_nobody", "file_1", "nothing", "..%2f..%2fetc%2fpasswd", "upl_%00"] {
         for path in [format!("/api/uploads/{id}"), format!("/api/uploads/{id}/content")] {
             send(server.http.get(server.url(&path))).await.problem(404, "unknown_upload");

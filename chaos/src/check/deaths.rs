@@ -3,30 +3,26 @@
 //! A reader need not have been told of every attempt: a process may die between the claim and the commit
 //! of what it told.
 
-use std::path::Path;
-
-use sqlx::ConnectOptions;
-use sqlx::sqlite::SqliteConnectOptions;
-
+use crate::database::Database;
 use crate::failure::Failure;
 
-/// How many processes have to die with a job before it is given up.
-const DEATHS: i64 = 3;
+/// The jobs that say that three processes died with them, and have counted fewer.
+const EARLY: &str = "select id, failures from job where error_code = 'attempts_exhausted' \
+                         and failures < 3 order by id";
 
 /// The jobs that were given up too early, each with the deaths that it had seen.
 ///
 /// # Errors
 /// When the database cannot be read.
-pub(super) async fn given_up_early(data: &Path) -> Result<Vec<(String, i64)>, Failure> {
-    let file = data.join(tailwater::db::FILE);
-    let mut database = SqliteConnectOptions::new().filename(file).read_only(true).connect().await?;
-    let query = "select id, failures from job where error_code = 'attempts_exhausted' \
-                     and failures < ? order by id";
-    Ok(sqlx::query_as(query).bind(DEATHS).fetch_all(&mut database).await?)
+pub(super) async fn given_up_early(database: &Database) -> Result<Vec<(String, i64)>, Failure> {
+    database.rows(EARLY).await
 }
 
 #[cfg(test)]
 mod tests {
+    use sqlx::ConnectOptions as _;
+    use sqlx::sqlite::SqliteConnectOptions;
+
     use super::*;
 
     #[tokio::test]
@@ -44,7 +40,7 @@ mod tests {
                            1, 1, 1)";
             sqlx::query(row).bind(id).bind(failures).execute(&mut database).await.unwrap();
         }
-        let early = given_up_early(folder.path()).await.unwrap();
+        let early = given_up_early(&Database::within(folder.path())).await.unwrap();
         assert_eq!(early, [("job_1".to_owned(), 2)]);
     }
 }

@@ -8,10 +8,9 @@ mod readers;
 mod truth;
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
 use std::sync::Arc;
 
-use crate::epochs::Epochs;
+use crate::database::Database;
 use crate::failure::Failure;
 use crate::record::{History, Scope};
 use crate::simulator::Simulator;
@@ -47,7 +46,7 @@ pub(crate) struct Findings {
 #[derive(Debug)]
 pub(crate) struct Evidence<'a> {
     pub(crate) world: &'a Arc<World>,
-    pub(crate) data: &'a Path,
+    pub(crate) database: &'a Database,
     pub(crate) simulator: &'a Simulator,
     pub(crate) records: &'a [Record],
     /// What is there of each job; nothing of one that a damaged log took.
@@ -60,8 +59,7 @@ impl Evidence<'_> {
     /// # Errors
     /// When the server or the database cannot be asked.
     pub(crate) async fn check(&self) -> Result<Findings, Failure> {
-        let mut findings =
-            Findings { lives: Epochs::read(self.data).await?.count(), ..Findings::default() };
+        let mut findings = Findings { lives: self.database.lives().await?, ..Findings::default() };
         for (record, job) in self.records.iter().zip(self.jobs) {
             let Some(job) = job else {
                 findings.vanished += 1;
@@ -76,7 +74,7 @@ impl Evidence<'_> {
             *findings.ends.entry(job.end_name().to_owned()).or_default() += 1;
             findings.files += files::check(self.world, record, job).await;
         }
-        for (job, deaths) in deaths::given_up_early(self.data).await? {
+        for (job, deaths) in deaths::given_up_early(self.database).await? {
             self.world.violate(format!("{job}: it was given up after {deaths} deaths"));
         }
         let whole: Vec<_> = self.jobs.iter().flatten().collect();
@@ -94,7 +92,7 @@ impl Evidence<'_> {
         histories: &[History],
         verdict: &mut Verdict,
     ) -> Result<(), Failure> {
-        let epochs = Epochs::read(self.data).await?;
+        let epochs = self.database.epochs().await?;
         let empty = Job::default();
         let of = |job: &Option<Job>| job.clone().unwrap_or_default();
         let by_id: HashMap<&str, Job> = self
@@ -112,9 +110,17 @@ impl Evidence<'_> {
                 }
                 Scope::Project(_) => by_id.values().collect(),
             };
-            let facts = Facts { jobs, epochs: &epochs, damaged: self.world.damages() > 0 };
+            let facts = Facts {
+                jobs,
+                epochs: &epochs,
+                damaged: self.world.damages() > 0,
+                clustered: self.world.nodes() > 1,
+            };
             for wrong in facts.check(history, &mut lost, verdict) {
                 self.world.violate(format!("{}: {}", history.name, wrong.what));
+                if !self.world.has_told() {
+                    continue;
+                }
                 for line in history.story(wrong.at).into_iter().take(20) {
                     crate::say::plain(&line);
                 }

@@ -172,9 +172,13 @@ impl Job {
         if NEVER.contains(&self.end_name()) {
             faults.push(format!("it ended as {}", self.end));
         }
+        // Whoever ended it: what its producer sent has no hole.
+        let is_whole = |events: u64| {
+            let count = if self.has_completed() { events } else { self.steps.len() as u64 };
+            self.steps.iter().copied().eq(1..=count)
+        };
         if let Task::External { events } = record.task
-            && self.has_completed()
-            && !self.steps.iter().copied().eq(1..=events)
+            && !is_whole(events)
         {
             let first = self.steps.iter().zip(1..).find(|(step, n)| **step != *n);
             let count = self.steps.len();

@@ -1,43 +1,33 @@
 //! A run with faults: everything is broken, one thing after the other, then everything is checked.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt as _;
-use sqlx::ConnectOptions as _;
-use sqlx::sqlite::SqliteConnectOptions;
-
-use crate::check::{Evidence, Job, fetch};
+use crate::check::Evidence;
 use crate::clock::Clock;
+use crate::database::Database;
 use crate::disk::Disk;
 use crate::failure::Failure;
 use crate::options::{Faults, Options};
 use crate::plan::{Kind, Plan};
 use crate::proxy::Proxy;
-use crate::reader::{self, How};
-use crate::record::{History, Scope};
+use crate::record::History;
 use crate::say;
 use crate::simulator::Simulator;
 use crate::strike::Striker;
-use crate::work::{Board, Record, Slots};
-use crate::world::{PATIENCE, World};
+use crate::work::{Record, Slots};
+use crate::world::World;
 
+use super::everybody::{self, Everybody, Projects};
 use super::stage::{self, Stage};
 use super::{Outcome, report};
 
 /// Whose jobs they are.
-const PROJECT: &str = "chaos";
-
-/// How many groups read several jobs at once.
-const GROUPS: usize = 4;
-
-/// How many jobs are asked for at a time in the end.
-const AT_A_TIME: usize = 8;
+pub(super) const PROJECT: &str = "chaos";
 
 /// What the server is told: small bounds, so that they are reached, and short times.
-const FLAGS: [&str; 26] = [
+pub(super) const FLAGS: [&str; 26] = [
     "--workers",
     "20",
     "--simulator-speed",
@@ -103,7 +93,14 @@ async fn on_stage(
         faults.readers
     ));
     striker.server.start().await?;
-    let everybody = Everybody::begin(&world, faults, &mut random);
+    let slots = Slots {
+        jobs: faults.jobs,
+        readers: faults.readers,
+        events: faults.events,
+        cancels: 0,
+        project: PROJECT.to_owned(),
+    };
+    let everybody = Everybody::begin(&world, slots, &mut random);
     let struck = strike_all(&mut striker, faults, kinds, began).await;
     world.enough.cancel();
     if let Err(failure) = &struck {
@@ -111,15 +108,25 @@ async fn on_stage(
         world.over.cancel();
     }
     say::line("enough: everything comes to its end");
-    let (mut records, mut histories, project) = everybody.end().await;
+    let (mut records, mut histories, projects) = everybody.end().await;
     for (record, history) in std::mem::take(&mut striker.floods) {
         records.push(record);
         histories.push(history);
     }
     struck?;
-    let findings = check(&mut striker, &mut records, histories, project).await?;
+    let findings = check(&mut striker, &mut records, histories, projects).await?;
     let violated = world.violated();
-    let told = report::Told { faults, striker: &striker, findings: &findings, began, violated };
+    let told = report::Told {
+        seed: faults.seed,
+        again: "scripts/chaos",
+        counts: striker.counts.iter().map(|(kind, count)| (kind.title(), *count)).collect(),
+        starts: &striker.starts,
+        ends: &striker.ends,
+        memory: striker.memory,
+        findings: &findings,
+        began,
+        violated,
+    };
     report::print(&told, options.report);
     let outcome = if violated == 0 { Outcome::Clean } else { Outcome::Violated };
     Ok((outcome, striker.disk))
@@ -132,7 +139,7 @@ async fn set_up(
     disk: Disk,
     random: &mut fastrand::Rng,
 ) -> Result<Striker, Failure> {
-    let simulator = Simulator::start(&stage::program(options)?, 1000.0).await?;
+    let simulator = Simulator::start(&stage::program(options)?, stage::HOME, 1000.0).await?;
     let variables = simulator.variables().clone();
     let wants_clock = faults.only.is_empty() || faults.only.contains(&Kind::Clock);
     let clock = if wants_clock { Clock::find(stage.path())? } else { None };
@@ -198,54 +205,8 @@ async fn strike_all(
     Ok(())
 }
 
-const fn minutes(count: u64) -> Duration {
+pub(super) const fn minutes(count: u64) -> Duration {
     Duration::from_secs(60 * count)
-}
-
-/// Those who submit, feed and read.
-struct Everybody {
-    world: Arc<World>,
-    slots: tokio::task::JoinHandle<(Vec<Record>, Vec<History>)>,
-    groups: Vec<tokio::task::JoinHandle<Vec<History>>>,
-    project: tokio::task::JoinHandle<History>,
-}
-
-impl Everybody {
-    fn begin(world: &Arc<World>, faults: &Faults, random: &mut fastrand::Rng) -> Self {
-        let board = Arc::new(Board::default());
-        let slots = Slots {
-            jobs: faults.jobs,
-            readers: faults.readers,
-            events: faults.events,
-            project: PROJECT.to_owned(),
-        };
-        let (name, scope) =
-            ("reader of the project".to_owned(), Scope::Project(PROJECT.to_owned()));
-        let project = reader::spawn(Arc::clone(world), name, scope, How::Stream, random.fork());
-        let groups = (0..GROUPS)
-            .map(|_| Arc::clone(&board).read(Arc::clone(world), random.fork()))
-            .collect();
-        let slots = tokio::spawn(slots.run(Arc::clone(world), board, random.fork()));
-        Self { world: Arc::clone(world), slots, groups, project }
-    }
-
-    /// Waits until every job has ended and was read; the reader of the project goes on.
-    async fn end(self) -> (Vec<Record>, Vec<History>, tokio::task::JoinHandle<History>) {
-        let (records, mut histories) = match self.slots.await {
-            Ok(done) => done,
-            Err(error) => {
-                self.world.violate(format!("the jobs came to nothing: {error}"));
-                (Vec::new(), Vec::new())
-            }
-        };
-        for group in self.groups {
-            match tokio::time::timeout(PATIENCE, group).await {
-                Ok(Ok(read)) => histories.extend(read),
-                _ => self.world.violate("a group of jobs is read for ever".to_owned()),
-            }
-        }
-        (records, histories, self.project)
-    }
 }
 
 /// What counts is what is in the database, so a process is asked that knows nothing else.
@@ -253,31 +214,22 @@ async fn check(
     striker: &mut Striker,
     records: &mut Vec<Record>,
     mut histories: Vec<History>,
-    project: tokio::task::JoinHandle<History>,
+    projects: Projects,
 ) -> Result<crate::check::Findings, Failure> {
     let world = Arc::clone(&striker.world);
-    end_strays(striker, records).await?;
+    let database = Database::within(&striker.server.setup().data);
+    everybody::end_strays(&world, &database, records).await?;
     if striker.server.terminate().await?.0 != Some(0) {
         world.violate("the last SIGTERM did not end the server in order".to_owned());
     }
     striker.server.start().await?;
-    let jobs = futures_util::stream::iter(records.iter())
-        .map(|record| fetch(&world, &record.job))
-        .buffered(AT_A_TIME)
-        .collect::<Vec<Result<Option<Job>, Failure>>>()
-        .await
-        .into_iter()
-        .collect::<Result<Vec<_>, _>>()?;
-    let newest =
-        jobs.iter().flatten().filter_map(|job| job.events.last()).map(|seen| seen.id).max();
-    wait_for_project(&world, newest.unwrap_or(0)).await;
-    world.over.cancel();
-    histories.extend(project.await.ok());
+    let jobs = everybody::fetch_all(&world, records).await?;
+    let newest = everybody::newest(&jobs);
+    histories.extend(everybody::end_projects(&world, projects, newest).await);
     say::line(&format!("{} jobs and {} readers are checked", jobs.len(), histories.len()));
-    let data = striker.server.setup().data.clone();
     let evidence = Evidence {
         world: &world,
-        data: &data,
+        database: &database,
         simulator: &striker.simulator,
         records: records.as_slice(),
         jobs: &jobs,
@@ -285,41 +237,4 @@ async fn check(
     let mut findings = evidence.check().await?;
     evidence.readers(&histories, &mut findings.verdict).await?;
     Ok(findings)
-}
-
-async fn wait_for_project(world: &World, newest: u64) {
-    let read = async {
-        while world.project_has() < newest {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    if tokio::time::timeout(PATIENCE, read).await.is_err() {
-        let has = world.project_has();
-        world.violate(format!("the reader of the project has {has}, and never {newest}"));
-    }
-}
-
-/// Ends jobs that nobody here knows of, and takes them into the books.
-async fn end_strays(striker: &Striker, records: &mut Vec<Record>) -> Result<(), Failure> {
-    let world = &striker.world;
-    let known: std::collections::HashSet<_> =
-        records.iter().map(|record| record.job.clone()).collect();
-    for job in all_jobs(&striker.server.setup().data).await? {
-        if known.contains(&job) {
-            continue;
-        }
-        if world.damages() == 0 {
-            world.violate(format!("nobody has submitted {job}"));
-        }
-        let url = world.direct(&format!("/api/jobs/{job}/cancel"));
-        World::once(world.http.post(url).json(&serde_json::json!({}))).await;
-        records.push(Record::stray(job, world.damages()));
-    }
-    Ok(())
-}
-
-async fn all_jobs(data: &Path) -> Result<Vec<String>, Failure> {
-    let file = data.join(tailwater::db::FILE);
-    let mut database = SqliteConnectOptions::new().filename(file).read_only(true).connect().await?;
-    Ok(sqlx::query_scalar("select id from job order by id").fetch_all(&mut database).await?)
 }

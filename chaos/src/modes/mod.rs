@@ -1,5 +1,7 @@
 //! What there is to do, from the arguments to the exit code.
 
+mod cluster;
+mod everybody;
 mod faults;
 mod recovery;
 mod report;
@@ -51,6 +53,7 @@ async fn interrupted() {
 async fn mode(options: &Options) -> Result<Outcome, Failure> {
     match &options.mode {
         None | Some(Mode::Kills(_)) => faults::run(options).await,
+        Some(Mode::Cluster(cluster)) => cluster::run(options, cluster).await,
         Some(Mode::Recovery(recovery)) => recovery::run(options, recovery).await,
         Some(Mode::Soak(soak)) => soak::run(options, soak).await,
     }

@@ -56,7 +56,7 @@ pub(super) async fn run(
 ) -> Result<Outcome, Failure> {
     let stage = Stage::new()?;
     // At the pace of a real model, so that the jobs are in the middle of it.
-    let simulator = Simulator::start(&stage::program(options)?, 1.0).await?;
+    let simulator = Simulator::start(&stage::program(options)?, stage::HOME, 1.0).await?;
     let workers = recovery.jobs.min(1000).to_string();
     let flags = ["--workers", &workers, "--log", "tailwater=info,warn"];
     let data = stage.path().join("data");

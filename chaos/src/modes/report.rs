@@ -4,14 +4,21 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use crate::check::Findings;
-use crate::options::Faults;
 use crate::say;
-use crate::strike::Striker;
 
 /// What is told of a run.
 pub(super) struct Told<'a> {
-    pub(super) faults: &'a Faults,
-    pub(super) striker: &'a Striker,
+    pub(super) seed: u64,
+    /// By which the same plan is drawn again, before its seed.
+    pub(super) again: &'static str,
+    /// How many faults of each kind there were.
+    pub(super) counts: Vec<(&'static str, usize)>,
+    /// How long starts after a `kill -9` took.
+    pub(super) starts: &'a [Duration],
+    /// How long orderly ends took.
+    pub(super) ends: &'a [Duration],
+    /// The most memory that a server was seen to take, in bytes.
+    pub(super) memory: u64,
     pub(super) findings: &'a Findings,
     pub(super) began: Instant,
     pub(super) violated: usize,
@@ -23,24 +30,24 @@ pub(super) fn print(told: &Told<'_>, tables_only: bool) {
     if told.violated == 0 {
         say::line("nothing was wrong");
     } else if !tables_only {
-        let (count, seed) = (told.violated, told.faults.seed);
-        say::line(&format!("{count} violations; the same plan again: scripts/chaos --seed {seed}"));
+        let Told { violated: count, seed, again, .. } = told;
+        say::line(&format!("{count} violations; the same plan again: {again} --seed {seed}"));
     }
 }
 
 fn tables(told: &Told<'_>) -> String {
-    let Told { faults, striker, findings, began, violated } = told;
+    let Told { findings, began, violated, .. } = told;
     let verdict = &findings.verdict;
     let mut text = String::from("\n| what | |\n| --- | ---: |\n");
     let mut row = |what: &str, value: String| {
         writeln!(text, "| {what} | {value} |").expect("a string takes everything");
     };
-    let total: usize = striker.counts.values().sum();
-    row("seed", faults.seed.to_string());
+    let total: usize = told.counts.iter().map(|(_, count)| count).sum();
+    row("seed", told.seed.to_string());
     row("time", format!("{:.0} s", began.elapsed().as_secs_f64()));
     row("faults", total.to_string());
-    for (kind, count) in &striker.counts {
-        row(&format!("– {}", kind.title()), count.to_string());
+    for (title, count) in &told.counts {
+        row(&format!("– {title}"), count.to_string());
     }
     row("lives of the server", findings.lives.to_string());
     row("jobs that ended", findings.ends.values().sum::<usize>().to_string());
@@ -63,9 +70,9 @@ fn tables(told: &Told<'_>) -> String {
     row("entries of the ledger", grouped(findings.ledger as u64));
     row("jobs that a damaged log took", grouped(findings.vanished as u64));
     row("work started again, the log of its start damaged", grouped(findings.started_again as u64));
-    row("`kill -9` to listening, middle and longest", spread(&striker.starts));
-    row("SIGTERM to the end, middle and longest", spread(&striker.ends));
-    row("most memory of the server", format!("{} MB", striker.memory >> 20));
+    row("`kill -9` to listening, middle and longest", spread(told.starts));
+    row("SIGTERM to the end, middle and longest", spread(told.ends));
+    row("most memory of the server", format!("{} MB", told.memory >> 20));
     row("**violations of any kind**", violated.to_string());
     text
 }

@@ -1,6 +1,7 @@
 //! What every run begins with: a folder, providers, a server.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -10,6 +11,9 @@ use crate::failure::Failure;
 use crate::options::Options;
 use crate::say;
 use crate::server::{Server, Setup, quiet_port};
+
+/// Where everything is that has no network of its own.
+pub(super) const HOME: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// The folder of a run, which is gone at its end unless something was wrong.
 #[derive(Debug)]

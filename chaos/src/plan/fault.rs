@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
+use super::Draw;
+
 /// The kinds of faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum)]
 pub enum Kind {
@@ -181,48 +183,51 @@ const PROVIDERS: [ProviderTrouble; 4] = [
 
 const STORMS: [Storm; 3] = [Storm::Cut, Storm::Hole, Storm::Half];
 
-impl Fault {
-    /// A fault of this kind.
-    pub(super) fn draw(kind: Kind, random: &mut fastrand::Rng, short: bool) -> Self {
-        match kind {
-            Kind::Kill => Self::Kill,
-            Kind::Term => Self::Term,
-            Kind::Disk => Self::Disk { hold: hold(random, 6000, short), kill: random.bool() },
+impl Draw for Kind {
+    type Fault = Fault;
+
+    fn draw(self, random: &mut fastrand::Rng, short: bool) -> Fault {
+        match self {
+            Self::Kill => Fault::Kill,
+            Self::Term => Fault::Term,
+            Self::Disk => Fault::Disk { hold: hold(random, 6000, short), kill: random.bool() },
             // A third of them for as long as a backup by hand would take.
-            Kind::Lock => {
+            Self::Lock => {
                 let long = !short && random.u8(0..3) == 0;
                 let hold = if long { Duration::from_secs(30) } else { hold(random, 5000, short) };
-                Self::Lock { hold, kill: random.bool() }
+                Fault::Lock { hold, kill: random.bool() }
             }
-            Kind::Readonly => Self::Readonly,
-            Kind::Wal => {
+            Self::Readonly => Fault::Readonly,
+            Self::Wal => {
                 let frames = 1 << random.u32(0..8);
-                Self::Wal(if random.bool() { Break::Cut(frames) } else { Break::Flip(frames) })
+                Fault::Wal(if random.bool() { Break::Cut(frames) } else { Break::Flip(frames) })
             }
-            Kind::Artifacts => {
+            Self::Artifacts => {
                 let hold = hold(random, 4000, short);
                 let trouble = ARTIFACTS[random.usize(..ARTIFACTS.len())];
-                Self::Artifacts { trouble, hold, kill: random.bool() }
+                Fault::Artifacts { trouble, hold, kill: random.bool() }
             }
-            Kind::Provider => {
+            Self::Provider => {
                 let hold = hold(random, 6000, short);
                 let trouble = PROVIDERS[random.usize(..PROVIDERS.len())];
-                Self::Provider { trouble, hold, kill: random.bool() }
+                Fault::Provider { trouble, hold, kill: random.bool() }
             }
-            Kind::Clock => Self::Clock { hours: if random.bool() { 1 } else { -1 } },
-            Kind::Network => Self::Network(STORMS[random.usize(..STORMS.len())]),
-            Kind::Memory => {
-                Self::Memory { kilobytes: if short { 8 << 10 } else { random.u64(16..=64) << 10 } }
+            Self::Clock => Fault::Clock { hours: if random.bool() { 1 } else { -1 } },
+            Self::Network => Fault::Network(STORMS[random.usize(..STORMS.len())]),
+            Self::Memory => {
+                Fault::Memory { kilobytes: if short { 8 << 10 } else { random.u64(16..=64) << 10 } }
             }
-            Kind::Stall => {
+            Self::Stall => {
                 let hold = hold(random, 8000, short);
-                Self::Stall { percent: random.u8(10..=80), hold }
+                Fault::Stall { percent: random.u8(10..=80), hold }
             }
-            Kind::Cursors => Self::Cursors { percent: random.u8(10..=90) },
-            Kind::Resend => Self::Resend { percent: random.u8(30..=100) },
+            Self::Cursors => Fault::Cursors { percent: random.u8(10..=90) },
+            Self::Resend => Fault::Resend { percent: random.u8(30..=100) },
         }
     }
+}
 
+impl Fault {
     /// Its kind.
     pub(crate) const fn kind(&self) -> Kind {
         match self {
@@ -245,7 +250,7 @@ impl Fault {
 }
 
 /// How long something lasts, in milliseconds at most.
-fn hold(random: &mut fastrand::Rng, longest_ms: u64, short: bool) -> Duration {
+pub(super) fn hold(random: &mut fastrand::Rng, longest_ms: u64, short: bool) -> Duration {
     let longest_ms = if short { longest_ms.min(2500) } else { longest_ms };
     Duration::from_millis(random.u64(longest_ms / 5..=longest_ms))
 }

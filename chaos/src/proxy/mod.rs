@@ -9,7 +9,7 @@ mod upstream;
 
 pub(crate) use upstream::Upstream;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::net::{TcpListener, TcpStream};
@@ -35,7 +35,7 @@ impl Proxy {
     /// # Errors
     /// When no port can be had.
     pub(crate) async fn start(target: SocketAddr, random: fastrand::Rng) -> Result<Self, Failure> {
-        let (listener, address) = listen().await?;
+        let (listener, address) = listen(Ipv4Addr::LOCALHOST.into()).await?;
         let stop = CancellationToken::new();
         let storms = watch::Sender::new(None);
         let draw = Arc::new(Mutex::new(random));
@@ -65,10 +65,10 @@ impl Proxy {
     }
 }
 
-/// A listener on a free port of this machine.
-async fn listen() -> Result<(TcpListener, SocketAddr), Failure> {
+/// A listener on a free port of this address.
+async fn listen(host: IpAddr) -> Result<(TcpListener, SocketAddr), Failure> {
     let failed = |error| Failure::machine("a port for a proxy", error);
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(failed)?;
+    let listener = TcpListener::bind((host, 0)).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     Ok((listener, address))
 }

@@ -24,7 +24,7 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    /// Listens, and sends on to `target` what comes, as far as the trouble allows. When that changes,
+    /// Listens beside `target`, and sends on to `target` what comes, as far as the trouble allows. When that changes,
     /// every connection breaks.
     ///
     /// # Errors
@@ -33,7 +33,7 @@ impl Upstream {
         target: SocketAddr,
         trouble: watch::Receiver<Option<ProviderTrouble>>,
     ) -> Result<Self, Failure> {
-        let (listener, address) = listen().await?;
+        let (listener, address) = listen(target.ip()).await?;
         let stop = CancellationToken::new();
         let accepting = stop.clone();
         tokio::spawn(stop.clone().run_until_cancelled_owned(async move {

@@ -42,6 +42,8 @@ enum Left {
 struct Reader {
     world: Arc<World>,
     history: History,
+    /// Where it goes.
+    front: usize,
     /// The last id that it has.
     cursor: u64,
     /// The cursor that it was told to come with instead, once.
@@ -57,13 +59,31 @@ pub(crate) fn spawn(
     name: String,
     scope: Scope,
     how: How,
+    mut random: fastrand::Rng,
+) -> JoinHandle<History> {
+    let front = world.draw_front(&mut random);
+    spawn_at(world, front, name, scope, how, random)
+}
+
+/// The same by this front.
+pub(crate) fn spawn_at(
+    world: Arc<World>,
+    front: usize,
+    name: String,
+    scope: Scope,
+    how: How,
     random: fastrand::Rng,
 ) -> JoinHandle<History> {
+    let name = match front {
+        0 => name,
+        node => format!("{name} at node {node}"),
+    };
     let orders = world.orders.subscribe();
     let obeyed = *orders.borrow();
     let over = world.over.clone();
     let history = History::new(name, scope);
-    let mut reader = Reader { world, history, cursor: 0, other: None, orders, obeyed, random };
+    let mut reader =
+        Reader { world, history, front, cursor: 0, other: None, orders, obeyed, random };
     tokio::spawn(async move {
         over.run_until_cancelled(async {
             loop {
@@ -116,7 +136,7 @@ impl Reader {
             Message::Control => {}
         }
         if let Scope::Project(_) = self.history.scope {
-            self.world.note_project(self.cursor);
+            self.world.note_project(self.front, self.cursor);
         }
     }
 

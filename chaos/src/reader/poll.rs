@@ -35,7 +35,7 @@ impl Reader {
     /// Pages until the job is over, or one does not come.
     pub(super) async fn poll(&mut self) -> Left {
         let Scope::Job(job) = self.history.scope.clone() else { return Left::Over };
-        let url = self.world.url(&format!("/api/jobs/{job}/events"));
+        let url = self.world.url_by(self.front, &format!("/api/jobs/{job}/events"));
         loop {
             if self.orders.has_changed().unwrap_or(false) {
                 self.obey().await;
@@ -48,6 +48,7 @@ impl Reader {
             let patience = SILENCE * 3 + std::time::Duration::from_secs(WAIT);
             let answer = request.timeout(patience).send().await;
             let (status, text) = match answer {
+                Ok(response) if self.world.is_away(response.status()) => (0, Ok(String::new())),
                 Ok(response) => (response.status().as_u16(), response.text().await),
                 Err(_) => (0, Ok(String::new())),
             };
@@ -65,7 +66,7 @@ impl Reader {
                     self.history.mark(Mark::Vanished);
                     return Left::Over;
                 }
-                (0 | 200 | 503, _) => {
+                (0 | 200, _) => {
                     self.other = Some(sent).filter(|sent| !matches!(sent, Sent::Own(_)));
                     return Left::Broken;
                 }

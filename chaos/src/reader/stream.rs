@@ -15,7 +15,7 @@ impl Reader {
     /// One connection.
     pub(super) async fn stream(&mut self) -> Left {
         let sent = self.sent();
-        let mut request = self.world.http.get(self.world.url(&self.path()));
+        let mut request = self.world.http.get(self.world.url_by(self.front, &self.path()));
         if sent != Sent::Own(0) {
             request = request.header("last-event-id", sent.text());
         }

@@ -71,14 +71,14 @@ impl Striker {
             Fault::Network(storm) => self.proxy.strike(*storm),
             Fault::Memory { kilobytes } => self.flood(*kilobytes).await?,
             Fault::Stall { percent, hold } => {
-                self.order(|orders| orders.stall = (orders.stall.0 + 1, *percent, *hold));
+                self.world.order(|orders| orders.stall = (orders.stall.0 + 1, *percent, *hold));
                 tokio::time::sleep(*hold).await;
             }
             Fault::Cursors { percent } => {
-                self.order(|orders| orders.cursors = (orders.cursors.0 + 1, *percent));
+                self.world.order(|orders| orders.cursors = (orders.cursors.0 + 1, *percent));
             }
             Fault::Resend { percent } => {
-                self.order(|orders| orders.resend = (orders.resend.0 + 1, *percent));
+                self.world.order(|orders| orders.resend = (orders.resend.0 + 1, *percent));
             }
         }
         self.must_live().await
@@ -95,10 +95,6 @@ impl Striker {
             }
             _ => None,
         }
-    }
-
-    fn order(&self, change: impl FnOnce(&mut crate::world::Orders)) {
-        self.world.orders.send_modify(change);
     }
 
     /// Notes how much memory the server takes now.

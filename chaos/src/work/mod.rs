@@ -1,5 +1,6 @@
 //! What is done all the while: jobs are submitted, fed and watched, in slots that are never empty.
 
+mod cancel;
 mod flood;
 mod groups;
 mod producer;

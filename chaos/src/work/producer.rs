@@ -63,7 +63,8 @@ impl Producer<'_> {
         let body: String = (place.next..=last).map(|seq| self.line(seq)).collect();
         let request = self.world.http.post(url).query(&[("durable", wait)]).body(body);
         let before = self.world.damages();
-        match World::once(request).await {
+        let answer = World::once(request).await;
+        match answer.filter(|(status, _)| !self.world.is_away(*status)) {
             Some((StatusCode::OK, answer)) if answer.is_object() => {
                 if answer["appended"] != last + 1 - place.next {
                     self.wrong(&format!("{} to {last} appended: {answer}", place.next));
@@ -85,7 +86,7 @@ impl Producer<'_> {
                 }
                 false
             }
-            Some((StatusCode::SERVICE_UNAVAILABLE, _)) | None => {
+            None => {
                 self.world.pause(&mut self.random).await;
                 place.next = (place.durable + 1).min(self.events + 1);
                 true

@@ -11,7 +11,7 @@ use crate::world::{PATIENCE, World};
 
 use super::groups::Board;
 use super::producer::Producer;
-use super::{Task, submit};
+use super::{Task, cancel, submit};
 
 /// How often a worker that is done looks whether a log was damaged.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
@@ -53,6 +53,8 @@ pub(crate) struct Slots {
     pub(crate) readers: usize,
     /// How many events an external one has at most.
     pub(crate) events: u64,
+    /// How many of them are canceled, in percent.
+    pub(crate) cancels: u8,
     /// Whose jobs they are.
     pub(crate) project: String,
 }
@@ -132,6 +134,15 @@ async fn one(
         let (world, record, random) = (Arc::clone(world), record.clone(), random.fork());
         tokio::spawn(async move { produce(&world, &record, random).await })
     };
+    let cancels = {
+        let (world, record, mut random) = (Arc::clone(world), record.clone(), random.fork());
+        let is_chosen = random.u8(0..100) < slots.cancels;
+        tokio::spawn(async move {
+            if is_chosen {
+                cancel::cancel(&world, &record.job, random).await;
+            }
+        })
+    };
     let mut histories = Vec::new();
     let all = async {
         while let Some(read) = readers.join_next().await {
@@ -141,6 +152,7 @@ async fn one(
     let in_time = tokio::time::timeout(PATIENCE * 2, all).await;
     submits_again.abort();
     produces.abort();
+    cancels.abort();
     if in_time.is_err() {
         let name = &record.name;
         world.violate(format!("{} ({name}): readers wait for its end for ever", record.job));

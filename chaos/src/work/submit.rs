@@ -20,7 +20,7 @@ pub(super) async fn submit(
                 return answer["job_id"].as_str().map(str::to_owned);
             }
             // Full, draining, or a database that takes no writes.
-            Some((status, _)) if status == 503 => {}
+            Some((status, _)) if world.is_away(status) => {}
             Some((status, answer)) => {
                 world.violate(format!("a submit ({name}) was answered {status}: {answer}"));
                 return None;
@@ -39,7 +39,7 @@ pub(super) async fn again(world: &World, name: &str, task: &Task, project: &str,
     let request = world.http.post(world.url(route)).header("idempotency-key", name).json(&body);
     let Some((status, answer)) = World::once(request).await else { return };
     let is_same = matches!(status.as_u16(), 200 | 202) && answer["job_id"] == job;
-    if !is_same && status != 503 && before == 0 {
+    if !is_same && !world.is_away(status) && before == 0 {
         world.violate(format!("{job} ({name}) submitted again was answered {status}: {answer}"));
     }
 }

@@ -9,9 +9,7 @@ mod webm;
 
 use std::io::{Read, Seek, SeekFrom};
 
-use object_store::{GetOptions, GetResultPayload, ObjectStore};
-
-use super::store::{self, ArtifactError, Artifacts};
+use super::incoming::Staged;
 use super::{mp3, wav};
 
 /// How much of a file's beginning is looked at, in bytes: pictures with their colour profiles and
@@ -29,28 +27,23 @@ pub struct Probe {
     pub height: Option<u32>,
 }
 
-impl Artifacts {
-    /// Looks at a stored file. What it says cannot be told is simply not known; so is everything of
-    /// a file that cannot be read, which is logged.
-    pub async fn probe(&self, path: &str, media_type: &str) -> Probe {
-        match self.try_probe(path, media_type.to_ascii_lowercase()).await {
+impl Staged {
+    /// Looks at a file before it has its place, for which a bucket would have to be asked piece by
+    /// piece. What it says cannot be told is simply not known; so is everything of a file that cannot
+    /// be read, which is logged.
+    pub async fn probe(&self, media_type: &str) -> Probe {
+        let (path, size) = (self.path().to_owned(), self.bytes());
+        let media_type = media_type.to_ascii_lowercase();
+        let measured = tokio::task::spawn_blocking(move || {
+            Ok(measure(std::fs::File::open(path)?, size, &media_type))
+        });
+        match measured.await.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
             Ok(probe) => probe,
             Err(error) => {
-                tracing::warn!(%error, path, "a file could not be looked at");
+                tracing::warn!(%error, "a file could not be looked at");
                 Probe::default()
             }
         }
-    }
-
-    async fn try_probe(&self, path: &str, media_type: String) -> Result<Probe, ArtifactError> {
-        let got = self.storage.get_opts(&store::place(path)?, GetOptions::default()).await?;
-        let size = got.meta.size;
-        let GetResultPayload::File(file, _) = got.payload else {
-            // A storage that is no folder would have to be asked for each piece.
-            return Ok(Probe::default());
-        };
-        let measured = tokio::task::spawn_blocking(move || measure(file, size, &media_type));
-        measured.await.map_err(|error| ArtifactError::Read(std::io::Error::other(error)))
     }
 }
 
@@ -97,8 +90,7 @@ fn head<F: Read + Seek>(file: &mut F, limit: u64) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::artifact::{Folder, sniff};
-    use crate::job::JobId;
+    use crate::artifact::{sniff, testing};
     use bytes::Bytes;
     use futures_util::stream;
     use proptest::prelude::*;
@@ -113,15 +105,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stored_file_is_looked_at() {
+    async fn a_file_is_looked_at_before_it_has_its_place() {
         let folder = tempfile::tempdir().unwrap();
-        let artifacts = Artifacts::open(folder.path()).unwrap();
-        let job = Folder::Job(JobId::generate(), 1);
+        let artifacts = testing::open(folder.path()).await;
         let file = stream::iter([Ok::<_, &str>(Bytes::from_static(sniff::testing::PIXEL))]);
-        let stored = artifacts.put_stream(&job, "a.png", file, 1000).await.unwrap();
-        assert_eq!(artifacts.probe(&stored.path, "Image/PNG").await, pixels(1, 1));
-        assert_eq!(artifacts.probe("job_1/1/gone", "image/png").await, Probe::default());
-        assert_eq!(artifacts.probe("../x", "image/png").await, Probe::default());
+        let staged = artifacts.stage(file, 1000).await.unwrap();
+        assert_eq!(staged.probe("Image/PNG").await, pixels(1, 1));
+        assert_eq!(staged.probe("video/mp4").await, Probe::default());
+        std::fs::remove_file(staged.path()).unwrap();
+        assert_eq!(staged.probe("image/png").await, Probe::default());
     }
 
     #[test]

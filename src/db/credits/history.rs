@@ -5,10 +5,10 @@ use std::collections::HashMap;
 
 use proptest::prelude::*;
 
-use super::super::claims::{Claim, HandBack, TakeOver};
+use super::super::claims::{Claim, HandBack, TakeOver, Taken};
 use super::super::ends::{Finish, Finished};
 use super::super::jobs::Submitted;
-use super::super::rig::{ACCOUNT, Rig, submit};
+use super::super::rig::{ACCOUNT, Rig, claim, submit};
 use super::*;
 use crate::event::payload::{Canceled, End};
 use crate::job::Status;
@@ -243,9 +243,9 @@ impl World {
     }
 
     async fn claim(self, crashes: bool) -> Self {
-        let claim = Claim { lane: "fal".into(), epoch: self.epoch, now: 2 };
+        let claim = Claim { epoch: self.epoch.into(), ..claim("fal") };
         let (mut world, claimed) = self.apply(claim, crashes).await;
-        if let Some(Some(job)) = claimed {
+        if let Some(job) = claimed.and_then(Taken::job) {
             let expected = world.find(&job.id);
             assert_eq!(expected.status.replace(Status::Running), Some(Status::Pending));
             expected.attempt += 1;

@@ -11,6 +11,7 @@ mod tests;
 
 use crate::job::JobId;
 
+use super::alone::{Alone, kept_row};
 use super::sql::{self, Conn, On, Row};
 use super::{Change, Db, DbError};
 
@@ -123,6 +124,7 @@ impl Change for OpenAccount {
 
     /// Says whether it was opened now.
     async fn apply(&self, tx: &mut Conn<'_>) -> Result<bool, sqlx::Error> {
+        Alone::Account(&self.account).wait(tx).await?;
         if available(tx, &self.account).await?.is_some() {
             return Ok(false);
         }
@@ -175,14 +177,11 @@ impl Change for Grant {
 
     async fn apply(&self, tx: &mut Conn<'_>) -> Result<Granted, sqlx::Error> {
         let key = self.idempotency_key.as_ref().map(|key| format!("client:{key}"));
+        let granted = granted(tx, &self.account).await?;
         if let Some(earlier) = find_grant(tx, &self.account, key.as_deref()).await? {
             let same = earlier.amount == self.amount && earlier.note == self.note;
             return Ok(if same { Granted::Repeated(earlier) } else { Granted::KeyReused });
         }
-        let granted: Option<i64> = sql::query_scalar("select granted from account where id = ?")
-            .bind(&self.account)
-            .fetch_optional(&mut *tx)
-            .await?;
         let room = MOST_EVER - granted.unwrap_or_default();
         if self.amount > room {
             return Ok(Granted::TooMuch { room });
@@ -191,6 +190,14 @@ impl Change for Grant {
         let entry = grant(tx, &self.account, self.amount, key.as_deref(), note, self.now).await?;
         Ok(Granted::New(entry))
     }
+}
+
+/// What an account was ever granted, which nobody changes until the transaction is over.
+async fn granted(tx: &mut Conn<'_>, account: &str) -> Result<Option<i64>, sqlx::Error> {
+    sql::query_scalar(format!("select granted from account where id = ? {}", kept_row(tx)))
+        .bind(account)
+        .fetch_optional(tx)
+        .await
 }
 
 async fn find_grant(
@@ -230,12 +237,13 @@ async fn grant(
     decode(&row)
 }
 
-/// What new jobs may hold; nothing for an account that is not open.
+/// What new jobs may hold, which nobody else changes until the transaction is over; nothing for an account
+/// that is not open.
 pub(super) async fn available(
     tx: &mut Conn<'_>,
     account: &str,
 ) -> Result<Option<i64>, sqlx::Error> {
-    sql::query_scalar("select available from account where id = ?")
+    sql::query_scalar(format!("select available from account where id = ? {}", kept_row(tx)))
         .bind(account)
         .fetch_optional(tx)
         .await

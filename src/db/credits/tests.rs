@@ -2,10 +2,9 @@
 
 use serde_json::json;
 
-use super::super::claims::Claim;
 use super::super::ends::Finished;
 use super::super::jobs::Submitted;
-use super::super::rig::{ACCOUNT, Rig, submit};
+use super::super::rig::{ACCOUNT, Rig, claim, submit};
 use super::*;
 use crate::event::payload::{Canceled, End};
 
@@ -119,8 +118,7 @@ async fn a_job_that_cannot_be_read_gives_its_hold_back() {
     let mut rig = Rig::with(100).await;
     rig.submit(60).await;
     rig.outside("update job set kind = 'nobody knows'").await.unwrap();
-    let claim = Claim { lane: "fal".into(), epoch: 1, now: 2 };
-    assert!(rig.apply(claim).await.unwrap().is_none());
+    assert!(rig.apply(claim("fal")).await.unwrap().job().is_none());
     assert_eq!(rig.entries().await, [("hold", 60, 40), ("release", 60, 100)]);
 }
 

@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::job::{IdError, JobId, UnknownWord};
 
+use super::alone::Alone;
 use super::sql::{self, Conn, Dialect, Row};
 use super::{Change, Db, DbError, readable, unsigned};
 
@@ -141,6 +142,7 @@ impl Change for TellOfAll {
     type Outcome = ();
 
     async fn apply(&self, tx: &mut Conn<'_>) -> Result<(), sqlx::Error> {
+        Alone::Webhooks.wait(tx).await?;
         sql::query("delete from webhook_for_all").execute(&mut *tx).await?;
         if let Some(url) = &self.url {
             let insert = sql::query("insert into webhook_for_all (url) values (?)");

@@ -220,7 +220,7 @@ impl Shard {
 
     /// The last that a reader gets.
     fn part_with(&mut self, row: usize, reason: &'static str) {
-        let bye = chunk(&self.options.words.bye(reason));
+        let bye = chunk(&self.options.words.bye(reason, self.leaving));
         let bytes = [&bye, LAST_CHUNK].concat().into();
         self.readers[row].rest = Some(Rest::last(bytes));
     }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ops::{Index, IndexMut};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use slab::Slab;
 
 use crate::event::EventId;
@@ -25,6 +26,8 @@ pub(super) struct Line {
     pub(super) live: Vec<u32>,
     /// The place in the queue that they were told.
     pub(super) place: Option<u32>,
+    /// How much they have had of what the database shows while no event can come.
+    asides: u32,
 }
 
 /// All lines of a shard.
@@ -50,6 +53,7 @@ impl Lines {
                 spoke: 0,
                 live: Vec::new(),
                 place: None,
+                asides: log.asides(),
             };
             row_number(self.lines.insert(line))
         });
@@ -77,6 +81,15 @@ impl Lines {
     /// Whether a line still has readers.
     pub(super) fn contains(&self, line: u32) -> bool {
         self.lines.contains(line as usize)
+    }
+
+    /// What the database shows of jobs while no event can come, and their readers have not had.
+    pub(super) fn asides(&mut self) -> Vec<(u32, Bytes)> {
+        let lines = self.lines.iter_mut();
+        let news = lines.filter_map(|(line, found)| {
+            Some((row_number(line), found.log.aside(&mut found.asides)?))
+        });
+        news.collect()
     }
 
     /// The lines whose readers know another place in the queue than the log does; from now on they

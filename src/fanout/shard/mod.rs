@@ -61,6 +61,8 @@ pub(super) struct Shard {
     again: Vec<Key>,
     places_at: Instant,
     drain_from: Option<Instant>,
+    /// How many readers of all shards leave at the same time.
+    leaving: usize,
     batch: Batch,
     /// The keep-alives, as a comment, as an event.
     keep_alives: [Bytes; 2],
@@ -87,6 +89,7 @@ impl Shard {
             again: Vec::new(),
             places_at: start,
             drain_from: None,
+            leaving: 0,
             batch: Batch::default(),
             keep_alives: [false, true].map(|as_event| chunk(&options.words.keep_alive(as_event))),
             options,

@@ -26,6 +26,7 @@ impl Shard {
         if now >= self.places_at {
             self.places_at = now + PLACES;
             self.tell_places();
+            self.show_asides();
         }
         if self.bell.is_draining() {
             self.drain(now);
@@ -70,8 +71,22 @@ impl Shard {
         }
     }
 
+    /// Shows what the database has of jobs while no event can come.
+    fn show_asides(&mut self) {
+        for (line, frame) in self.lines.asides() {
+            let words = chunk(&frame);
+            for row in self.lines[line].live.clone() {
+                self.say(row as usize, words.clone());
+            }
+        }
+    }
+
     /// Tells the readers whose moment has come; the moments are spread over the drain.
     fn drain(&mut self, now: Instant) {
+        if self.drain_from.is_none() {
+            // The others have about as many.
+            self.leaving = self.readers.len() * self.options.shards;
+        }
         let from = *self.drain_from.get_or_insert(now);
         let share = now.duration_since(from).as_secs_f64() / self.options.drain.as_secs_f64();
         let due: Vec<_> = self

@@ -47,7 +47,7 @@ pub(super) async fn open(call: &Call, chat_id: &str, log: &Arc<Log>) -> Result<R
         chat_id: chat_id.to_owned(),
         job: log.job.clone(),
     };
-    let pace = Pace::new(&call.options, &Query::default(), call.right());
+    let pace = Pace::new(&call.options, &Query::default(), call.right(), call.limits.crowd());
     let mut response = stream::respond(call, pace, opening, reader, held);
     let headers = response.headers_mut();
     headers.insert(PROTOCOL, HeaderValue::from_static("v1"));
@@ -81,6 +81,7 @@ impl stream::Reader for Reader {
             }
             let bytes = match self.follower.next().await? {
                 Next::Page(page) => self.parts.page(&page.bytes),
+                Next::Aside(_) => continue,
                 Next::Gap(_, snapshot) => self.parts.catch_up(&snapshot),
                 Next::Ended => self
                     .parts
@@ -101,7 +102,7 @@ impl stream::Reader for Reader {
         Parts::place(position)
     }
 
-    fn farewell(&mut self, reason: stream::Farewell) -> Option<Bytes> {
+    fn farewell(&mut self, reason: stream::Farewell, _: usize) -> Option<Bytes> {
         self.parts.break_off(match reason {
             stream::Farewell::Draining => "the server is going down",
             stream::Farewell::Revoked => "the key was revoked",

@@ -242,6 +242,7 @@ impl Own<'_> {
                 Problem::new(Code::UnknownFile, "the file is gone from artifact storage")
             }
             ArtifactError::Open { .. }
+            | ArtifactError::Unusable { .. }
             | ArtifactError::BadPlace(_)
             | ArtifactError::Exists(_)
             | ArtifactError::OutOfRange { .. }
@@ -277,6 +278,7 @@ fn not_satisfiable(size: u64) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::artifact::testing;
     use crate::event::payload::Artifact;
     use crate::job::JobId;
     use axum::http::HeaderName;
@@ -295,7 +297,7 @@ mod tests {
         /// A stored file that says `0123456789`.
         async fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
-            let artifacts = Artifacts::open(folder.path()).unwrap();
+            let artifacts = testing::open(folder.path()).await;
             let bytes = bytes::Bytes::from_static(b"0123456789");
             let put = artifacts.put(&JobId::generate(), 1, "a.txt", bytes).await.unwrap();
             let view = Artifact {

@@ -192,7 +192,7 @@ async fn take_received(
     progress: &mut Progress,
 ) -> Result<(), Problem> {
     loop {
-        lines = &lines[take_plain(call, log, lines, progress)..];
+        lines = &lines[take_plain(call, log, lines, progress).await..];
         let Some((line, rest)) = lines.split_first() else { return Ok(()) };
         take(call, log, &line.bytes, progress)
             .await
@@ -203,7 +203,7 @@ async fn take_received(
 
 /// Appends in one step what is plain at the beginning of these lines, to a job that runs; gives how
 /// many lines that were. Their frames share one allocation.
-fn take_plain(app: &App, log: &Arc<Log>, lines: &[Line], progress: &mut Progress) -> usize {
+async fn take_plain(app: &App, log: &Arc<Log>, lines: &[Line], progress: &mut Progress) -> usize {
     let standing = log.standing();
     if standing.status != Status::Running || app.queue.is_full(&log.project).is_some() {
         return 0;
@@ -217,7 +217,7 @@ fn take_plain(app: &App, log: &Arc<Log>, lines: &[Line], progress: &mut Progress
         Proposal { attempt, source, fact: event.fact, draft, producer: event.producer }
     };
     let proposals: Vec<_> = plain.into_iter().map(proposal).collect();
-    let (appended, _) = app.store.append_some(log, proposals);
+    let (appended, _) = app.store.append_some(log, proposals).await;
     let taken = appended.admitted + appended.ignored;
     progress.appended += u64::from(taken);
     progress.last = appended.last;
@@ -236,6 +236,10 @@ async fn take(
     progress: &mut Progress,
 ) -> Result<(), Problem> {
     let incoming = line::parse(line)?;
+    if check_count(log, &incoming).is_err() {
+        // What is missing may have been sent to another node of a cluster.
+        call.store.catch_up().await?;
+    }
     check_count(log, &incoming)?;
     if let Some(end) = incoming.end()? {
         end_job(call, log, &incoming, end).await?;
@@ -243,12 +247,12 @@ async fn take(
     } else {
         has_room(call, log, &incoming)?;
         let fact = incoming.fact(call, log).await?;
-        start(call, log)?;
+        start(call, log).await?;
         let producer = incoming.producer.clone();
         let draft = incoming.draft(&fact);
         let attempt = log.standing().attempt;
         let proposal = Proposal { attempt, source: Source::Producer, fact, draft, producer };
-        call.store.append(log, [proposal])?;
+        call.store.append(log, [proposal]).await?;
     }
     progress.appended += 1;
     progress.last = log.last();
@@ -278,9 +282,9 @@ fn is_known(log: &Log, incoming: &Incoming<'_>) -> bool {
 }
 
 /// The first event of a job starts it.
-fn start(app: &App, log: &Arc<Log>) -> Result<(), Problem> {
+async fn start(app: &App, log: &Arc<Log>) -> Result<(), Problem> {
     if log.standing().status == Status::Pending {
-        app.queue.tell_status(log, Status::Running, log.standing().attempt.max(1))?;
+        app.queue.tell_status(log, Status::Running, log.standing().attempt.max(1)).await?;
     }
     Ok(())
 }
@@ -296,7 +300,7 @@ async fn end_job(
     if is_known(log, incoming) {
         return Ok(());
     }
-    start(app, log)?;
+    start(app, log).await?;
     let status = end.status();
     let refused = |status: Status| Err(Refusal::Ended(status).into());
     match app.queue.end(log, None, end).await? {

@@ -84,6 +84,19 @@ pub struct Limits {
     streams: Arc<Tally>,
     requests: Option<Arc<Rate>>,
     requests_of_keys: Option<Arc<Rate>>,
+    crowd: Crowd,
+}
+
+/// Everybody who has a stream open; to be one of them is to have a clone.
+#[derive(Clone, Debug, Default)]
+pub struct Crowd(Arc<()>);
+
+impl Crowd {
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        Arc::strong_count(&self.0)
+    }
 }
 
 /// What is held while something lasts; given back when it is dropped. Nothing is held where there is
@@ -125,7 +138,14 @@ impl Limits {
             streams: Arc::default(),
             requests,
             requests_of_keys,
+            crowd: Crowd::default(),
         }
+    }
+
+    /// One more of those who have a stream open.
+    #[must_use]
+    pub fn crowd(&self) -> Crowd {
+        self.crowd.clone()
     }
 
     /// Whose share a client's requests count to; nobody's where its address is free of limits.

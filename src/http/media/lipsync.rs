@@ -93,7 +93,7 @@ async fn wait_for_end(call: &Call, id: &str) -> Result<bool, Problem> {
         while !log.standing().ended {
             match follower.next().await {
                 Ok(Next::Ended) => return,
-                Ok(Next::Page(_) | Next::Gap(..)) => {}
+                Ok(Next::Page(_) | Next::Aside(_) | Next::Gap(..)) => {}
                 Err(_) => tokio::time::sleep(LOOK_AGAIN).await,
             }
         }

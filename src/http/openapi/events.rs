@@ -34,6 +34,9 @@ pub struct Hello {
     pub head: u64,
     /// After how much silence the stream shows that it is alive.
     pub keep_alive_ms: u64,
+    /// There, and true, while no event can come, for the servers that keep the events of a cluster are out
+    /// of reach.
+    pub degraded: Option<bool>,
 }
 
 /// What a reader of several jobs is told first.
@@ -48,6 +51,9 @@ pub struct HelloOfJobs {
     pub head: u64,
     /// After how much silence the stream shows that it is alive.
     pub keep_alive_ms: u64,
+    /// There, and true, while no event can come, for the servers that keep the events of a cluster are out
+    /// of reach.
+    pub degraded: Option<bool>,
 }
 
 /// Where a reader of several jobs stands in one of them.
@@ -78,6 +84,9 @@ pub struct HelloOfProject {
     pub head: u64,
     /// After how much silence the stream shows that it is alive.
     pub keep_alive_ms: u64,
+    /// There, and true, while no event can come, for the servers that keep the events of a cluster are out
+    /// of reach.
+    pub degraded: Option<bool>,
 }
 
 /// A project's newest jobs.

@@ -85,9 +85,9 @@ async fn insert(
     // What it takes counts twice for a moment rather than not at all.
     let Received { staged, sniffed, name, project_id, share: _share } = received;
     let id = UploadId::generate();
+    let probe = staged.probe(sniffed.media_type).await;
     let stored = staged.publish(&Folder::Upload(id.clone()), &sniffed.file_name()).await;
     let stored = stored.map_err(|error| receive::not_stored(&error))?;
-    let probe = artifacts.probe(&stored.path, sniffed.media_type).await;
     let upload = Upload {
         id,
         project_id,
@@ -119,6 +119,7 @@ async fn insert(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::artifact::testing;
     use crate::db::{self, Db, Writer};
     use crate::store::journal::Feed;
     use crate::store::{Journal, Options};
@@ -127,7 +128,7 @@ mod tests {
     const GIF: &str = "data:image/png;base64,R0lGODlhQAHwAAAAADs=";
 
     struct Rig {
-        folder: tempfile::TempDir,
+        _folder: tempfile::TempDir,
         artifacts: Artifacts,
         db: Db,
         store: Store,
@@ -141,8 +142,8 @@ mod tests {
             let epochs = writer.begin_epoch(now_ms()).await.unwrap();
             let (journal, feed) = Journal::new(epochs.last_committed());
             let store = Store::new(db.clone(), epochs, Options::default(), journal);
-            let artifacts = Artifacts::open(&folder.path().join("artifacts")).unwrap();
-            Self { folder, artifacts, db, store, journal: Some((writer, feed)) }
+            let artifacts = testing::open(&folder.path().join("artifacts")).await;
+            Self { _folder: folder, artifacts, db, store, journal: Some((writer, feed)) }
         }
 
         async fn keep(&self, text: &str) -> Result<Upload, Problem> {
@@ -176,10 +177,8 @@ mod tests {
         let mut rig = Rig::new().await;
         rig.journal = None;
         assert_eq!(rig.keep(GIF).await.unwrap_err().code(), Code::Draining);
-        let uploads = std::fs::read_dir(rig.folder.path().join("artifacts/uploads")).unwrap();
-        for upload in uploads {
-            assert_eq!(std::fs::read_dir(upload.unwrap().path()).unwrap().count(), 0);
-        }
+        let files = testing::files(&rig.artifacts).await;
+        assert!(files.iter().all(|file| !file.starts_with("uploads/")), "{files:?}");
     }
 
     #[tokio::test]

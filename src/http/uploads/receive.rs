@@ -287,6 +287,7 @@ impl Source {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::artifact::testing;
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_does_not_come_is_not_waited_for() {
@@ -308,7 +309,7 @@ mod tests {
     #[tokio::test]
     async fn a_file_past_the_bound_is_told_the_bound() {
         let folder = tempfile::tempdir().unwrap();
-        let artifacts = Artifacts::open(folder.path()).unwrap();
+        let artifacts = testing::open(folder.path()).await;
         let gif = || stream::iter([Ok(Bytes::from_static(b"GIF89a12"))]);
         let problem = stage(&artifacts, 7, gif()).await.unwrap_err();
         assert_eq!(problem.code(), Code::UploadTooLarge);

@@ -28,6 +28,10 @@ pub(super) async fn try_commit(
             return Ok(last);
         }
         group.in_doubt = false;
+        if group.is_shared && !group.events.is_empty() {
+            // Meanwhile somebody else may have written them.
+            return Err(sqlx::Error::WorkerCrashed);
+        }
     }
     writer.reaches(last);
     group.refused.clear();
@@ -151,14 +155,15 @@ fn project(segment: &mut Segment, unwritten: &Unwritten) {
     let rows = &mut segment.rows;
     let id = unwritten.event.id;
     match unwritten.row.as_deref() {
-        Some(Fact::Status { status, attempt }) => rows.status = Some((*status, *attempt)),
+        Some(Fact::Status { status, attempt }) => rows.tell_status(*status, *attempt),
         Some(Fact::Progress(progress)) => rows.progress = Some(progress.clone()),
         Some(Fact::ArtifactReady(stored)) => rows.artifacts.push((stored.as_ref().clone(), id)),
         Some(Fact::TtsCompleted { artifact, .. }) => rows.narrations.push((artifact.clone(), id)),
-        Some(Fact::End(_)) => rows.end = Some(id),
+        Some(Fact::End(end)) => rows.end = Some((id, end.status())),
         Some(Fact::Content(_) | Fact::Other) | None => {}
     }
-    if let Some(seq) = &unwritten.producer {
+    rows.told_percent = unwritten.percent.or(rows.told_percent);
+    for seq in unwritten.producer.iter().chain(&unwritten.put) {
         count_producer(&mut rows.producers, &seq.producer, seq.seq);
     }
 }

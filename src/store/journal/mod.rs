@@ -6,8 +6,10 @@
 //! ranges, so that "durable through" is one number. While the database is down it keeps what it has and
 //! tries again.
 
+mod archive;
 mod asked;
 mod commit;
+mod lease;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,7 +21,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Policy;
-use crate::db::{Change, Conn, Writer};
+use crate::db::{Change, Conn, Writer, was_in_the_way};
 use crate::event::{Event, EventId};
 use crate::job::Fact;
 
@@ -83,7 +85,11 @@ pub(super) struct Unwritten {
     pub(super) event: Event,
     /// What it says, where rows show that.
     pub(super) row: Option<Box<Fact>>,
+    /// How far it says that the job is, also where its row has that already.
+    pub(super) percent: Option<u8>,
     pub(super) producer: Option<ProducerSeq>,
+    /// By which entry of a cluster's log it came; on one of the events of an entry.
+    pub(super) put: Option<ProducerSeq>,
 }
 
 /// A handle on the journal; cheap to clone.
@@ -208,6 +214,8 @@ struct Group {
     number: u64,
     /// Whether it may be committed although the database has not said so.
     in_doubt: bool,
+    /// Whether its events are those of a cluster, which only one node at a time may write.
+    is_shared: bool,
     /// The places of changes that the database refused in the last transaction, rising, and why.
     refused: Vec<(usize, sqlx::Error)>,
     events: Vec<Unwritten>,
@@ -225,35 +233,63 @@ struct Task {
     rests_until: Instant,
     /// How many groups there were.
     groups: u64,
+    /// When this node of a cluster tries again to become the one that archives.
+    keep_due: Instant,
+    /// When it next says that it lives.
+    beat_due: Instant,
+    /// When it gives up what cannot be written, once it goes down.
+    give_up_at: Option<Instant>,
+    /// Up to where it waits for others to write, once it goes down.
+    leaves_through: Option<EventId>,
 }
 
 impl Store {
     /// Writes until it is told to stop and everything is written.
     pub async fn run_journal(self, writer: Writer, feed: Feed, stop: CancellationToken) {
-        let (waiting, rests_until) = (VecDeque::new(), Instant::now());
-        let mut task = Task { store: self, writer, feed, waiting, rests_until, groups: 0 };
+        let mut task = Task {
+            store: self,
+            writer,
+            feed,
+            waiting: VecDeque::new(),
+            rests_until: Instant::now(),
+            groups: 0,
+            keep_due: Instant::now(),
+            beat_due: Instant::now(),
+            give_up_at: None,
+            leaves_through: None,
+        };
         while let Some(group) = task.gather(&stop).await {
             let begin = Instant::now();
-            if !task.commit(group, &stop).await {
+            if !group.is_empty() && !task.commit(group, &stop).await {
                 break;
             }
             let pace = begin.elapsed() * SHARE;
             task.rests_until = begin + pace.clamp(SHORTEST_PACE, LONGEST_PACE);
         }
         task.refuse_rest();
+        task.leave().await;
         task.writer.close().await;
     }
 
     /// The oldest events that fit, and the id through which everything is durable once they are.
     pub(super) fn take_unwritten(&self) -> (Vec<Unwritten>, EventId) {
         let mut tail = lock(&self.shared.tail);
+        if let Some(cluster) = &self.shared.cluster {
+            // What another node has archived may have been folded here only now.
+            let dropped = archive::drop_until(&mut tail.unwritten, cluster.archived());
+            self.shared.unwritten_bytes.fetch_sub(dropped, Ordering::Relaxed);
+        }
         let mut bytes = 0;
         let count = tail.unwritten.iter().take(GROUP).take_while(|unwritten| {
             bytes += unwritten.event.frame.bytes().len();
             bytes <= GROUP_BYTES
         });
-        let count = count.count().max(1).min(tail.unwritten.len());
+        let mut count = count.count().max(1).min(tail.unwritten.len());
+        if self.shared.cluster.is_some() {
+            count = archive::whole_entries(&tail.unwritten, count);
+        }
         let events: Vec<_> = tail.unwritten.drain(..count).collect();
+        tail.being_written = count;
         if tail.unwritten.is_empty() && tail.unwritten.capacity() > 8 * GROUP {
             tail.unwritten.shrink_to(GROUP);
         }
@@ -265,6 +301,12 @@ impl Store {
     }
 }
 
+impl Group {
+    fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.changes.is_empty()
+    }
+}
+
 impl Task {
     /// The next group, once there is anything to write; nothing when it is time to end.
     async fn gather(&mut self, stop: &CancellationToken) -> Option<Group> {
@@ -273,14 +315,18 @@ impl Task {
         loop {
             let written = shared.unwritten.notified();
             self.receive_changes();
-            let count = lock(&shared.tail).unwritten.len();
+            self.beat().await;
+            self.look_after_archive().await;
+            let archives = self.archives();
+            let count = if archives { lock(&shared.tail).unwritten.len() } else { 0 };
             let bytes = shared.unwritten_bytes.load(Ordering::Relaxed);
             let is_due = deadline.is_some_and(|at| at <= Instant::now());
-            let in_a_hurry = is_enough(count, bytes) || is_due || stop.is_cancelled();
-            if !self.waiting.is_empty() || (count > 0 && in_a_hurry) {
+            let in_a_hurry =
+                is_enough(count, bytes) || is_due || stop.is_cancelled() || self.is_hurried();
+            if self.may_change() || (count > 0 && in_a_hurry) {
                 return Some(self.take_group());
             }
-            if stop.is_cancelled() {
+            if stop.is_cancelled() && self.has_waited_enough() {
                 return None;
             }
             if count > 0 {
@@ -291,8 +337,10 @@ impl Task {
             tokio::select! {
                 () = written => {}
                 () = tokio::time::sleep_until(until), if count > 0 => {}
+                () = tokio::time::sleep_until(self.keep_due), if !archives => {}
+                () = tokio::time::sleep_until(self.beat_due), if self.store.cluster().is_some() => {}
                 Some(change) = self.feed.changes.recv() => self.waiting.push_back(change),
-                () = stop.cancelled() => {}
+                () = stop.cancelled(), if self.give_up_at.is_none() => {}
             }
         }
     }
@@ -306,23 +354,35 @@ impl Task {
     /// The oldest events, as many as fit into a transaction, and the changes that may go with
     /// them: those whose barrier is durable, or will be by then.
     fn take_group(&mut self) -> Group {
-        let (events, through) = self.store.take_unwritten();
+        let (events, through) = self.take_events();
         let (changes, waiting) =
             self.waiting.drain(..).partition::<Vec<_>, _>(|change| change.barrier() <= through);
         self.waiting = waiting.into();
         self.groups += 1;
-        Group { number: self.groups, events, changes, in_doubt: false, refused: Vec::new() }
+        let is_shared = self.store.cluster().is_some();
+        Group {
+            number: self.groups,
+            events,
+            changes,
+            in_doubt: false,
+            is_shared,
+            refused: Vec::new(),
+        }
     }
 
     /// Commits a group, however often it takes; false when the server goes down first.
     async fn commit(&mut self, mut group: Group, stop: &CancellationToken) -> bool {
         let mut delays = RETRY.delays();
-        let mut give_up_at = None;
         loop {
             let error = match commit::try_commit(&mut self.writer, &mut group).await {
                 Ok(last) => {
                     self.committed(group, last);
                     return true;
+                }
+                // Whoever was let go on commits meanwhile, and this waits for that.
+                Err(error) if was_in_the_way(&error) => {
+                    tracing::debug!(%error, "another node goes first");
+                    continue;
                 }
                 Err(error) => error,
             };
@@ -332,18 +392,19 @@ impl Task {
                 tracing::error!(%error, events = group.events.len(), "the database takes no writes");
             }
             self.writer.lose();
+            self.lost_writer();
             // While it may have happened nobody is told that it did not: it would be done again.
             if !group.in_doubt {
                 self.refuse_impatient(&mut group, &trouble);
             }
+            self.give_back(&mut group);
+            self.rejoin().await;
             let delay = delays.next().unwrap_or(Duration::from_secs(1));
             let delay = if stop.is_cancelled() { delay.min(LAST_DELAY) } else { delay };
             self.pause(delay, &trouble, stop).await;
-            if stop.is_cancelled() {
-                give_up_at.get_or_insert_with(|| Instant::now() + LAST_TRIES);
-            }
-            if give_up_at.is_some_and(|at| at <= Instant::now()) {
-                let lost = group.events.len() + lock(&self.store.shared.tail).unwritten.len();
+            // Not for each group anew: what was given back comes in the next one.
+            if stop.is_cancelled() && self.is_last_try_over() {
+                let lost = self.store.not_durable();
                 tracing::error!(lost, "going down with events that the database did not take");
                 group.changes.into_iter().for_each(|change| change.fail(JournalError::Stopped));
                 return false;
@@ -361,7 +422,8 @@ impl Task {
                 group.events.iter().map(|unwritten| unwritten.event.frame.bytes().len()).sum();
             let shared = &self.store.shared;
             shared.unwritten_bytes.fetch_sub(bytes, Ordering::Relaxed);
-            self.feed.durable.send_replace(last);
+            lock(&shared.tail).being_written = 0;
+            self.durable_through(last);
             shared.room.notify_waiters();
         }
         group.changes.into_iter().for_each(Waiting::succeed);
@@ -403,3 +465,6 @@ impl Task {
         self.waiting.drain(..).for_each(|change| change.fail(JournalError::Stopped));
     }
 }
+
+#[cfg(test)]
+mod tests;

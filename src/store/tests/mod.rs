@@ -108,7 +108,7 @@ async fn a_change_comes_after_its_barrier_however_large_the_events() {
     let log = rig.submit().await;
     let text = "x".repeat(200_000);
     for _ in 0..60 {
-        rig.store.append(&log, [content(&text)]).unwrap();
+        rig.store.append_now(&log, [content(&text)]).unwrap();
     }
     let (journal, barrier) = (rig.store.journal().clone(), log.last());
     let change = LastCommitted(log.job.clone());
@@ -127,7 +127,7 @@ async fn whoever_asks_learns_how_many_were_before_the_refused_one() {
         let producer = Some(ProducerSeq { producer: String::new(), seq });
         Proposal { producer, ..content("x") }
     };
-    let (appended, refused) = rig.store.append_some(&log, [1, 2, 2, 3, 5, 4].map(counted));
+    let (appended, refused) = rig.store.append_here(&log, [1, 2, 2, 3, 5, 4].map(counted));
     assert_eq!((appended.admitted, appended.ignored), (3, 1));
     assert_eq!(appended.last, log.last());
     assert_eq!(refused, Some(Refusal::SequenceGap { expected: 4, got: 5 }));
@@ -152,7 +152,7 @@ async fn what_is_refused_is_refused_alone() {
     rig.execute(&["delete from job"]).await;
     let kept = rig.submit().await;
     for log in [&kept, &deleted, &kept] {
-        rig.store.append(log, [content("x")]).unwrap();
+        rig.store.append_now(log, [content("x")]).unwrap();
     }
     let (journal, barrier) = (rig.store.journal().clone(), kept.last());
     let (looks, breaks) = (journal.clone(), journal.clone());
@@ -175,7 +175,7 @@ async fn what_was_counted_at_the_bound_is_counted_off_to_the_byte() {
     let mut rig = Rig::new().await;
     let log = rig.submit().await;
     for _ in 0..2500 {
-        rig.store.append(&log, [content("x")]).unwrap();
+        rig.store.append_now(&log, [content("x")]).unwrap();
     }
     let bytes: usize = lock(&rig.store.shared.tail)
         .unwritten
@@ -195,7 +195,7 @@ async fn what_readers_are_given_at_once_from_the_database_is_bounded() {
     let mut rig = Rig::new().await;
     let log = rig.submit().await;
     for _ in 0..900 {
-        rig.store.append(&log, [content(&"x".repeat(3000))]).unwrap();
+        rig.store.append_now(&log, [content(&"x".repeat(3000))]).unwrap();
     }
     rig.start();
     rig.store.journal().wait_durable(log.last()).await.unwrap();
@@ -218,7 +218,7 @@ async fn a_projects_reader_misses_no_job_that_is_new() {
     let submits = std::thread::spawn(move || {
         for _ in 0..JOBS {
             let log = store.create(&Job::sample());
-            store.append(&log, [content("x")]).unwrap();
+            store.append_now(&log, [content("x")]).unwrap();
         }
     });
     let mut seen = 0;
@@ -235,7 +235,7 @@ async fn a_projects_reader_comes_back_to_all_jobs_that_moved_on() {
     let mut rig = Rig::new().await;
     for _ in 0..600 {
         let log = rig.submit().await;
-        rig.store.append(&log, [content("x")]).unwrap();
+        rig.store.append_now(&log, [content("x")]).unwrap();
     }
     let cursor = EventId::new(1, 0).unwrap();
     let rig = rig.restart().await;
@@ -249,7 +249,7 @@ async fn a_projects_reader_that_is_far_behind_looks_only_at_the_jobs_that_are_ne
     let mut rig = Rig::new().await;
     for _ in 0..jobs {
         let log = rig.submit().await;
-        rig.store.append(&log, (0..each).map(|_| content("x"))).unwrap();
+        rig.store.append_now(&log, (0..each).map(|_| content("x"))).unwrap();
     }
     let rig = rig.restart().await;
     let cursor = EventId::new(1, 0).unwrap();
@@ -269,7 +269,7 @@ async fn a_projects_reader_sees_a_job_that_left_memory_meanwhile() {
     let mut rig = Rig::new().await;
     let log = rig.submit().await;
     let mut merge = rig.store.merge_project("p", rig.store.head(), true).await.unwrap();
-    rig.store.append(&log, [content("x")]).unwrap();
+    rig.store.append_now(&log, [content("x")]).unwrap();
     rig.start();
     rig.store.journal().wait_durable(log.last()).await.unwrap();
     let job = log.job.clone();
@@ -327,12 +327,12 @@ async fn while_the_server_is_down_no_producer_is_silent() {
 /// its end before they have read any.
 async fn overtaken(rig: &mut Rig) -> (Arc<Log>, Follower, Merge) {
     let log = rig.submit().await;
-    rig.store.append(&log, [content("x")]).unwrap();
+    rig.store.append_now(&log, [content("x")]).unwrap();
     rig.start();
     let (job, end) = (log.job.clone(), End::failed("timeout", "too long", true));
     let finish = Finish { job, attempt: None, end: end.clone(), cost: None, now: 2 };
     rig.store.journal().change_after(log.last(), finish).await.unwrap();
-    rig.store.announce_end(&log, &end, None);
+    rig.store.announce_end(&log, &end, None).await;
     rig.store.journal().wait_durable(log.last()).await.unwrap();
     log.lock().trim(log.last(), usize::MAX);
     let follower = rig.store.follow(&log, EventId::ZERO);

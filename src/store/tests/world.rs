@@ -85,7 +85,7 @@ impl World {
         let texts: Vec<_> = sizes.iter().map(|size| self.text(*size)).collect();
         let log = self.log(job).await;
         let proposals = texts.iter().map(|text| content(text));
-        let appended = self.store().append(&log, proposals).unwrap();
+        let appended = self.store().append_now(&log, proposals).unwrap();
         assert_eq!(appended.admitted as usize, sizes.len());
         self.model.publish(job, texts.into_iter().map(Some).collect(), appended.last);
     }
@@ -106,7 +106,7 @@ impl World {
         let finish = Finish { job: log.job.clone(), attempt, end: end.clone(), cost, now };
         let finished = self.store().journal().change_after(log.last(), finish).await;
         assert!(matches!(finished, Ok(Finished::Now)), "{finished:?}");
-        self.store().announce_end(&log, &end, Some(now));
+        self.store().announce_end(&log, &end, Some(now)).await;
         self.model.jobs[job].is_finished = true;
         self.model.publish(job, vec![None], log.last());
     }

@@ -59,6 +59,9 @@ pub(in super::super) async fn cancel_abandoned(
 
 /// Whether there is more to do at once.
 async fn cancel_batch(workshop: &Workshop, maker: &Maker) -> bool {
+    if !workshop.queue.store().keeps() {
+        return false;
+    }
     let db = workshop.queue.store().db();
     let found = match db.abandoned_operations(&maker.setup.name, BATCH).await {
         Ok(found) => found,

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::backoff::{Policy, jitter, no_sooner_than};
 use crate::db::operations::{Intend, OperationRow, Started, Withdraw};
+use crate::db::starts::TakeTurn;
 use crate::event::now_ms;
 use crate::provider::Error;
 use crate::provider::media::{Operation, Request, Webhook};
@@ -117,6 +118,7 @@ impl Work<'_> {
     async fn intend_in_turn(&self, token: &SecretString) -> Result<Option<OperationRow>, Halt> {
         loop {
             self.within(self.maker.gate.start_turn()).await?;
+            self.turn_among_nodes().await?;
             let before = self.intend(token).await?;
             if before.is_some() {
                 return Ok(before);
@@ -130,6 +132,15 @@ impl Work<'_> {
                 return Err(halt);
             }
         }
+    }
+
+    /// Waits for a turn under the provider's rate, which holds over all nodes of a cluster.
+    async fn turn_among_nodes(&self) -> Result<(), Halt> {
+        let is_alone = self.run.workshop.queue.store().cluster().is_none();
+        let Some(gap) = self.maker.gate.start_gap().filter(|_| !is_alone) else { return Ok(()) };
+        let take = TakeTurn { provider: self.model.provider.clone(), gap };
+        let wait = self.run.change(take).await?;
+        self.within(tokio::time::sleep(wait)).await
     }
 
     async fn intend(&self, token: &SecretString) -> Result<Option<OperationRow>, Halt> {

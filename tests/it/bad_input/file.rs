@@ -60,7 +60,7 @@ async fn a_bad_range_is_the_whole_file_or_told_its_size() {
 
 #[tokio::test]
 async fn a_file_that_is_not_there_is_a_problem_by_every_route() {
-    let server = TestServer::with(|settings| settings.workers = 0).await;
+    let server = TestServer::with(|settings| settings.workers = 0).await.at_one_node();
     for id in ["file_nobody", "nothing", "..%2f..%2fetc%2fpasswd", "%ff", "file_%00", "job_x"] {
         for path in [format!("/api/artifacts/{id}/content"), format!("/api/file/{id}")] {
             let answer = send(server.http.get(server.url(&path))).await;

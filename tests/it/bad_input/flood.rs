@@ -35,7 +35,7 @@ async fn get(http: &reqwest::Client, server: &Process, path: &str) -> Value {
 
 /// The most memory that a process ever had, in bytes, where the system tells.
 fn peak_memory(server: &Process) -> Option<u64> {
-    let id = server.child.id()?;
+    let id = server.id()?;
     let status = std::fs::read_to_string(Path::new("/proc").join(id.to_string()).join("status"));
     let status = status.ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;

@@ -49,7 +49,7 @@ async fn a_wrong_method_is_told_the_right_ones() {
 
 #[tokio::test]
 async fn an_unknown_job_is_unknown_by_every_route() {
-    let server = TestServer::start().await;
+    let server = TestServer::start().await.at_one_node();
     let long = "x".repeat(3000);
     for id in [
         "job_nobody",

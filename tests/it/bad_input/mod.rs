@@ -100,7 +100,8 @@ pub struct Wire {
 
 impl Wire {
     pub async fn open(server: &TestServer) -> Self {
-        let stream = TcpStream::connect(server.address).await.expect("it listens");
+        let stream = TcpStream::connect(server.nodes().next().expect("a node"));
+        let stream = stream.await.expect("it listens");
         // What is said in pieces arrives in pieces.
         stream.set_nodelay(true).expect("it is connected");
         Self { stream }

@@ -86,7 +86,7 @@ async fn a_data_folder_that_cannot_be_written_is_told() {
 async fn a_data_folder_in_use_is_told_and_its_server_goes_on() {
     let folder = TempDir::new().unwrap();
     let data = folder.path().join("data");
-    let server = Process::serve(&data, "127.0.0.1:0", &[]).await;
+    let server = Process::alone(&data, "127.0.0.1:0", &[], &[]).await;
     let parts = ["another server uses", "data", "--data"];
     refused(folder.path(), &serve("data"), &parts).await;
     refused(folder.path(), &["migrate", "--data", "data"], &parts).await;
@@ -94,7 +94,7 @@ async fn a_data_folder_in_use_is_told_and_its_server_goes_on() {
     assert_eq!(crate::harness::client().get(health).send().await.unwrap().status(), 200);
     assert_eq!(server.terminate().await, Some(0));
     // A folder is free again however its server ended.
-    let server = Process::serve(&data, "127.0.0.1:0", &[]).await;
+    let server = Process::alone(&data, "127.0.0.1:0", &[], &[]).await;
     server.kill().await;
     let ended = run(folder.path(), &["migrate", "--data", "data"], &[]).await;
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);

@@ -126,6 +126,7 @@ async fn what_is_no_request_is_refused_and_costs_nobody_else_anything() {
 async fn a_stream_that_cannot_be_opened_now_asks_its_reader_to_come_again() {
     let server = TestServer::start().await;
     let job = server.submit_external().await;
+    server.until_durable().await;
     let server = server.restart().await;
     // The log is not in memory, and the database has no answer.
     let mut database = Database::open(&server.database()).await;

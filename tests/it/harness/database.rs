@@ -3,7 +3,6 @@
 //! With `TAILWATER_TEST_DATABASE` it is a Postgres, in which each data folder has a schema of its own;
 //! else it is the file in the folder.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 
 use sqlx::postgres::PgConnection;
@@ -12,6 +11,8 @@ use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, Decode, Postgres, Sqlite, SqliteConnection, Type,
 };
 use tailwater::db::Conn;
+
+use super::cluster;
 
 /// The Postgres of the tests, where they are to use one.
 fn postgres() -> Option<String> {
@@ -26,9 +27,7 @@ pub fn is_postgres() -> bool {
 /// The address of the database of the server with this data folder; nothing where that is in the folder.
 pub async fn address(data: &Path) -> Option<String> {
     let url = postgres()?;
-    let mut hasher = DefaultHasher::new();
-    data.hash(&mut hasher);
-    let schema = format!("t{:016x}", hasher.finish());
+    let schema = cluster::name(data);
     let mut connection = PgConnection::connect(&url).await.expect("the Postgres of the tests");
     let create = AssertSqlSafe(format!("create schema if not exists {schema}"));
     sqlx::query(create).execute(&mut connection).await.expect("a schema");
@@ -121,7 +120,8 @@ impl Database {
             Self::Sqlite(_) => self.run("begin immediate", &[]).await,
             Self::Postgres(_) => {
                 self.run("begin", &[]).await;
-                self.run("lock table epoch in exclusive mode", &[]).await;
+                // Each transaction of a node leaves its mark there.
+                self.run("lock table epoch, node in exclusive mode", &[]).await;
             }
         }
     }

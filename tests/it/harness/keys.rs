@@ -28,6 +28,11 @@ impl Locked {
         Self { server, admin }
     }
 
+    /// The same with one node of a cluster alone, past the balancer.
+    pub fn at_one_node(self) -> Self {
+        Self { server: self.server.at_one_node(), ..self }
+    }
+
     /// A new key, and its id.
     pub async fn key(&self, scopes: &[&str], project: Option<&str>) -> (String, String) {
         let body = json!({ "scopes": scopes, "project_id": project });

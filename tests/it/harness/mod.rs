@@ -1,10 +1,14 @@
 //! What the integration tests share: servers in this process, servers of their own, readers.
 
+pub mod balancer;
+pub mod bucket;
 pub mod certificate;
+pub mod cluster;
 pub mod database;
 pub mod keys;
 pub mod parts;
 pub mod process;
+pub mod providers;
 pub mod reader;
 pub mod receiver;
 pub mod routes;
@@ -12,6 +16,7 @@ pub mod routes;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tailwater::config::{Engine, Settings};
 use tailwater::server::{self, Signals};
@@ -19,20 +24,63 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use balancer::Balancer;
+use cluster::Stream;
 pub use reader::{Message, Reader};
 
 /// How long a test waits for a condition before it says that it will never hold. No test passes or
 /// fails by how fast the machine is within it.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A server in this process, on a port of its own and a data folder of its own.
+/// A server in this process, on a port of its own and a data folder of its own; or a cluster in its
+/// place.
 pub struct TestServer {
     pub address: SocketAddr,
     pub settings: Settings,
-    pub data: TempDir,
+    pub data: Data,
     pub http: reqwest::Client,
+    nodes: Vec<Node>,
+    balancer: Option<Balancer>,
+}
+
+/// What servers leave to each other, and what is gone with the last of them.
+pub struct Data {
+    stream: Option<Stream>,
+    _folder: TempDir,
+}
+
+impl From<TempDir> for Data {
+    fn from(folder: TempDir) -> Self {
+        Self { stream: None, _folder: folder }
+    }
+}
+
+/// One server, or one node of a cluster.
+struct Node {
+    address: SocketAddr,
     signals: Signals,
     task: JoinHandle<Result<(), server::Error>>,
+}
+
+impl Node {
+    async fn start(settings: Settings) -> Self {
+        let signals = Signals::default();
+        let (announce, announced) = oneshot::channel();
+        let with_signals = signals.clone();
+        let task = tokio::spawn(async move {
+            let mut announce = Some(announce);
+            let mut announce = |banner: &server::Banner| {
+                if let Some(announce) = announce.take() {
+                    announce.send(banner.address).ok();
+                }
+            };
+            server::run(&settings, with_signals, &mut announce).await
+        });
+        match announced.await {
+            Ok(address) => Self { address, signals, task },
+            Err(_) => panic!("the server does not start: {:?}", task.await),
+        }
+    }
 }
 
 /// A client for tests; installs the process's TLS provider, which the client library wants even
@@ -72,45 +120,78 @@ impl TestServer {
     }
 
     /// A server on what another one left.
-    pub async fn on(data: TempDir, mut settings: Settings) -> Self {
+    pub async fn on(data: impl Into<Data>, mut settings: Settings) -> Self {
         let http = client();
+        let mut data = data.into();
         if settings.database.is_none() {
             settings.database = database::address(&settings.data).await.map(Into::into);
         }
-        let signals = Signals::default();
-        let (announce, announced) = oneshot::channel();
-        let (of_server, with_signals) = (settings.clone(), signals.clone());
-        let task = tokio::spawn(async move {
-            let mut announce = Some(announce);
-            let mut announce = |banner: &server::Banner| {
-                if let Some(announce) = announce.take() {
-                    announce.send(banner.address).ok();
-                }
-            };
-            server::run(&of_server, with_signals, &mut announce).await
-        });
-        let address = announced.await.expect("the server starts");
-        Self { address, settings, data, http, signals, task }
+        bucket::choose(&mut settings);
+        let nodes = if cluster::is_cluster() {
+            data.stream.get_or_insert_with(|| Stream::of(&settings.data));
+            join_all(cluster::nodes(&settings).into_iter().map(Node::start)).await
+        } else {
+            vec![Node::start(settings.clone()).await]
+        };
+        let mut address = nodes[0].address;
+        let mut balancer = None;
+        if let [_, _, ..] = &nodes[..] {
+            let addresses: Vec<_> = nodes.iter().map(|node| node.address).collect();
+            let folder = settings.data.join("nginx");
+            let before = Balancer::start(&folder, settings.listen, &addresses).await;
+            address = before.address;
+            balancer = Some(before);
+        }
+        Self { address, settings, data, http, nodes, balancer }
     }
 
     /// Stops the server in order and starts another one on the same data.
     pub async fn restart(self) -> Self {
-        let Self { settings, data, signals, task, .. } = self;
-        signals.stop.cancel();
-        task.await.expect("no panic").expect("an orderly end");
-        Self::on(data, settings).await
+        let settings = self.settings.clone();
+        Self::on(self.stop().await, settings).await
     }
 
     /// Tells the server to stop and waits until it has.
-    pub async fn stop(self) -> TempDir {
-        self.signals.stop.cancel();
-        self.task.await.expect("no panic").expect("an orderly end");
+    pub async fn stop(self) -> Data {
+        self.begin_to_stop();
+        for node in self.nodes {
+            node.task.await.expect("no panic").expect("an orderly end");
+        }
+        drop(self.balancer);
         self.data
+    }
+
+    /// Waits until everything that was published is in the database.
+    pub async fn until_durable(&self) {
+        for node in self.nodes() {
+            let url = format!("http://{node}/readyz");
+            let waiting = async || {
+                let answer = self.http.get(&url).send().await.expect("it listens");
+                answer.json::<Value>().await.expect("JSON")["not_durable"] != 0
+            };
+            while waiting().await {
+                tokio::task::yield_now().await;
+            }
+        }
     }
 
     /// Tells the server to stop, without waiting.
     pub fn begin_to_stop(&self) {
-        self.signals.stop.cancel();
+        for node in &self.nodes {
+            node.signals.stop.cancel();
+        }
+    }
+
+    /// From here on everything goes to one node, past the balancer: for what a process does by itself, such
+    /// as its limits, and for what a balancer does not let through.
+    pub fn at_one_node(mut self) -> Self {
+        self.address = self.nodes[0].address;
+        self
+    }
+
+    /// Where its nodes are, past the balancer.
+    pub fn nodes(&self) -> impl Iterator<Item = SocketAddr> {
+        self.nodes.iter().map(|node| node.address)
     }
 
     /// The URL of a path of this server.

@@ -5,19 +5,30 @@ use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
+use futures_util::future::join_all;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 
-use super::PATIENCE;
+use super::balancer::Balancer;
+use super::cluster::{self, Stream};
+use super::{PATIENCE, bucket, database};
 
 /// How the variables begin that the program reads.
-const OURS: [&str; 7] =
-    ["TAILWATER_", "OPENAI_", "REPLICATE_", "FAL_", "RUNWAYML_", "MINIMAX_", "BFL_"];
+const OURS: [&str; 8] =
+    ["TAILWATER_", "AWS_", "OPENAI_", "REPLICATE_", "FAL_", "RUNWAYML_", "MINIMAX_", "BFL_"];
 
-/// A server process.
+/// A server process; or those of a cluster in its place.
 pub struct Process {
     pub address: SocketAddr,
-    pub child: Child,
+    nodes: Vec<One>,
+    balancer: Option<Balancer>,
+    stream: Option<Stream>,
+}
+
+/// One process.
+struct One {
+    address: SocketAddr,
+    child: Child,
     said: Arc<Mutex<String>>,
     _stdout: tokio::io::Lines<BufReader<ChildStdout>>,
 }
@@ -47,9 +58,96 @@ impl Process {
         more: &[&str],
         variables: &[(&str, String)],
     ) -> Self {
-        let database = super::database::address(data).await;
+        if !cluster::is_cluster() {
+            return Self::alone(data, listen, more, variables).await;
+        }
+        let database = database::address(data).await.expect("a cluster has a Postgres");
+        let mut variables = variables.to_vec();
+        variables.push(("TAILWATER_DATABASE", database));
+        variables.push(("TAILWATER_EVENTS", cluster::events(data)));
+        variables.push(("TAILWATER_ARTIFACTS", cluster::files(data).display().to_string()));
+        variables.extend(bucket::variables(data));
+        let folders = cluster::folders(data);
+        let node = |folder| One::serve(folder, "127.0.0.1:0", more, &variables);
+        let nodes = join_all(folders.iter().map(|folder| node(folder))).await;
+        let addresses: Vec<_> = nodes.iter().map(|node| node.address).collect();
+        let listen = listen.parse().expect("an address");
+        let balancer = Balancer::start(&data.join("nginx"), listen, &addresses).await;
+        let stream = Some(Stream::of(data));
+        Self { address: balancer.address, nodes, balancer: Some(balancer), stream }
+    }
+
+    /// Starts a single server, of which there is only one whatever the others of the tests are.
+    pub async fn alone(
+        data: &Path,
+        listen: &str,
+        more: &[&str],
+        variables: &[(&str, String)],
+    ) -> Self {
+        let mut variables = variables.to_vec();
+        let database = database::address(data).await;
+        variables.extend(database.map(|url| ("TAILWATER_DATABASE", url)));
+        variables.extend(bucket::variables(data));
+        let one = One::serve(data, listen, more, &variables).await;
+        Self { address: one.address, nodes: vec![one], balancer: None, stream: None }
+    }
+
+    /// Kills the process as a power cut would, and waits until it is gone.
+    pub async fn kill(mut self) {
+        self.keep_stream();
+        for node in &mut self.nodes {
+            node.child.kill().await.expect("it can be killed");
+        }
+    }
+
+    /// Another one may go on with it.
+    fn keep_stream(&mut self) {
+        std::mem::forget(self.stream.take());
+    }
+
+    /// What it has said on standard error so far.
+    pub fn said(&self) -> String {
+        self.nodes.iter().map(|node| node.said.lock().expect("no panic").clone()).collect()
+    }
+
+    /// Its number at the system; of a cluster, the first node's.
+    pub fn id(&self) -> Option<u32> {
+        self.nodes[0].child.id()
+    }
+
+    /// Sends a signal.
+    pub async fn signal(&self, name: &str) {
+        for node in &self.nodes {
+            let id = node.child.id().expect("it runs").to_string();
+            let sent = Command::new("kill").args([name, &id]).status().await.expect("kill runs");
+            assert!(sent.success());
+        }
+    }
+
+    /// Waits until it has ended; gives the exit code, of a cluster one that is not 0 where there is one.
+    pub async fn wait(&mut self) -> Option<i32> {
+        let mut code = Some(0);
+        for node in &mut self.nodes {
+            let ended = tokio::time::timeout(PATIENCE, node.child.wait()).await.expect("it ends");
+            let own = ended.expect("it can be waited for").code();
+            code = if own == Some(0) { code } else { own };
+        }
+        code
+    }
+
+    /// Sends SIGTERM and waits for the exit code.
+    pub async fn terminate(mut self) -> Option<i32> {
+        self.keep_stream();
+        self.signal("-TERM").await;
+        let code = self.wait().await;
+        drop(self.balancer);
+        code
+    }
+}
+
+impl One {
+    async fn serve(data: &Path, listen: &str, more: &[&str], variables: &[(&str, String)]) -> Self {
         let mut child = command()
-            .envs(database.map(|url| ("TAILWATER_DATABASE", url)))
             .envs(variables.iter().map(|(name, value)| (name, value)))
             .args(["serve", "--listen", listen, "--data"])
             .arg(data)
@@ -78,29 +176,5 @@ impl Process {
         let address = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
         let address = address.expect("a URL of the web");
         Self { address: address.parse().expect("an address"), child, said, _stdout: lines }
-    }
-
-    /// Kills the process as a power cut would, and waits until it is gone.
-    pub async fn kill(mut self) {
-        self.child.kill().await.expect("it can be killed");
-    }
-
-    /// What it has said on standard error so far.
-    pub fn said(&self) -> String {
-        self.said.lock().expect("no panic").clone()
-    }
-
-    /// Sends a signal.
-    pub async fn signal(&self, name: &str) {
-        let id = self.child.id().expect("it runs").to_string();
-        let sent = Command::new("kill").args([name, &id]).status().await.expect("kill runs");
-        assert!(sent.success());
-    }
-
-    /// Sends SIGTERM and waits for the exit code.
-    pub async fn terminate(mut self) -> Option<i32> {
-        self.signal("-TERM").await;
-        let status = tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends");
-        status.expect("it can be waited for").code()
     }
 }

@@ -12,14 +12,10 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 use tailwater::config::Settings;
-use tailwater::simulator;
-use tokio_util::sync::CancellationToken;
 
+use crate::harness::providers::{CallingBack, MEDIA as PROVIDERS, Providers};
 use crate::harness::reader::Message;
-use crate::harness::{PATIENCE, TestServer, client};
-
-/// The providers of media.
-const PROVIDERS: [&str; 5] = ["replicate", "fal", "runway", "minimax", "bfl"];
+use crate::harness::{PATIENCE, TestServer};
 
 /// Those that call back.
 const CALLING_BACK: [&str; 4] = ["replicate", "fal", "minimax", "bfl"];
@@ -29,8 +25,14 @@ struct Studio {
     server: TestServer,
     /// Where each provider is.
     bases: HashMap<String, String>,
-    /// Ends a simulator that outlives the server.
-    stop: CancellationToken,
+    /// Providers that outlive the server.
+    _beside: Beside,
+}
+
+#[expect(dead_code, reason = "they are there as long as this is")]
+enum Beside {
+    Silent(Providers),
+    CallingBack(CallingBack),
 }
 
 impl Studio {
@@ -41,61 +43,45 @@ impl Studio {
 
     /// At a speed, with other settings.
     async fn with(speed: f64, change: impl FnOnce(&mut Settings)) -> Self {
-        drop(client());
-        let stop = CancellationToken::new();
-        let options = simulator::Options { speed };
-        let simulator = simulator::start(options, stop.clone()).await.expect("a simulator");
-        let base = |provider: &str| simulator.media(provider).expect("a provider").to_owned();
-        let bases = PROVIDERS.map(|provider| (provider.to_owned(), base(provider))).into();
+        let providers = Providers::start(speed).await;
         let server = TestServer::with(|settings| {
-            let place = |provider| Some(base(provider));
-            settings.replicate_base_url = place("replicate");
-            settings.fal_base_url = place("fal");
-            settings.runway_base_url = place("runway");
-            settings.minimax_base_url = place("minimax");
-            settings.bfl_base_url = place("bfl");
-            for key in [
-                &mut settings.replicate_api_token,
-                &mut settings.fal_key,
-                &mut settings.runwayml_api_secret,
-                &mut settings.minimax_api_key,
-                &mut settings.bfl_api_key,
-            ] {
-                *key = Some("simulated-key".into());
-            }
-            settings.simulator_speed = speed;
+            providers.work_for(settings);
             settings.start_jitter = std::time::Duration::ZERO;
             settings.demo_credits = 100_000;
             change(settings);
         })
         .await;
-        Self { server, bases, stop }
+        Self { server, bases: providers.bases(), _beside: Beside::Silent(providers) }
     }
 
-    /// One that providers call back: the server's own simulator, which knows its address.
+    /// One that providers call back.
     async fn called_back(speed: f64) -> Self {
+        let providers = CallingBack::start(speed).await;
         let server = TestServer::with(|settings| {
-            settings.public_url = Some("http://tailwater.test".into());
-            settings.simulator_speed = speed;
+            providers.work_for(settings);
             settings.start_jitter = std::time::Duration::ZERO;
             settings.demo_credits = 100_000;
             settings.workers = 20;
         })
         .await;
-        let info = server.get("/api/info").await.1;
-        let bases = serde_json::from_value(info["simulators"].clone()).expect("addresses");
-        Self { server, bases, stop: CancellationToken::new() }
+        let bases = providers.bases(&server).await;
+        Self { server, bases, _beside: Beside::CallingBack(providers) }
     }
 
     async fn stop(self) {
         self.server.stop().await;
-        self.stop.cancel();
     }
 
     /// Stops the server in order and starts it again; the providers go on meanwhile.
     async fn restart(self) -> Self {
-        let Self { server, bases, stop } = self;
-        Self { server: server.restart().await, bases, stop }
+        let settings = self.server.settings.clone();
+        self.restart_with(settings).await
+    }
+
+    /// The same with other settings.
+    async fn restart_with(self, settings: Settings) -> Self {
+        let server = TestServer::on(self.server.stop().await, settings).await;
+        Self { server, ..self }
     }
 
     /// What a provider has counted.

@@ -38,11 +38,9 @@ async fn a_job_that_is_canceled_between_two_runs_is_canceled_at_its_provider() {
     let job = answer["job_id"].as_str().expect("an id").to_owned();
     studio.until_counted("replicate", "polls", 1).await;
     // The next process runs no jobs, as one that is busy with others would not.
-    let Studio { server, bases, stop } = studio;
-    let mut settings = server.settings.clone();
+    let mut settings = studio.server.settings.clone();
     settings.workers = 0;
-    let server = TestServer::on(server.stop().await, settings).await;
-    let studio = Studio { server, bases, stop };
+    let studio = studio.restart_with(settings).await;
     let path = format!("/api/jobs/{job}/cancel");
     let (status, view) = studio.server.post(&path, &json!({})).await;
     assert_eq!(status, 200, "{view}");
@@ -109,11 +107,9 @@ async fn a_start_that_a_dead_process_meant_to_make_is_not_made_again() {
             &[&job],
         )
         .await;
-    let Studio { server, bases, stop } = studio;
-    let mut settings = server.settings.clone();
+    let mut settings = studio.server.settings.clone();
     settings.workers = 3;
-    let server = TestServer::on(server.stop().await, settings).await;
-    let studio = Studio { server, bases, stop };
+    let studio = studio.restart_with(settings).await;
     let view = studio.server.wait_for_end(&job).await;
     assert_eq!(view["error"]["code"], "ambiguous_start", "{view}");
     assert_eq!(studio.count("replicate", "starts").await, 0);
@@ -127,7 +123,7 @@ async fn work_that_was_done_while_the_server_was_down_past_its_time_limit_is_fet
     let answer = studio.submit("replicate", "[slow] a red kite").await;
     let job = answer["job_id"].as_str().expect("an id").to_owned();
     studio.until_counted("replicate", "polls", 1).await;
-    let Studio { server, bases, stop } = studio;
+    let Studio { server, bases, _beside } = studio;
     let (settings, file, http) = (server.settings.clone(), server.database(), server.http.clone());
     let data = server.stop().await;
     let mut database = Database::open(&file).await;
@@ -146,7 +142,7 @@ async fn work_that_was_done_while_the_server_was_down_past_its_time_limit_is_fet
     let day = "update operation set intended_at = 1, started_at = 1 where job_id = ?";
     database.run(day, &[&job]).await;
     drop(database);
-    let studio = Studio { server: TestServer::on(data, settings).await, bases, stop };
+    let studio = Studio { server: TestServer::on(data, settings).await, bases, _beside };
     let view = studio.server.wait_for_end(&job).await;
     assert_eq!(view["status"], "completed", "{view}");
     assert_eq!(studio.count("replicate", "started").await, 1);

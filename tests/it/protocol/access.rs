@@ -389,7 +389,7 @@ async fn p67_what_a_key_opened_ends_with_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p67_a_key_that_another_process_revoked_ends_too() {
-    let locked = Locked::start().await;
+    let locked = Locked::start().await.at_one_node();
     let job = locked.submit(&locked.admin, &json!({ "kind": "external" })).await;
     let mut reader = locked.follow(job["stream_url"].as_str().unwrap()).await;
     read_until(&mut reader, "hello").await;

@@ -76,7 +76,7 @@ async fn p65_who_sees_one_project_does_not_see_what_pays_for_all() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p67_a_push_ends_when_its_key_has_run_out() {
-    let locked = Locked::start().await;
+    let locked = Locked::start().await.at_one_node();
     let job = locked.submit(&locked.admin, &json!({ "kind": "external" })).await;
     let path = format!("/api/jobs/{}/events", job["job_id"].as_str().unwrap());
     // A key that the server knew too late opened nothing, and says nothing: the next one lasts longer.
@@ -150,7 +150,7 @@ async fn p04_a_large_body_of_very_many_values_is_refused() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p81_files_that_come_at_once_have_no_more_room_together() {
-    let server = TestServer::with(|settings| settings.disk_per_project = 8_292).await;
+    let server = TestServer::with(|settings| settings.disk_per_project = 8_292).await.at_one_node();
     let upload = || {
         let (go, body) = endless();
         let request = server.http.post(server.url("/api/uploads?project_id=p"));

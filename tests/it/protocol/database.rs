@@ -132,7 +132,7 @@ async fn p31_a_fraction_and_a_file_without_an_id_hold_up_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p33_streams_go_on_while_the_database_takes_no_writes() {
-    let server = TestServer::start().await;
+    let server = TestServer::start().await.at_one_node();
     let job = server.submit_external().await;
     server.push(&job, &[content("before ")]).await;
     let mut reader = server.follow(&job).await;

@@ -5,6 +5,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::harness::TestServer;
+use crate::harness::bucket;
 use crate::harness::certificate::Certificate;
 use crate::harness::database::Database;
 
@@ -25,9 +26,7 @@ async fn p84_what_came_from_outside_runs_nowhere() {
     let view = server.wait_for_end(&job).await;
     // A program that only knows the database says of its file what it likes.
     let script = b"<script>alert(1)</script>";
-    let folder = server.settings.data.join("artifacts").join(&job).join("9");
-    std::fs::create_dir_all(&folder).unwrap();
-    std::fs::write(folder.join("x.svg"), script).unwrap();
+    bucket::put(&server.settings.data, &format!("{job}/9/x.svg"), script).await;
     let mut database = Database::open(&server.database()).await;
     let row = "insert into artifact (id, job_id, attempt, kind, media_type, name, path, bytes) \
                values ('file_svg', ?, 9, 'image', 'image/svg+xml', 'a\"b.svg', ?, 25)";
@@ -73,7 +72,8 @@ async fn p85_over_tls_both_protocols_are_spoken() {
         settings.tls_cert = Some(shown.certificate.clone());
         settings.tls_key = Some(shown.key.clone());
     })
-    .await;
+    .await
+    .at_one_node();
     let url = format!("https://localhost:{}/healthz", server.address.port());
     let client = shown.client(server.address).build().unwrap();
     let old = shown.client(server.address).http1_only().build().unwrap();

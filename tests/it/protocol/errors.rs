@@ -91,7 +91,7 @@ async fn p32_every_error_is_a_problem() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p32_who_is_refused_for_now_is_told_when_to_come_again() {
-    let server = TestServer::start().await;
+    let server = TestServer::start().await.at_one_node();
     let job = server.submit_external().await;
     let lock = lock_database(&server.database()).await;
     let submit = server.http.post(server.url("/api/jobs")).json(&json!({ "kind": "external" }));

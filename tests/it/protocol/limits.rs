@@ -30,6 +30,7 @@ async fn limited(change: impl FnOnce(&mut Settings)) -> TestServer {
         change(settings);
     })
     .await
+    .at_one_node()
 }
 
 /// Asserts that a response is a problem of a limit, with when to come again.
@@ -135,7 +136,7 @@ async fn p78_a_connection_too_many_is_told_so_and_closed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p78_past_the_last_connection_streams_count_as_well() {
-    let server = TestServer::with(|settings| settings.max_connections = 3).await;
+    let server = TestServer::with(|settings| settings.max_connections = 3).await.at_one_node();
     let job = server.submit_external().await;
     // The client keeps the connection of the submit, and opens one for the stream at most.
     let mut reader = server.follow(&job).await;
@@ -215,7 +216,7 @@ async fn p80_jobs_that_wait_are_counted_for_each_project() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p81_files_that_a_project_has_no_room_for_are_refused_before_they_are_read() {
-    let server = TestServer::with(|settings| settings.disk_per_project = 8_292).await;
+    let server = TestServer::with(|settings| settings.disk_per_project = 8_292).await.at_one_node();
     let upload = |project: &str, bytes: usize| {
         let request = server.http.post(server.url(&format!("/api/uploads?project_id={project}")));
         request.header("content-type", "image/gif").body(gif(bytes)).send()
@@ -274,7 +275,8 @@ async fn p82_a_head_has_its_size_and_its_time_and_an_idle_connection_ends() {
         settings.header_timeout = second;
         settings.idle_timeout = second;
     })
-    .await;
+    .await
+    .at_one_node();
     let long =
         format!("GET /healthz HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "a".repeat(9_000));
     assert!(hear(say(&server, &long).await).await.starts_with("HTTP/1.1 431 "));
@@ -295,7 +297,8 @@ async fn p83_a_client_is_known_by_its_address_before_the_proxies_that_are_truste
         settings.requests_per_address = 1;
         settings.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
     })
-    .await;
+    .await
+    .at_one_node();
     let of_one = join_all((0..50).map(|_| asks(&server, "203.0.113.9".into()))).await;
     assert!(of_one.contains(&429), "{of_one:?}");
     // A client that forges what stands to its left is the same client.

@@ -146,8 +146,13 @@ async fn p39_the_cheapest_model_that_takes_it_is_chosen() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p39_a_provider_that_is_well_comes_before_a_cheaper_one() {
-    let upstream = Upstream::start(1000.0).await;
-    let server = upstream.server(|settings| settings.fal_key = Some("wrong-key".into())).await;
+    let upstream = Upstream::start(1.0).await;
+    // Each node finds out by itself.
+    let server = upstream.server(|settings| {
+        settings.fal_key = Some("wrong-key".into());
+        settings.workers = 1;
+    });
+    let server = server.await.at_one_node();
     let path = "/api/canvas/generate-video";
     let body = json!({ "prompt": "a red kite" });
     let (status, cheapest) = server.post(path, &body).await;

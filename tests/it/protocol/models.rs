@@ -74,7 +74,8 @@ async fn p35_a_provider_that_keeps_failing_is_paused_and_its_submits_are_taken()
         settings.replicate_api_token = Some("wrong-key".into());
         settings.workers = 1;
     });
-    let server = server.await;
+    // Each node finds out by itself.
+    let server = server.await.at_one_node();
     let submit = async |number: usize| {
         let body = json!({ "prompt": format!("kite {number}") });
         let (status, answer) = server.post("/api/replicate/seedance-t2v/submit", &body).await;

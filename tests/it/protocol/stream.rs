@@ -14,7 +14,7 @@ use super::{Killable, Raw, about_the_job, content, ended_job, event, lock_databa
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p05_a_stream_says_what_it_is_and_is_not_compressed() {
-    let server = TestServer::start().await;
+    let server = TestServer::start().await.at_one_node();
     let job = ended_job(&server, 1).await;
     let streams = [
         format!("/api/jobs/{job}/stream"),

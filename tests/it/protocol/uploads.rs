@@ -1,13 +1,13 @@
 //! § 12: uploads.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use futures_util::future::join_all;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
 use crate::harness::TestServer;
+use crate::harness::bucket;
 use crate::harness::database::Database;
 
 /// A picture of 320 by 240.
@@ -30,11 +30,6 @@ async fn upload(server: &TestServer, media_type: &str, bytes: &[u8]) -> (u16, Va
 async fn submit(server: &TestServer, image: &str) -> (u16, Value) {
     let body = json!({ "prompt": "it flies", "image": image });
     server.post("/api/replicate/seedance-i2v/submit", &body).await
-}
-
-fn count_files(folder: &Path) -> usize {
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries.map(|path| if path.is_dir() { count_files(&path) } else { 1 }).sum()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -83,10 +78,10 @@ async fn p50_a_file_is_what_its_bytes_are_and_no_larger_than_it_may_be() {
     let (status, problem) = upload(&server, "image/gif", &large).await;
     assert_eq!((status, &problem["code"]), (413, &json!("upload_too_large")), "{problem}");
     assert_eq!(problem["limit"], 1024);
-    let folder = server.settings.data.join("artifacts");
+    let folder = server.settings.data.clone();
     // Kept until they are counted.
     let _data = server.stop().await;
-    assert_eq!(count_files(&folder), 1);
+    assert_eq!(bucket::files(&folder).await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -9,6 +9,7 @@ use tailwater::simulator::{self, Simulator};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::harness::database::Database;
+use crate::harness::providers::CallingBack;
 use crate::harness::{PATIENCE, TestServer, client};
 
 /// The providers, beside the server: they outlive it.
@@ -184,16 +185,13 @@ async fn p45_what_was_made_is_fetched_before_it_is_announced() {
     server.stop().await;
 }
 
-/// A server whose own simulator calls back, no faster than real providers: no poll comes before a
-/// minute and a half.
-async fn called_back() -> (TestServer, String) {
-    let server = TestServer::with(|settings| {
-        settings.public_url = Some("http://tailwater.test".into());
-        settings.simulator_speed = 1.0;
-    })
-    .await;
-    let base = server.get("/api/info").await.1["simulators"]["minimax"].clone();
-    (server, base.as_str().unwrap().to_owned())
+/// A server that is called back by providers no faster than real ones: no poll comes before a minute and a
+/// half. With the address of one.
+async fn called_back() -> (TestServer, CallingBack, String) {
+    let providers = CallingBack::start(1.0).await;
+    let server = TestServer::with(|settings| providers.work_for(settings)).await;
+    let base = providers.bases(&server).await["minimax"].clone();
+    (server, providers, base)
 }
 
 /// The secret in the address of a job's callbacks, once the job's work is known to be started.
@@ -211,7 +209,7 @@ async fn token(server: &TestServer, job: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p46_a_callback_only_makes_the_server_ask_and_is_taken_once() {
-    let (server, minimax) = called_back().await;
+    let (server, _providers, minimax) = called_back().await;
     let body = json!({ "prompt": "[never] a kite" });
     let (status, answer) = server.post("/api/minimax/video", &body).await;
     assert_eq!(status, 202, "{answer}");
@@ -240,11 +238,7 @@ async fn p46_a_callback_only_makes_the_server_ask_and_is_taken_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p46_a_provider_that_signs_is_not_believed_without_its_signature() {
-    let server = TestServer::with(|settings| {
-        settings.public_url = Some("http://tailwater.test".into());
-        settings.simulator_speed = 1.0;
-    })
-    .await;
+    let (server, _providers, _) = called_back().await;
     for (path, provider, body) in [
         ("/api/replicate/seedance-t2v/submit", "replicate", json!({ "prompt": "[never] kite" })),
         ("/api/fal/veo3/text-to-video/submit", "fal", json!({ "prompt": "[never] kite" })),

@@ -53,7 +53,8 @@ fn history(scope: Scope, events: &[It]) -> History {
 
 fn judge_in(scope: Scope, jobs: &[Job], events: &[It]) -> Verdict {
     let epochs = Epochs::from_iter([(1, id(1, 5)), (2, id(2, 9))]);
-    let facts = Facts { jobs: jobs.iter().collect(), epochs: &epochs, damaged: false };
+    let facts =
+        Facts { jobs: jobs.iter().collect(), epochs: &epochs, damaged: false, clustered: false };
     let mut verdict = Verdict::default();
     facts.check(&history(scope, events), &mut Lost::default(), &mut verdict);
     verdict
@@ -195,7 +196,7 @@ fn a_committed_event_that_is_behind_one_that_was_taken_back_is_found() {
 #[test]
 fn one_id_with_two_contents_is_found_although_it_was_taken_back() {
     let (epochs, usual) = (Epochs::from_iter([(1, id(1, 5))]), usual());
-    let facts = Facts { jobs: vec![&usual], epochs: &epochs, damaged: false };
+    let facts = Facts { jobs: vec![&usual], epochs: &epochs, damaged: false, clustered: false };
     let (mut lost, mut verdict) = (Lost::default(), Verdict::default());
     let before = &all()[..4];
     for last in [Gets(id(1, 6)), GetsOther(id(1, 6))] {

@@ -201,4 +201,9 @@ pub struct Readiness {
     pub memory_bytes: u64,
     /// How many jobs run.
     pub running_jobs: u64,
+    /// The number of this node of a cluster; nothing for a server that is alone.
+    #[schema(required)]
+    pub node: Option<u64>,
+    /// Whether nothing can be appended at the moment, for the event log of the cluster is out of reach.
+    pub degraded: bool,
 }
