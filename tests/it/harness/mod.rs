@@ -11,6 +11,7 @@ pub mod process;
 pub mod providers;
 pub mod reader;
 pub mod receiver;
+pub mod relay;
 pub mod routes;
 
 use std::net::SocketAddr;
