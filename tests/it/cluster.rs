@@ -50,6 +50,26 @@ async fn what_is_pushed_to_any_node_is_read_on_all_of_them_under_the_same_ids() 
     }
 }
 
+#[tokio::test]
+#[ignore = "needs a cluster: scripts/test runs it with TAILWATER_TEST_CLUSTER"]
+async fn what_stands_twice_in_an_event_is_read_by_all_nodes_as_it_was_taken() {
+    let server = TestServer::start().await;
+    let job = server.submit_external().await;
+    let twice = r#"{"type":"content","data":{"text":"not this, ","text":"this"}}"#;
+    let url = server.url(&format!("/api/jobs/{job}/events"));
+    let push = server.http.post(url).header("content-type", "application/json").body(twice);
+    assert_eq!(push.send().await.expect("an answer").status(), 200);
+    let end = json!({"type": "completed", "data": {}});
+    assert_eq!(server.push(&job, &[end]).await.0, 200);
+    for node in server.nodes() {
+        let url = format!("http://{node}/api/jobs/{job}/stream");
+        let mut reader = Reader::open(&server.http, &url, None).await;
+        assert_eq!(reader.until("content").await.data["text"], "this");
+        reader.until("completed").await;
+    }
+    server.stop().await;
+}
+
 /// A migration of a later version.
 const LATER: &str = "insert into _sqlx_migrations \
                          (version, description, success, checksum, execution_time) \

@@ -27,6 +27,8 @@ use super::accept::Refusal;
 use super::append::Appended;
 use super::{Store, lock};
 
+pub use propose::largest_entry;
+
 use fold::Fold;
 use pulse::Pulse;
 
