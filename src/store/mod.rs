@@ -424,3 +424,8 @@ impl Store {
         }
     }
 }
+
+#[cfg(all(test, feature = "shuttle"))]
+pub(crate) mod interleavings;
+#[cfg(test)]
+mod tests;

@@ -176,6 +176,22 @@ impl TestServer {
         }
     }
 
+    /// Waits until all nodes of a cluster have come to the same event: what one has just taken, another one
+    /// shows a moment later.
+    pub async fn until_level(&self) {
+        loop {
+            let mut heads = Vec::new();
+            for node in self.nodes() {
+                let url = format!("http://{node}/readyz");
+                let answer = self.http.get(&url).send().await.expect("it listens");
+                heads.push(answer.json::<Value>().await.expect("JSON")["head"].clone());
+            }
+            if heads.iter().all(|head| *head == heads[0]) {
+                return;
+            }
+        }
+    }
+
     /// Tells the server to stop, without waiting.
     pub fn begin_to_stop(&self) {
         for node in &self.nodes {
