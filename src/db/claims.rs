@@ -6,7 +6,7 @@ use crate::job::{Job, JobId};
 
 use super::permits::{self, Permit};
 use super::sql::{self, Conn, Dialect, Row};
-use super::{Change, Db, DbError, jobs, readable, unsigned};
+use super::{Change, Db, DbError, jobs, nodes, readable, unsigned};
 
 /// Takes the next job of a lane: priority, then turn, then age.
 #[derive(Clone, Debug)]
@@ -51,6 +51,10 @@ impl Change for Claim {
     type Outcome = Taken;
 
     async fn apply(&self, tx: &mut Conn<'_>) -> Result<Taken, sqlx::Error> {
+        // It may have waited for longer than the cluster has waited for its node.
+        if self.epoch < 0 && !nodes::is_alive(tx, self.epoch).await? {
+            return Ok(Taken::NoJob);
+        }
         if !self.permits.is_empty() {
             // So that nobody waits for a pool on whose lanes nothing waits.
             if !self.is_worth_it(tx).await? {

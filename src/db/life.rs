@@ -98,7 +98,10 @@ impl Mark {
             Life::Epoch { began, .. } => {
                 ("select newest_commit from epoch where epoch = ?", i64::from(began))
             }
-            Life::Node(number) => ("select newest_commit from node where number = ?", number),
+            // Where the transaction is still being committed, over a connection that we have given up: after it.
+            Life::Node(number) => {
+                ("select newest_commit from node where number = ? for update", number)
+            }
         };
         let newest: Option<Option<i64>> =
             sql::query_scalar(text).bind(life).fetch_optional(tx).await?;

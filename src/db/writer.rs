@@ -161,8 +161,7 @@ impl Writer {
     ///
     /// # Errors
     /// When the database is gone.
-    pub(crate) async fn has_committed(&mut self, number: u64) -> Result<bool, sqlx::Error> {
-        let mark = self.mark(number);
+    pub(crate) async fn has_committed(&mut self, mark: Mark) -> Result<bool, sqlx::Error> {
         if !mark.tells() {
             return Ok(false);
         }

@@ -42,13 +42,30 @@ pub async fn look(store: &Store, log: &Arc<Log>) -> Result<Option<Watched>, DbEr
     if log.standing().ended {
         return Ok(Some(row));
     }
-    forward::propose(store, log, &row).await;
+    if !is_told(store, forward::propose(store, log, &row)).await {
+        return Ok(Some(row));
+    }
     if let Some(end) = &row.job.end
         && log.note_end_seen() >= SECOND_LOOK
     {
-        store.announce_end(log, end, row.job.ended_at).await;
+        is_told(store, store.announce_end(log, end, row.job.ended_at)).await;
     }
     Ok(Some(row))
+}
+
+/// Whether what is told could be appended: not while the event log of a cluster is out of reach, for as long
+/// as that may be. What is told all the same, later, is told once.
+async fn is_told(store: &Store, telling: impl Future<Output = ()>) -> bool {
+    let Some(cluster) = store.cluster() else {
+        telling.await;
+        return true;
+    };
+    let mut degraded = cluster.degraded();
+    tokio::select! {
+        biased;
+        _ = degraded.wait_for(|degraded| *degraded) => false,
+        () = telling => true,
+    }
 }
 
 /// When a watched job is looked at next.
@@ -155,15 +172,14 @@ impl Reconciler {
 
     /// Takes over what the rows say; an end only at the second look.
     async fn compare(&mut self, log: &Arc<Log>, row: Watched) {
-        if self.store.is_degraded() {
+        if !is_told(&self.store, forward::propose(&self.store, log, &row)).await {
             return aside::show(&self.store, log, &row).await;
         }
-        forward::propose(&self.store, log, &row).await;
         let Some(end) = row.job.end else { return };
         let Some(plan) = self.plans.get_mut(&log.job) else { return };
         let seen_for = log.note_end_seen();
         if seen_for >= SECOND_LOOK {
-            self.store.announce_end(log, &end, row.job.ended_at).await;
+            is_told(&self.store, self.store.announce_end(log, &end, row.job.ended_at)).await;
         } else {
             plan.due = Instant::now() + (SECOND_LOOK - seen_for);
         }

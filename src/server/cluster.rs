@@ -6,14 +6,11 @@ use crate::config::Settings;
 use crate::db::{Db, DbError, Writer};
 use crate::event::now_ms;
 use crate::nats::{self, Nats, NatsError};
-use crate::store::cluster::{Member, entry_of, epoch_of, first_entry};
+use crate::store::cluster::{Member, entry_of, epoch_of, first_entry, largest_entry};
 use crate::store::journal::Feed;
 use crate::store::{self, Cluster, Journal, Store};
 
 use super::Error;
-
-/// What an entry of the log has beyond the event in it, in bytes, at most.
-const ENTRY_ROOM: usize = 64 << 10;
 
 /// Joins the cluster of this database and this log; the first node begins the log.
 pub(super) async fn join(
@@ -46,8 +43,9 @@ pub(super) async fn join(
         return Err(Error::LogBehind { log, last, archived });
     }
     let most = log.most_bytes();
-    if settings.event_limit + ENTRY_ROOM > most {
-        return Err(Error::SmallLog { most, event_limit: settings.event_limit });
+    let wanted = largest_entry(settings.event_limit);
+    if wanted > most {
+        return Err(Error::SmallLog { most, wanted, event_limit: settings.event_limit });
     }
     let number = writer.join(&label, settings.lease).await?;
     let member = Member { number, label, lease: settings.lease };

@@ -77,12 +77,14 @@ pub enum Error {
     },
     /// An event may be larger than what NATS takes.
     #[error(
-        "NATS takes messages of at most {most} bytes, and an event may have {event_limit}: raise its \
-         `max_payload`, or lower the setting 'event_limit'"
+        "NATS takes messages of at most {most} bytes, and where an event may have {event_limit} they \
+         have up to {wanted}: raise its `max_payload`, or lower the setting 'event_limit'"
     )]
     SmallLog {
         /// What NATS takes.
         most: usize,
+        /// What it has to take.
+        wanted: usize,
         /// The setting.
         event_limit: usize,
     },

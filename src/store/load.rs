@@ -9,7 +9,7 @@ use crate::event::payload::{ArtifactReady, End, TtsCompleted};
 use crate::event::{Draft, EventId, EventType, now_ms};
 use crate::job::{Fact, JobId, State, Status};
 
-use super::{Log, Proposal, Refusal, Source, Store};
+use super::{Log, Proposal, Refusal, Source, Store, lock};
 
 impl Store {
     /// Loads a log's state; its events stay in the database until somebody reads them.
@@ -54,14 +54,21 @@ impl Store {
     /// loads a log may be the one who would have to fold it.
     async fn announce_stored_end(&self, log: &Arc<Log>, stored: Stored, end: End) {
         let (store, log) = (self.clone(), Arc::clone(log));
+        let job = log.job.clone();
         let announcing = async move {
             store.announce_files(&log, &stored.artifacts).await;
             store.announce_end(&log, &end, stored.job.ended_at).await;
         };
-        if self.shared.cluster.is_some() {
-            tokio::spawn(announcing);
-        } else {
-            announcing.await;
+        if self.shared.cluster.is_none() {
+            return announcing.await;
+        }
+        // Once at a time: without the event log it takes as long as that is away.
+        if lock(&self.shared.announcing).insert(job.clone()) {
+            let store = self.clone();
+            tokio::spawn(async move {
+                announcing.await;
+                lock(&store.shared.announcing).remove(&job);
+            });
         }
     }
 

@@ -26,7 +26,7 @@ pub use log::{Log, Look, Page, Standing, Watch};
 pub use merge::{Merge, Merged};
 pub use snapshot::Snapshot;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
@@ -90,6 +90,8 @@ struct Shared {
     /// From where on events are missing here, of jobs whose rows are waited for; 0 while none are.
     held_from: AtomicU64,
     tail: Mutex<Tail>,
+    /// Jobs of a cluster whose ends are being told.
+    announcing: Mutex<HashSet<JobId>>,
     /// Tells the journal that there is something to write.
     unwritten: Notify,
     /// What waits for the database, in bytes.
@@ -162,6 +164,7 @@ impl Store {
                 newest: AtomicU64::new(head.get()),
                 held_from: AtomicU64::new(0),
                 tail: Mutex::new(Tail { next, unwritten: VecDeque::new(), being_written: 0 }),
+                announcing: Mutex::default(),
                 unwritten: Notify::new(),
                 unwritten_bytes: AtomicUsize::new(0),
                 room: Notify::new(),
@@ -237,9 +240,9 @@ impl Store {
     pub fn head(&self) -> EventId {
         // First the newest: what is held from later on is behind it.
         let newest = self.newest();
-        match self.shared.held_from.load(Ordering::Acquire) {
-            0 => newest,
-            first => newest.min(EventId::from_u64(first - 1).unwrap_or_default()),
+        match self.held_from() {
+            None => newest,
+            Some(first) => newest.min(EventId::from_u64(first.get() - 1).unwrap_or_default()),
         }
     }
 
@@ -254,9 +257,14 @@ impl Store {
         self.shared.newest.fetch_max(id.get(), Ordering::AcqRel);
     }
 
+    /// From where on events are missing here, of jobs whose rows are waited for.
+    fn held_from(&self) -> Option<EventId> {
+        EventId::from_u64(self.shared.held_from.load(Ordering::Acquire)).filter(|id| id.get() > 0)
+    }
+
     /// Whether events are missing here, of jobs whose rows are waited for.
     fn is_holding(&self) -> bool {
-        self.shared.held_from.load(Ordering::Acquire) > 0
+        self.held_from().is_some()
     }
 
     /// Notes from where on events are missing here, or that none are.
@@ -416,3 +424,8 @@ impl Store {
         }
     }
 }
+
+#[cfg(all(test, feature = "shuttle"))]
+pub(crate) mod interleavings;
+#[cfg(test)]
+mod tests;

@@ -120,10 +120,7 @@ async fn take_one(
 ) -> Result<(), Problem> {
     let limit = call.options.event_limit;
     let bytes = body::bounded(body, limit).await.map_err(|problem| match problem.code() {
-        Code::BodyTooLarge => {
-            let detail = format!("the event may have {limit} bytes at most");
-            Problem::new(Code::EventTooLarge, detail).with("limit", limit)
-        }
+        Code::BodyTooLarge => too_large(limit),
         _ => problem,
     })?;
     let room = call.draining.run_until_cancelled(call.store.room()).await;
@@ -291,6 +288,11 @@ async fn start(app: &App, log: &Arc<Log>) -> Result<(), Problem> {
 
 /// Ends the job as its worker says; the same end again from a worker that counts its events is a
 /// blind retry and no error.
+fn too_large(limit: usize) -> Problem {
+    let detail = format!("the event may have {limit} bytes at most");
+    Problem::new(Code::EventTooLarge, detail).with("limit", limit)
+}
+
 async fn end_job(
     app: &App,
     log: &Arc<Log>,
@@ -299,6 +301,11 @@ async fn end_job(
 ) -> Result<(), Problem> {
     if is_known(log, incoming) {
         return Ok(());
+    }
+    // As it is written here: a number in it may be longer than it came.
+    let (written, limit) = (serde_json::to_vec(&end), app.options.event_limit);
+    if written.is_ok_and(|written| written.len() > limit) {
+        return Err(too_large(limit));
     }
     start(app, log).await?;
     let status = end.status();

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::backoff::Policy;
@@ -24,6 +25,9 @@ const AT_ONCE: usize = 256;
 /// How many logs are read again at a time.
 const RELOAD: usize = 256;
 
+/// How much may be held, in bytes of events; past it nothing more is read.
+const MOST_HELD: usize = 64 << 20;
+
 /// How long the others wait for a job that the database does not give.
 const LOAD_LIMIT: Duration = Duration::from_secs(1);
 
@@ -34,6 +38,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 const RETRY: Policy =
     Policy { first: Duration::from_millis(20), ceiling: Duration::from_millis(500), retries: None };
 
+/// Jobs that the database was asked for, and the logs of those that there are.
+type Found = (Vec<JobId>, Vec<Arc<Log>>);
+
 /// What folds.
 pub(super) struct Fold {
     store: Store,
@@ -41,13 +48,23 @@ pub(super) struct Fold {
     /// Entries of jobs that the database does not give at the moment, for each in their order: others do
     /// not wait for them.
     held: BTreeMap<JobId, Vec<(u64, Batch)>>,
+    held_bytes: usize,
+    /// The logs of these jobs, where the database is being asked for them.
+    asked: Option<JoinHandle<Option<Found>>>,
     /// When it is asked for these jobs again.
     look_due: Instant,
 }
 
 impl Fold {
     pub(super) fn new(store: Store, cluster: Cluster) -> Self {
-        Self { store, cluster, held: BTreeMap::new(), look_due: Instant::now() }
+        Self {
+            store,
+            cluster,
+            held: BTreeMap::new(),
+            held_bytes: 0,
+            asked: None,
+            look_due: Instant::now(),
+        }
     }
 
     /// Folds what all nodes propose, for ever.
@@ -57,8 +74,10 @@ impl Fold {
             match self.cluster.shared.log.entries(self.folded() + 1).await {
                 Ok(mut entries) => {
                     while let Some(some) = self.next(&mut entries).await {
+                        if !self.fold(some).await {
+                            break;
+                        }
                         delays = RETRY.delays();
-                        self.fold(some).await;
                     }
                 }
                 Err(error) => tracing::debug!(%error, "cannot read the event log"),
@@ -76,13 +95,20 @@ impl Fold {
             if began.elapsed() >= LATE && self.cluster.is_degraded() {
                 return None;
             }
+            let (is_asked, is_holding) = (self.asked.is_some(), !self.held.is_empty());
             tokio::select! {
-                some = entries.next(AT_ONCE) => return some,
+                some = entries.next(AT_ONCE), if self.held_bytes < MOST_HELD => return some,
                 () = tokio::time::sleep(LATE) => {}
                 // Due by time: that others' entries come all the while is no reason to wait.
-                () = tokio::time::sleep_until(self.look_due), if !self.held.is_empty() => {
-                    self.release().await;
+                () = tokio::time::sleep_until(self.look_due), if is_holding && !is_asked => {
+                    self.ask();
+                }
+                asked = async { self.asked.as_mut().expect("it was asked").await }, if is_asked => {
+                    self.asked = None;
                     self.look_due = Instant::now() + LOOK_AGAIN;
+                    if let Ok(Some((jobs, logs))) = asked {
+                        self.release(jobs, logs);
+                    }
                 }
             }
         }
@@ -92,9 +118,11 @@ impl Fold {
         *self.cluster.shared.folded.borrow()
     }
 
-    async fn fold(&mut self, entries: Vec<Entry>) {
+    /// Folds entries; not any further where some before them have to be read again.
+    async fn fold(&mut self, entries: Vec<Entry>) -> bool {
         let read: Vec<_> = entries.iter().filter_map(read).collect();
-        let jobs = read.iter().filter_map(|(_, batch)| Some(&batch.as_ref()?.0)).collect();
+        let jobs = read.iter().filter_map(|(_, batch)| Some(&batch.as_ref()?.0));
+        let jobs = jobs.filter(|job| !self.held.contains_key(*job)).collect();
         let (logs, withheld) = self.logs_of(jobs).await;
         for (seq, batch) in read {
             let folded = self.folded();
@@ -102,6 +130,10 @@ impl Fold {
                 continue;
             }
             if seq > folded + 1 {
+                // A consumer may skip what the log has.
+                if !self.is_archived(seq - 1).await {
+                    return false;
+                }
                 self.pass_over(seq).await;
             }
             if let Some((job, batch)) = batch {
@@ -109,6 +141,7 @@ impl Fold {
                     if batch.node == self.cluster.shared.node {
                         self.cluster.note_held(batch.count);
                     }
+                    self.held_bytes += bytes_of(&batch);
                     self.held.entry(job).or_default().push((seq, batch));
                     self.note_held();
                 } else if let Some(log) = logs.get(&job) {
@@ -117,6 +150,18 @@ impl Fold {
             }
             self.go_on(first_id(seq + 1));
             self.cluster.shared.folded.send_replace(seq);
+        }
+        true
+    }
+
+    /// Whether the database has everything up to an entry.
+    async fn is_archived(&self, seq: u64) -> bool {
+        match self.store.db().archived().await {
+            Ok(through) => entry_of(through) >= seq,
+            Err(error) => {
+                tracing::debug!(%error, "cannot ask up to where events are archived");
+                false
+            }
         }
     }
 
@@ -163,6 +208,10 @@ impl Fold {
         if missing.is_empty() {
             return (logs, BTreeSet::new());
         }
+        if !self.held.is_empty() {
+            // The database gives nothing at the moment. It is asked for all of them beside.
+            return (logs, missing.into_iter().collect());
+        }
         match tokio::time::timeout(LOAD_LIMIT, self.store.load_all(&missing)).await {
             Ok(Ok(loaded)) => {
                 logs.extend(loaded.into_iter().map(|log| (log.job.clone(), log)));
@@ -176,19 +225,28 @@ impl Fold {
         }
     }
 
-    /// Folds what was held, where the database gives its jobs again.
-    async fn release(&mut self) {
-        let (logs, withheld) = self.logs_of(self.held.keys().collect()).await;
-        let held = std::mem::take(&mut self.held);
-        for (job, entries) in held {
-            if withheld.contains(&job) {
-                self.held.insert(job, entries);
-                continue;
+    /// Asks the database for the jobs that entries are held for, beside the fold: others do not wait for it.
+    fn ask(&mut self) {
+        let (store, jobs) = (self.store.clone(), self.held.keys().cloned().collect::<Vec<_>>());
+        self.asked = Some(tokio::spawn(async move {
+            match store.load_all(&jobs).await {
+                Ok(logs) => Some((jobs, logs)),
+                Err(error) => {
+                    tracing::debug!(%error, "events wait for jobs that the database does not give");
+                    None
+                }
             }
-            let log = logs.get(&job);
-            for (seq, batch) in entries {
+        }));
+    }
+
+    /// Folds what was held for these jobs. One that the database does not know has no log.
+    fn release(&mut self, jobs: Vec<JobId>, logs: Vec<Arc<Log>>) {
+        let logs: HashMap<_, _> = logs.into_iter().map(|log| (log.job.clone(), log)).collect();
+        for job in jobs {
+            for (seq, batch) in self.held.remove(&job).unwrap_or_default() {
+                self.held_bytes -= bytes_of(&batch);
                 let ours = (batch.node == self.cluster.shared.node).then_some(batch.count);
-                if let Some(log) = log {
+                if let Some(log) = logs.get(&job) {
                     self.fold_one(log, seq, batch);
                 }
                 ours.into_iter().for_each(|count| self.cluster.let_go(count));
@@ -255,6 +313,10 @@ fn read(entry: &Entry) -> Option<(u64, Option<(JobId, Batch)>)> {
         }
     };
     Some((entry.seq, batch))
+}
+
+fn bytes_of(batch: &Batch) -> usize {
+    batch.proposals.iter().map(|proposal| proposal.draft.len()).sum()
 }
 
 /// A node as a producer of entries: no producer of events has so long a name.

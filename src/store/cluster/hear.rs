@@ -64,10 +64,11 @@ impl Store {
                     self.drop_archived(cluster, through);
                 }
             }
-            "hurry" => {
+            "hurry" if cluster.keeps() => {
                 cluster.shared.hurried.store(true, Ordering::Release);
                 self.shared.unwritten.notify_one();
             }
+            "hurry" => {}
             KEYS => {
                 // Nobody listens before the server is up.
                 cluster.shared.keys.send(caller).ok();

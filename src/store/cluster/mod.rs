@@ -14,7 +14,7 @@ mod wire;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::{broadcast, oneshot, watch};
@@ -22,10 +22,13 @@ use tokio::sync::{broadcast, oneshot, watch};
 use crate::event::EventId;
 use crate::job::JobId;
 use crate::nats::{self, Caller, Nats};
+use crate::sync::Mutex;
 
 use super::accept::Refusal;
 use super::append::Appended;
 use super::{Store, lock};
+
+pub use propose::largest_entry;
 
 use fold::Fold;
 use pulse::Pulse;

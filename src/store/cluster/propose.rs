@@ -18,9 +18,18 @@ use super::{Cluster, TOGETHER, Waiting, wire};
 /// The most bytes of events in one entry, unless a single one has more.
 const TOGETHER_BYTES: usize = 256 << 10;
 
+/// What an entry has beyond its events, in bytes, at most.
+const ENTRY_ROOM: usize = 64 << 10;
+
 /// How a log that takes nothing is tried again, for ever.
 const RETRY: Policy =
     Policy { first: Duration::from_millis(20), ceiling: Duration::from_secs(1), retries: None };
+
+/// The largest entry that there may be, in bytes, where events have at most so many: an end stands in it twice.
+#[must_use]
+pub fn largest_entry(event_limit: usize) -> usize {
+    2 * event_limit.max(TOGETHER_BYTES) + ENTRY_ROOM
+}
 
 impl Cluster {
     /// Proposes events of one job; gives what became of them once this node has folded them.
@@ -53,6 +62,7 @@ impl Cluster {
     ) -> (Appended, Option<Refusal>) {
         // One after the other: what a node has in the log of a job is then in the order of its count.
         let _turn = log.proposing.lock().await;
+        let mut delays = RETRY.delays();
         loop {
             if let Some(known) = foresee(log, &proposals) {
                 return known;
@@ -83,6 +93,7 @@ impl Cluster {
             if let Some(outcome) = outcome {
                 return outcome;
             }
+            tokio::time::sleep(delays.next().unwrap_or(RETRY.ceiling)).await;
         }
     }
 

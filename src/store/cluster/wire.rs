@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::event::Draft;
 use crate::event::payload::{End, Progress};
@@ -185,12 +186,22 @@ fn fact(says: Says<'_>, data: &str) -> Result<Fact, serde_json::Error> {
     Ok(match says {
         Says::Status { status, attempt } => Fact::Status { status, attempt },
         Says::Progress(progress) => Fact::Progress(progress.into_owned()),
-        Says::Content => Fact::Content(serde_json::from_str::<Text>(data)?.text.into()),
+        Says::Content => Fact::Content(text_in(data)?.into()),
         Says::File(stored) => Fact::ArtifactReady(Box::new(stored.into_owned())),
         Says::Narration { file, attempt } => Fact::TtsCompleted { artifact: file, attempt },
         Says::End(end) => Fact::End(end.into_owned()),
         Says::Other => Fact::Other,
     })
+}
+
+/// The text in a piece of text. Of a name that stands there twice the last one counts, as where it was
+/// taken in.
+fn text_in(data: &str) -> Result<String, serde_json::Error> {
+    if let Ok(Text { text }) = serde_json::from_str(data) {
+        return Ok(text);
+    }
+    let data: Map<String, Value> = serde_json::from_str(data)?;
+    Ok(data.get("text").and_then(Value::as_str).unwrap_or_default().to_owned())
 }
 
 #[cfg(test)]
@@ -230,6 +241,12 @@ mod tests {
             let id = EventId::from_u64(5).unwrap();
             assert_eq!(before.draft.seal(id).bytes(), after.draft.seal(id).bytes());
         }
+    }
+
+    #[test]
+    fn of_a_text_that_stands_there_twice_the_last_one_counts() {
+        let data = r#"{"text":"a","index":1,"text":"b"}"#;
+        assert_eq!(text_in(data).unwrap(), "b");
     }
 
     #[test]

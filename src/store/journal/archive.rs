@@ -19,6 +19,9 @@ use super::{Group, Task, Unwritten};
 /// How often a node tries to become the one that archives.
 const TRY: Duration = Duration::from_millis(500);
 
+/// How soon a commit is asked for again that does not come.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
+
 /// So many events, or some more: those of one entry are archived together.
 pub(super) fn whole_entries(unwritten: &VecDeque<Unwritten>, count: usize) -> usize {
     let entry = |at: usize| unwritten.get(at).map(|event| entry_of(event.event.id));
@@ -104,14 +107,23 @@ impl Task {
         let archived = *self.feed.durable.borrow();
         let barriers =
             self.waiting.iter().map(|change| change.barrier()).chain(self.leaves_through);
-        if barriers.max().is_some_and(|last| last > archived) {
-            cluster.hurry();
+        if let Some(last) = barriers.max().filter(|last| *last > archived) {
+            self.hurry(&cluster, last);
         }
         if Instant::now() >= self.keep_due {
             self.keep_due = Instant::now() + TRY;
             if let Err(error) = self.try_keep(&cluster).await {
                 tracing::debug!(%error, "cannot ask who archives");
             }
+        }
+    }
+
+    /// Asks for a commit of everything up to here: once, and again when that may not have been heard.
+    fn hurry(&mut self, cluster: &Cluster, last: EventId) {
+        let (asked, at) = self.hurried;
+        if last > asked || at.elapsed() >= ASK_AGAIN {
+            self.hurried = (last, Instant::now());
+            cluster.hurry();
         }
     }
 
@@ -162,7 +174,7 @@ impl Task {
     /// next writes them. What was to be done after them waits for that.
     pub(super) fn give_back(&mut self, group: &mut Group) {
         let Some(cluster) = self.cluster() else { return };
-        if group.in_doubt {
+        if group.in_doubt.is_some() {
             return;
         }
         {

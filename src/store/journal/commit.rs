@@ -22,12 +22,12 @@ pub(super) async fn try_commit(
     group: &mut Group,
 ) -> Result<Option<EventId>, sqlx::Error> {
     let last = group.events.last().map(|unwritten| unwritten.event.id);
-    if group.in_doubt {
-        if writer.has_committed(group.number).await? {
+    if let Some(mark) = group.in_doubt {
+        if writer.has_committed(mark).await? {
             answer_refused(group);
             return Ok(last);
         }
-        group.in_doubt = false;
+        group.in_doubt = None;
         if group.is_shared && !group.events.is_empty() {
             // Meanwhile somebody else may have written them.
             return Err(sqlx::Error::WorkerCrashed);
@@ -77,7 +77,7 @@ async fn together(
 /// database has done it and not said so yet.
 async fn end(tx: Transaction<'_>, mark: Mark, group: &mut Group) -> Result<(), sqlx::Error> {
     let done = tx.commit().await;
-    group.in_doubt = mark.tells() && done.is_err();
+    group.in_doubt = (mark.tells() && done.is_err()).then_some(mark);
     done
 }
 

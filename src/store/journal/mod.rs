@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Policy;
-use crate::db::{Change, Conn, Writer, was_in_the_way};
+use crate::db::{Change, Conn, Mark, Writer, was_in_the_way};
 use crate::event::{Event, EventId};
 use crate::job::Fact;
 
@@ -212,8 +212,8 @@ pub(super) const fn is_enough(events: usize, bytes: usize) -> bool {
 struct Group {
     /// Which one of this server's.
     number: u64,
-    /// Whether it may be committed although the database has not said so.
-    in_doubt: bool,
+    /// What it has left in the database, if it may be committed although that has not said so.
+    in_doubt: Option<Mark>,
     /// Whether its events are those of a cluster, which only one node at a time may write.
     is_shared: bool,
     /// The places of changes that the database refused in the last transaction, rising, and why.
@@ -239,6 +239,8 @@ struct Task {
     beat_due: Instant,
     /// When it gives up what cannot be written, once it goes down.
     give_up_at: Option<Instant>,
+    /// Up to where others were asked to write, and when.
+    hurried: (EventId, Instant),
     /// Up to where it waits for others to write, once it goes down.
     leaves_through: Option<EventId>,
 }
@@ -256,6 +258,7 @@ impl Store {
             keep_due: Instant::now(),
             beat_due: Instant::now(),
             give_up_at: None,
+            hurried: (EventId::ZERO, Instant::now()),
             leaves_through: None,
         };
         while let Some(group) = task.gather(&stop).await {
@@ -288,6 +291,11 @@ impl Store {
         if self.shared.cluster.is_some() {
             count = archive::whole_entries(&tail.unwritten, count);
         }
+        // Looked at under the lock under which whatever is behind them came.
+        let held_from = self.held_from();
+        if let Some(held) = held_from {
+            count = count.min(tail.unwritten.partition_point(|event| event.event.id < held));
+        }
         let events: Vec<_> = tail.unwritten.drain(..count).collect();
         tail.being_written = count;
         if tail.unwritten.is_empty() && tail.unwritten.capacity() > 8 * GROUP {
@@ -295,7 +303,7 @@ impl Store {
         }
         let through = match events.last() {
             Some(last) if !tail.unwritten.is_empty() => last.event.id,
-            _ => EventId::from_u64(tail.next.get() - 1).unwrap_or_default(),
+            _ => EventId::from_u64(held_from.unwrap_or(tail.next).get() - 1).unwrap_or_default(),
         };
         (events, through)
     }
@@ -364,7 +372,7 @@ impl Task {
             number: self.groups,
             events,
             changes,
-            in_doubt: false,
+            in_doubt: None,
             is_shared,
             refused: Vec::new(),
         }
@@ -394,7 +402,7 @@ impl Task {
             self.writer.lose();
             self.lost_writer();
             // While it may have happened nobody is told that it did not: it would be done again.
-            if !group.in_doubt {
+            if group.in_doubt.is_none() {
                 self.refuse_impatient(&mut group, &trouble);
             }
             self.give_back(&mut group);

@@ -18,6 +18,7 @@ use crate::db::segments::Trim;
 use crate::db::{Change, Conn, Writer, sql};
 use crate::event::payload::{Content, End};
 use crate::event::{Cursor, Draft, EventType, now_ms};
+use crate::job::Fact;
 
 /// How long a test waits for what must come: it says "never", not "late".
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -186,6 +186,7 @@ impl Reader {
                 self.cursor = gap.to;
                 true
             }
+            Next::Aside(_) => panic!("alone there is nothing to show aside"),
             Next::Ended => {
                 assert!(job.has_ended() && self.cursor >= job.last(), "{:?}", job.last());
                 false

@@ -27,6 +27,19 @@ async fn a_second_end_is_refused_in_the_same_body_and_in_another() {
 }
 
 #[tokio::test]
+async fn an_end_that_is_too_large_once_it_is_written_is_refused() {
+    let server = TestServer::start().await;
+    let job = server.submit_external().await;
+    let numbers = vec!["9e15"; 50_000].join(",");
+    let end = format!(r#"{{"type":"completed","data":{{"numbers":[{numbers}]}}}}"#);
+    assert!(end.len() < server.settings.event_limit);
+    push_text(&server, &job, end).await.problem(413, "event_too_large");
+    push_text(&server, &job, DONE).await;
+    assert_eq!(names(&server, &job).await, ["completed"]);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn two_ends_at_once_are_one() {
     let server = TestServer::start().await;
     let job = server.submit_external().await;

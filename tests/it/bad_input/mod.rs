@@ -76,6 +76,7 @@ pub async fn push_text(server: &TestServer, job: &str, body: impl Into<reqwest::
 
 /// The names of a job's events after its two `status`, by a page.
 pub async fn names(server: &TestServer, job: &str) -> Vec<String> {
+    server.until_level().await;
     let (_, page) = server.get(&format!("/api/jobs/{job}/events?limit=1000")).await;
     let events = page["events"].as_array().expect("a page").iter();
     let names = events.map(|event| event["type"].as_str().expect("a name").to_owned());

@@ -61,7 +61,7 @@ pub fn nodes(settings: &Settings) -> Vec<Settings> {
         data,
         workers: workers(number),
         listen: "127.0.0.1:0".parse().expect("an address"),
-        events: Some(events(&settings.data).parse().expect("an address")),
+        events: settings.events.clone().or_else(|| events(&settings.data).parse().ok()),
         artifacts: settings.artifacts.clone().or_else(|| Some(files())),
         ..settings.clone()
     };
@@ -79,6 +79,11 @@ impl Stream {
     /// Those of the cluster with this data folder.
     pub fn of(data: &Path) -> Self {
         Self { name: name(data) }
+    }
+
+    /// Deletes them, as an operator does who has lost them.
+    pub fn delete(&self) {
+        delete(&self.name).expect("NATS answers");
     }
 }
 

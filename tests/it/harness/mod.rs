@@ -11,6 +11,7 @@ pub mod process;
 pub mod providers;
 pub mod reader;
 pub mod receiver;
+pub mod relay;
 pub mod routes;
 
 use std::net::SocketAddr;
@@ -171,6 +172,22 @@ impl TestServer {
             };
             while waiting().await {
                 tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    /// Waits until all nodes of a cluster have come to the same event: what one has just taken, another one
+    /// shows a moment later.
+    pub async fn until_level(&self) {
+        loop {
+            let mut heads = Vec::new();
+            for node in self.nodes() {
+                let url = format!("http://{node}/readyz");
+                let answer = self.http.get(&url).send().await.expect("it listens");
+                heads.push(answer.json::<Value>().await.expect("JSON")["head"].clone());
+            }
+            if heads.iter().all(|head| *head == heads[0]) {
+                return;
             }
         }
     }
