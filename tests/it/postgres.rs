@@ -144,7 +144,10 @@ async fn what_breaks_in_a_commit_happens_once() {
     let jobs = "select count(*) from job";
     let before = database.number(jobs, &[]).await;
     for breaks in ends {
+        // It is their commit that is to break, and not one of events before them.
+        server.until_durable().await;
         tokio::join!(server.submit_external(), wire.breaks(breaks));
+        server.until_durable().await;
         let grant = json!({ "amount": 1 });
         let (granted, ()) =
             tokio::join!(server.post("/api/credits/grant", &grant), wire.breaks(breaks));
