@@ -64,6 +64,7 @@ impl Replays {
             if let (CAME, Ok(name)) = (subject, words.try_into()) {
                 seen.note(name);
             }
+            None
         }));
     }
 
@@ -129,7 +130,7 @@ pub(super) async fn receive(
             return Err(Problem::new(Code::ReplayedCallback, "this callback was delivered before"));
         }
         // Before it is answered: what comes twice may come to another node.
-        app.store.tell_all(CAME, name.to_vec()).await?;
+        app.store.tell_all(CAME, name.to_vec()).await;
     }
     let is_news = is_resolved || (verified.answer.is_none() && !verified.is_progress);
     let is_waited_for = is_news && app.queue.call_back(&job);

@@ -22,7 +22,10 @@ impl Queue {
     pub async fn run_upkeep(self, stop: CancellationToken) {
         let Some(cluster) = self.store().cluster().cloned() else { return };
         let hearing = self.clone();
-        cluster.hear(Box::new(move |subject, words| hearing.heard(subject, words)));
+        cluster.hear(Box::new(move |subject, words| {
+            hearing.heard(subject, words);
+            None
+        }));
         let mut since = None;
         loop {
             tokio::select! {

@@ -411,7 +411,7 @@ impl Task {
             let delay = if stop.is_cancelled() { delay.min(LAST_DELAY) } else { delay };
             self.pause(delay, &trouble, stop).await;
             // Not for each group anew: what was given back comes in the next one.
-            if stop.is_cancelled() && self.is_last_try_over() {
+            if stop.is_cancelled() && Instant::now() >= self.tries_until() {
                 let lost = self.store.not_durable();
                 tracing::error!(lost, "going down with events that the database did not take");
                 group.changes.into_iter().for_each(|change| change.fail(JournalError::Stopped));
