@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 
 use crate::db::DbError;
 use crate::store::{JournalError, OutOfReach, Refusal};
+use crate::telemetry::metrics::metrics;
 
 /// RFC 9457, section 3.
 pub(super) const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -290,8 +291,12 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        let entry = self.code.entry();
+        if is_bound(entry.status) {
+            metrics().refused_total.with_label_values(&[entry.code]).inc();
+        }
         let body = self.to_json().to_string();
-        let mut response = (self.code.entry().status, body).into_response();
+        let mut response = (entry.status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, MEDIA_TYPE);
         if matches!(self.code, Code::Unauthorized | Code::ExpiredTicket) {
@@ -302,6 +307,16 @@ impl IntoResponse for Problem {
         }
         response
     }
+}
+
+/// Whether a status says that there was no room: on the server, or of what its client may have.
+fn is_bound(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::PAYLOAD_TOO_LARGE
+    )
 }
 
 /// Something that a client sent, as a detail may show it: in quotes, shortened and on one line,

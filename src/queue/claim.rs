@@ -15,6 +15,8 @@ use crate::event::payload::End;
 use crate::event::{EventId, now_ms};
 use crate::job::{Job, Status};
 use crate::store::{JournalError, Log};
+use crate::telemetry::metrics::metrics;
+use crate::telemetry::trail::{self, About};
 
 use super::pools::Pools;
 use super::{MAX_ATTEMPTS, Queue, Running};
@@ -67,11 +69,24 @@ impl Claimed {
             HandBack { job: self.job.id.clone(), attempt: self.job.attempt, now: now_ms() };
         let journal = self.queue.store().journal();
         if journal.change_after(self.log.last(), change).await? {
+            trail::note(self.job.id.as_str(), About::Lease, "handed back to the queue", None);
             // A reader learns that the job waits again; a refusal means that it has ended.
             drop(self.queue.tell_status(&self.log, Status::Pending, self.job.attempt).await);
         }
         Ok(())
     }
+}
+
+/// Tells who looks that a job is run here from now on.
+fn note_claim(lane: &str, job: &Job) {
+    if job.attempt == 1 {
+        let waited = now_ms().saturating_sub(job.created_at);
+        let waited = Duration::from_millis(waited.try_into().unwrap_or(0));
+        let seconds = metrics().queue_wait_seconds.with_label_values(&[lane]);
+        seconds.observe(waited.as_secs_f64());
+    }
+    let title = format!("attempt {} is run by this server", job.attempt);
+    trail::note(job.id.as_str(), About::Lease, title, Some(format!("in the lane {lane}")));
 }
 
 impl Drop for Claimed {
@@ -103,6 +118,7 @@ impl Queue {
         let claim = Claim { lane: lane.into(), epoch, permits, now: now_ms() };
         let taken = self.store().journal().change_after(EventId::ZERO, claim).await?;
         let Some(job) = taken.job() else { return Ok(None) };
+        note_claim(lane, &job);
         let pools = Pools::new(self, lane, epoch, pools);
         let log = self.open_claimed(&job).await;
         let running = Running {

@@ -15,6 +15,7 @@ use crate::event::now_ms;
 use crate::event::payload::{Canceled, End};
 use crate::job::{JobId, Kind, Status};
 use crate::store::{Follower, JournalError, Log, Next};
+use crate::telemetry::metrics::metrics;
 
 use super::Queue;
 
@@ -95,6 +96,7 @@ impl Queue {
         let (end, now) = (finish.end.clone(), finish.now);
         match self.store().journal().change_after(log.last(), finish).await? {
             Finished::Now => {
+                note_end(log, &end, now);
                 self.store().announce_end(log, &end, Some(now)).await;
                 let is_done = matches!(end, End::Completed(_));
                 self.tell_over(is_done);
@@ -172,6 +174,15 @@ impl Queue {
         running.cancel.cancel();
         true
     }
+}
+
+/// Counts an end that was written here.
+fn note_end(log: &Log, end: &End, now: i64) {
+    let labels = [log.kind.as_str(), end.status()];
+    let metrics = metrics();
+    metrics.jobs_ended_total.with_label_values(&labels).inc();
+    let lasted = Duration::from_millis(now.saturating_sub(log.created_at).try_into().unwrap_or(0));
+    metrics.job_seconds.with_label_values(&labels).observe(lasted.as_secs_f64());
 }
 
 async fn wait_for_end(mut follower: Follower) {

@@ -15,6 +15,7 @@ use crate::event::payload::{Progress, Status as StatusPayload};
 use crate::event::{Draft, EventId, EventType, now_ms};
 use crate::job::{ArtifactId, Fact, Job, JobId, Kind, Status};
 use crate::store::{JournalError, Log, Proposal, Source};
+use crate::telemetry::metrics::metrics;
 
 use super::Queue;
 
@@ -120,6 +121,7 @@ impl Queue {
         let outcome = self.store().journal().change(row(task, self.room())).await?;
         let (job, repeated, deduplicated) = match outcome {
             Submitted::New(job) => {
+                metrics().jobs_submitted_total.with_label_values(&[job.kind.as_str()]).inc();
                 self.announce(&job).await;
                 (job, false, false)
             }

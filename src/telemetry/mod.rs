@@ -3,7 +3,9 @@
 //! Standard output belongs to what a command was asked for, so that scripts can read it; the log
 //! never goes there.
 
+pub mod metrics;
 mod one_line;
+pub mod trail;
 
 use std::io::{self, IsTerminal};
 

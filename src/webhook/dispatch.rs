@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::db::webhooks::{Delivery, Due, Forget, GiveUp, Next, Note};
 use crate::event::{EventId, now_ms};
 use crate::store::JournalError;
+use crate::telemetry::metrics::metrics;
 
 use super::attempt::Outcome;
 use super::{Webhooks, schedule};
@@ -205,6 +206,12 @@ impl Webhooks {
 fn tell_log(delivery: &Delivery, error: Option<&str>, next: Next) {
     let Delivery { job, endpoint, attempts, .. } = delivery;
     let (attempt, error) = (attempts + 1, error.unwrap_or_default());
+    let outcome = match next {
+        Next::Delivered => "delivered",
+        Next::Again(_) => "failed",
+        Next::GivenUp => "given_up",
+    };
+    metrics().webhook_deliveries_total.with_label_values(&[outcome]).inc();
     match next {
         Next::Delivered => tracing::debug!(%job, endpoint, attempt, "a webhook was heard"),
         Next::Again(_) => tracing::info!(%job, endpoint, attempt, error, "a webhook was not heard"),
