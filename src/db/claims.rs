@@ -182,6 +182,32 @@ impl Change for HandBack {
     }
 }
 
+/// Makes a job that waits the next of its lane.
+#[derive(Debug)]
+pub struct ToFront {
+    /// The job.
+    pub job: JobId,
+}
+
+impl Change for ToFront {
+    type Outcome = bool;
+
+    async fn apply(&self, tx: &mut Conn<'_>) -> Result<bool, sqlx::Error> {
+        let done = sql::query(
+            "update job set \
+                 priority = (select max(other.priority) from job other \
+                     where other.lane = job.lane and other.status = 'pending'), \
+                 turn = (select min(other.turn) - 1 from job other \
+                     where other.lane = job.lane and other.status = 'pending') \
+             where id = ?1 and status = 'pending' and lane is not null",
+        )
+        .bind(self.job.as_str())
+        .execute(tx)
+        .await?;
+        Ok(done == 1)
+    }
+}
+
 /// Puts the jobs that a dead process was running back into the queue, each with one more failure.
 #[derive(Debug)]
 pub struct TakeOver {

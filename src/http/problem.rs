@@ -150,6 +150,10 @@ codes! {
     NotFetched = "not_fetched", UNPROCESSABLE_ENTITY, "The file could not be fetched";
     /// Nothing can happen to the job any more; `job_status` says how it ended.
     JobEnded = "job_ended", CONFLICT, "The job has ended";
+    /// The job is not over, and this is for jobs that are.
+    JobActive = "job_active", CONFLICT, "The job has not ended";
+    /// Nobody here could run the job anew.
+    NotRequeued = "not_requeued", CONFLICT, "The job cannot be put back into the queue";
     /// A later attempt runs the job; `current` is its number.
     Fenced = "fenced", CONFLICT, "A later attempt runs the job";
     /// Events of the producer are missing in between; `expected` is the next one.

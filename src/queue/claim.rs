@@ -40,6 +40,8 @@ pub struct Claimed {
     pub log: Arc<Log>,
     /// Set when somebody cancels the job.
     pub cancel: CancellationToken,
+    /// Set when the job is to be handed back for another run.
+    pub let_go: CancellationToken,
     /// Notified when the provider said by itself that there is news of the job.
     pub called_back: Arc<Notify>,
     reason: Arc<Mutex<Option<String>>>,
@@ -72,6 +74,9 @@ impl Claimed {
             trail::note(self.job.id.as_str(), About::Lease, "handed back to the queue", None);
             // A reader learns that the job waits again; a refusal means that it has ended.
             drop(self.queue.tell_status(&self.log, Status::Pending, self.job.attempt).await);
+            if let Some(lane) = &self.job.lane {
+                self.queue.wake_lane(lane);
+            }
         }
         Ok(())
     }
@@ -124,6 +129,7 @@ impl Queue {
         let running = Running {
             attempt: job.attempt,
             cancel: CancellationToken::new(),
+            let_go: CancellationToken::new(),
             reason: Arc::default(),
             called_back: Arc::default(),
         };
@@ -134,6 +140,7 @@ impl Queue {
             job,
             log,
             cancel: running.cancel,
+            let_go: running.let_go,
             called_back: running.called_back,
             reason: running.reason,
             pools: Mutex::new(Some(pools)),

@@ -75,6 +75,11 @@ impl Queue {
                     self.tell_worker(&job, reason);
                 }
             }
+            "let_go" => {
+                if let Ok(job) = words.parse() {
+                    self.tell_to_let_go(&job);
+                }
+            }
             "callback" => {
                 if let Ok(job) = words.parse() {
                     self.tell_called_back(&job);
