@@ -50,6 +50,8 @@ struct Page {
     is_json: bool,
     colours: bool,
     report: Mutex<Report>,
+    /// What was told that mends something, and of which check.
+    told: Mutex<Vec<(String, Vec<Remedy>)>>,
 }
 
 impl Page {
@@ -71,6 +73,24 @@ impl Page {
             is_json,
             colours: io::stdout().is_terminal() && !wants_none,
             report: Mutex::default(),
+            told: Mutex::default(),
+        }
+    }
+
+    /// What mends it, with all proxies' lines, but each only once.
+    fn mending(&self, finding: &Finding) -> String {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = told.iter().find(|(_, remedies)| *remedies == finding.remedies);
+        match before {
+            _ if finding.remedies.is_empty() => String::new(),
+            Some((check, _)) => {
+                let check = check.replace('.', " ");
+                format!("{:width$}what mends it: as at '{check}'\n", "", width = CHECKS + 4)
+            }
+            None => {
+                told.push((finding.check.clone(), finding.remedies.clone()));
+                mending(&finding.remedies)
+            }
         }
     }
 
@@ -83,7 +103,8 @@ impl Page {
 impl Screen for Page {
     fn found(&self, finding: Finding) {
         if !self.is_json {
-            let text = shown(&finding, self.colours);
+            let mut text = shown(&finding, self.colours);
+            text += &self.mending(&finding);
             self.bar.suspend(|| out::print(&text).ok());
         }
         self.report.lock().unwrap_or_else(PoisonError::into_inner).findings.push(finding);
@@ -108,7 +129,7 @@ impl Screen for Page {
     }
 }
 
-/// A finding as lines: the sentence, then what mends it.
+/// A finding as lines.
 fn shown(finding: &Finding, colours: bool) -> String {
     let (sign, colour) = match finding.verdict {
         Verdict::Good => ("✓", "32"),
@@ -124,21 +145,18 @@ fn shown(finding: &Finding, colours: bool) -> String {
         let (sign, check) = if number == 0 { (&*sign, &*check) } else { (" ", "") };
         writeln!(text, "{sign} {check:CHECKS$}  {line}").expect("a string takes everything");
     }
-    for (number, remedy) in finding.remedies.iter().enumerate() {
-        text += &mending(remedy, number == 0);
-    }
     text
 }
 
-/// The lines for one proxy.
-fn mending(Remedy { proxy, lines }: &Remedy, is_first: bool) -> String {
-    let mut text = String::new();
-    if is_first {
-        writeln!(text, "{:width$}what mends it:", "", width = CHECKS + 4).expect("as above");
-    }
-    for (number, line) in lines.iter().enumerate() {
-        let name = if number == 0 { proxy.name() } else { "" };
-        writeln!(text, "{:width$}  {name:10}  {line}", "", width = CHECKS + 4).expect("as above");
+/// The lines for each proxy.
+fn mending(remedies: &[Remedy]) -> String {
+    let mut text = format!("{:width$}what mends it:\n", "", width = CHECKS + 4);
+    for Remedy { proxy, lines } in remedies {
+        for (number, line) in lines.iter().enumerate() {
+            let name = if number == 0 { proxy.name() } else { "" };
+            let width = CHECKS + 4;
+            writeln!(text, "{:width$}  {name:10}  {line}", "").expect("a string takes everything");
+        }
     }
     text
 }
@@ -177,14 +195,16 @@ mod tests {
                 },
                 Remedy { proxy: Proxy::Caddy, lines: vec!["# nothing"] },
             ]);
+        let page = Page::new(true);
         assert_eq!(
-            shown(&fault, false),
+            shown(&fault, false) + &page.mending(&fault),
             "✗ path silence         what is silent for 10 s is cut\n\
              \u{20}                      what mends it:\n\
              \u{20}                        nginx       proxy_read_timeout 1h;\n\
              \u{20}                                    send_timeout 1h;\n\
              \u{20}                        Caddy       # nothing\n"
         );
+        assert!(page.mending(&fault).contains("as at 'path silence'"));
         let good = shown(&Finding::good("providers.replicate", "word ".repeat(40)), false);
         assert!(good.lines().count() == 3, "{good}");
         assert!(

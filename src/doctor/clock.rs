@@ -23,9 +23,14 @@ pub(super) struct Asked {
 
 impl Asked {
     /// By the `Date` of an answer, which is a whole second between the two moments.
-    pub(super) fn of_date(date: &str, before: SystemTime, after: SystemTime) -> Option<Self> {
+    pub(super) fn of_date(
+        whose: &str,
+        date: &str,
+        before: SystemTime,
+        after: SystemTime,
+    ) -> Option<Self> {
         let told = seconds(httpdate::parse_http_date(date).ok()?);
-        Some(Self::of("who answers by HTTP", told + 0.5, 0.5, before, after))
+        Some(Self::of(whose, told + 0.5, 0.5, before, after))
     }
 
     /// By milliseconds that were told between the two moments.
@@ -63,15 +68,10 @@ pub(super) fn judge(asked: &[Asked]) -> Finding {
     };
     let (off, whose) = (worst.off(), &worst.whose);
     let finding = if off < OFF {
-        let names: Vec<_> = asked.iter().map(|asked| asked.whose.as_str()).collect();
-        let mut names: Vec<_> = names.into_iter().fold(Vec::new(), |mut names, name| {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-            names
-        });
+        let mut names: Vec<_> = asked.iter().map(|asked| asked.whose.as_str()).collect();
         names.sort_unstable();
-        Finding::good(CHECK, format!("the same as of {}", names.join(", ")))
+        names.dedup();
+        Finding::good(CHECK, format!("agrees with {}", names.join(", ")))
     } else {
         let direction = if worst.ahead > 0.0 { "behind" } else { "ahead of" };
         let text = format!(
@@ -96,10 +96,10 @@ mod tests {
     fn a_date_has_whole_seconds_and_an_answer_takes_time() {
         let date = httpdate::fmt_http_date(at(1_000));
         for now in [1_000, 1_001] {
-            let asked = Asked::of_date(&date, at(now), at(now)).unwrap();
+            let asked = Asked::of_date("x", &date, at(now), at(now)).unwrap();
             assert!(asked.off() < 0.01, "{asked:?}");
         }
-        let slow = Asked::of_date(&date, at(990), at(1_010)).unwrap();
+        let slow = Asked::of_date("x", &date, at(990), at(1_010)).unwrap();
         assert!(slow.off() < 0.01, "{slow:?}");
     }
 

@@ -168,7 +168,7 @@ async fn look(provider: &Provider<'_>) -> (Finding, Option<Asked>) {
             return (Finding::fault(check, text), None);
         }
     };
-    let clock = date.and_then(|date| Asked::of_date(&date, before, after));
+    let clock = date.and_then(|date| Asked::of_date(&provider.base_url, &date, before, after));
     (judge(provider, check, status), clock)
 }
 

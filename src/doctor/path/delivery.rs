@@ -34,10 +34,10 @@ pub(super) struct Delivery {
 
 impl Delivery {
     /// The figures of one reader.
-    pub(super) fn of(heard: &Heard, pushed: &[Pushed], over: Pushed) -> Self {
+    pub(super) fn of(heard: &Heard, pushed: &[Pushed], ending: Instant) -> Self {
         let ours = || heard.events.iter().filter(|came| pace::is_ours(&came.message.event));
         let mut delivery = Self {
-            pieces: heard.pieces.iter().filter(|at| **at < over.at).count(),
+            pieces: heard.pieces.iter().filter(|at| **at < ending).count(),
             is_open: heard.end.is_none(),
             broke: match &heard.end {
                 Some((at, End::Broken(why))) => Some((why.clone(), *at - heard.asked)),
@@ -55,7 +55,7 @@ impl Delivery {
                 continue;
             };
             delivery.late.push(came.at.saturating_duration_since(pushed.at));
-            delivery.held_to_the_end += usize::from(came.at >= over.at);
+            delivery.held_to_the_end += usize::from(came.at >= ending);
             delivery.wrong_ids += usize::from(came.message.last_event_id != pushed.id.to_string());
             delivery.changed += usize::from(data(&came.message.data) != Some(pace::data(number)));
         }

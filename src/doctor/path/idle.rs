@@ -116,7 +116,7 @@ fn fate(heard: &Heard, age: impl Fn(&Heard) -> Option<Duration>) -> Fate {
     let age = age(heard).unwrap_or_default();
     match (status, end) {
         (Some(200), End::Whole) => Fate::Cut(age, "the answer ended".to_owned()),
-        (Some(200), End::Broken(why)) => Fate::Cut(age, why.clone()),
+        (Some(200), End::Broken(_)) => Fate::Cut(age, "the connection was closed".to_owned()),
         // Who waits for the server's first bytes gives up by such a status.
         (Some(status @ (408 | 502 | 504 | 524)), _) => Fate::Cut(age, format!("status {status}")),
         (Some(status), _) => Fate::Refused(format!("status {status}")),

@@ -117,7 +117,7 @@ impl Path<'_> {
                 return screen.found(Finding::fault("path.job", text));
             }
         };
-        let of = |heard| Delivery::of(heard, &paced.pushed, paced.over);
+        let of = |heard| Delivery::of(heard, &paced.pushed, paced.ending);
         let reader = of(&paced.reader);
         let head = paced.reader.head.as_ref();
         screen.found(judge::headers(head, proxy));

@@ -33,6 +33,8 @@ pub(super) struct Paced {
     pub(super) pushed: Vec<Pushed>,
     /// The end of the job, as an event.
     pub(super) over: Pushed,
+    /// When it was about to be pushed.
+    pub(super) ending: Instant,
     /// By who takes a packed stream, as browsers do.
     pub(super) browser: Heard,
     /// By who takes bytes as they are.
@@ -72,6 +74,7 @@ pub(super) async fn run(
     let count =
         |heard: &Heard| heard.events.iter().filter(|came| is_ours(&came.message.event)).count();
     reader.until(LAST, |heard| count(heard) as u64 >= EVENTS).await;
+    let ending = Instant::now();
     let over = job.push("completed", EVENTS + 1, &json!({})).await?;
     let until = Instant::now() + END;
     let listeners = [Some(&mut browser), Some(&mut reader), straight.as_mut()];
@@ -83,6 +86,7 @@ pub(super) async fn run(
         job,
         pushed,
         over,
+        ending,
         browser: browser.heard(),
         reader: reader.heard(),
         straight: straight.map(|listener| listener.heard()),

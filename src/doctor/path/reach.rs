@@ -49,14 +49,14 @@ impl Reached {
 /// # Errors
 /// When nobody answers.
 pub(super) async fn ask(way: &Way, path: &str) -> Result<Reached, String> {
-    read(way.request(Method::GET, path)).await
+    read(way, way.request(Method::GET, path)).await
 }
 
-async fn read(request: reqwest::RequestBuilder) -> Result<Reached, String> {
+async fn read(way: &Way, request: reqwest::RequestBuilder) -> Result<Reached, String> {
     let before = SystemTime::now();
     let response = request.timeout(ANSWER).send().await.map_err(|error| reason(&error))?;
     let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
-    let clock = date.and_then(|date| Asked::of_date(date, before, SystemTime::now()));
+    let clock = date.and_then(|date| Asked::of_date(way.base(), date, before, SystemTime::now()));
     Ok(Reached {
         status: response.status().as_u16(),
         version: response.version(),
@@ -73,6 +73,6 @@ pub(super) async fn proxy(way: &Way, answer: &Reached) -> Option<Proxy> {
         return known;
     }
     let large = way.bare(Method::GET, "/healthz").header("x-doctor", "x".repeat(LARGE_HEADER));
-    let refusal = read(large).await.ok()?;
+    let refusal = read(way, large).await.ok()?;
     Proxy::by_headers(&refusal.headers).or_else(|| Proxy::by_page(&refusal.body))
 }

@@ -51,8 +51,9 @@ pub(in super::super) fn delivery(
         at_fault(BUFFERING, text, Trouble::Buffering, proxy)
     } else if most > TOO_LATE {
         let text = format!(
-            "events are held back: they came up to {} late, {came} of them in {lumps} lumps",
-            said(most)
+            "events are held back: they came up to {} late, {came} of them in {}",
+            said(most),
+            if lumps == 1 { "one lump".to_owned() } else { format!("{lumps} lumps") }
         );
         at_fault(BUFFERING, text, Trouble::Buffering, proxy)
     } else if let (true, Some((why, age))) = (through.missing > 0, &through.broke) {
@@ -100,14 +101,18 @@ pub(in super::super) fn compression(
     let Some(encoding) = head.encoding() else {
         return Finding::good(CHECK, "a stream is not compressed, as the server asks for");
     };
-    let how = match packed.pieces {
-        0 => "and nothing of it came before its end".to_owned(),
-        1 => "and it came in one piece until its end".to_owned(),
-        pieces => format!("in {pieces} pieces until its end"),
+    let pieces = packed.pieces;
+    let how = if pieces as u64 >= EVENTS {
+        format!(
+            "events still came one by one, in {pieces} pieces, at the price of a compressor for each reader"
+        )
+    } else {
+        format!(
+            "events wait for the compressor: of {EVENTS} there were {pieces} pieces before the end"
+        )
     };
     let text = format!(
-        "streams are compressed ({encoding}) for browsers, {how}, although the server says no-transform: \
-         each event waits for the compressor"
+        "streams are compressed ({encoding}) for browsers although the server says no-transform; {how}"
     );
     at_fault(CHECK, text, Trouble::Compression, proxy)
         .with("encoding", encoding)
@@ -233,7 +238,7 @@ mod tests {
             ..late(&[5; 12])
         };
         let finding = delivery(&cut, None, None);
-        assert!(finding.text.contains("broke after 2.0 s"), "{}", finding.text);
+        assert!(finding.text.contains("broke after 2 s"), "{}", finding.text);
     }
 
     #[test]

@@ -26,12 +26,12 @@ fn weak(check: &str, text: String, trouble: Trouble, proxy: Option<Proxy>) -> Fi
     Finding::warning(check, text).mended_by(remedies(trouble, proxy))
 }
 
-/// A time as people say it: `0.12 s`, `3.4 s`, `50 s`.
+/// A time as people say it: `120 ms`, `3.4 s`, `5 s`.
 fn said(time: Duration) -> String {
     let seconds = time.as_secs_f64();
     match time.as_millis() {
-        0..1_000 => format!("{seconds:.2} s"),
-        1_000..10_000 => format!("{seconds:.1} s"),
+        ms @ 0..1_000 => format!("{ms} ms"),
+        1_000..10_000 => format!("{} s", (seconds * 10.0).round() / 10.0),
         _ => format!("{} s", seconds.round()),
     }
 }
@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn a_time_has_as_many_digits_as_matter() {
-        let times = [4, 120, 3_449, 10_004, 50_049].map(Duration::from_millis);
-        assert_eq!(times.map(said), ["0.00 s", "0.12 s", "3.4 s", "10 s", "50 s"]);
+        let times = [4, 120, 3_449, 5_000, 10_004, 50_049].map(Duration::from_millis);
+        assert_eq!(times.map(said), ["4 ms", "120 ms", "3.4 s", "5 s", "10 s", "50 s"]);
     }
 }

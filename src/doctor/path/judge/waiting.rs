@@ -36,6 +36,10 @@ pub(in super::super) fn silence(idle: &Idle, proxy: Option<Proxy>) -> Finding {
         Some(Fate::Refused(why)) => {
             Finding::fault(CHECK, format!("a stream could not be opened: {why}"))
         }
+        Some(Fate::Cut(after, _)) if is_by_age(*after, &idle.steady) => {
+            let why = "streams are cut before, silent or not";
+            Finding::not_checked(CHECK, why)
+        }
         Some(Fate::Cut(after, how)) => {
             let cut = said(*after);
             let finding = if *after <= keep_alive * MISSED || is_cut(&idle.held) {
@@ -116,7 +120,7 @@ pub(in super::super) fn polls(idle: &Idle, proxy: Option<Proxy>) -> Finding {
                 "an answer that the server holds for {wanted_s} is cut after {took_s} with status \
                  {status}: clients that cannot stream poll like this"
             );
-            at_fault(CHECK, text, Trouble::Silence, proxy).with("status", *status)
+            at_fault(CHECK, text, trouble_of_polls(idle), proxy).with("status", *status)
         }
         Err(why) => {
             let text = format!(
@@ -124,13 +128,23 @@ pub(in super::super) fn polls(idle: &Idle, proxy: Option<Proxy>) -> Finding {
                  that cannot stream poll like this"
             );
             if *took < Duration::from_secs(1) {
-                weak(CHECK, text, Trouble::Silence, proxy)
+                weak(CHECK, text, trouble_of_polls(idle), proxy)
             } else {
-                at_fault(CHECK, text, Trouble::Silence, proxy)
+                at_fault(CHECK, text, trouble_of_polls(idle), proxy)
             }
         }
     };
     finding.with("took_ms", ms(*took)).with("wanted_ms", ms(*wanted))
+}
+
+/// Whether a stream that spoke was cut as soon as one that was silent.
+fn is_by_age(after: Duration, steady: &Fate) -> bool {
+    matches!(steady, Fate::Cut(age, _) if *age < after + Duration::from_secs(2))
+}
+
+/// What mends a poll that is cut.
+fn trouble_of_polls(idle: &Idle) -> Trouble {
+    if matches!(idle.steady, Fate::Cut(..)) { Trouble::Age } else { Trouble::Silence }
 }
 
 fn is_cut(held: &Held) -> bool {
@@ -196,7 +210,13 @@ mod tests {
     fn a_stream_that_is_cut_while_it_speaks_is_cut_by_age() {
         let finding = age(&Idle { steady: cut(7), keep_alives: 1, ..idle() }, None);
         assert_eq!(finding.verdict, Verdict::Fault);
-        assert!(finding.text.contains("after 7.0 s"), "{}", finding.text);
+        assert!(finding.text.contains("after 7 s"), "{}", finding.text);
+    }
+
+    #[test]
+    fn silence_is_not_blamed_for_what_age_did() {
+        let idle = Idle { steady: cut(7), silent: Some(cut(7)), keep_alives: 1, ..idle() };
+        assert_eq!(verdicts(&idle)[..2], [Verdict::NotChecked, Verdict::Fault]);
     }
 
     #[test]
