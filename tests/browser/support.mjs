@@ -24,7 +24,7 @@ export const PATIENCE_MS = Number(process.env.TAILWATER_PATIENCE_MS ?? 120_000);
  * The server's binary: `TAILWATER_BIN`, else the build that was made last. (A release build has the
  * page embedded as it was then; a debug build reads it from `static/`.)
  */
-function binary() {
+export function binary() {
   const builds = ["release", "debug"].map((profile) => `../../target/${profile}/tailwater`)
     .map((path) => fileURLToPath(new URL(path, import.meta.url)))
     .filter((path) => existsSync(path))
