@@ -33,6 +33,7 @@ mod races;
 #[cfg(test)]
 mod rig;
 pub mod segments;
+pub mod snapshot;
 pub(crate) mod sql;
 mod sqlite;
 pub mod starts;

@@ -97,11 +97,16 @@ async fn migrate(
     may_migrate: bool,
 ) -> Result<Versions, DbError> {
     let from = applied(connection).await;
-    let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+    let known = newest(&MIGRATIONS);
     if check_version(|| path.display().to_string(), from, known, may_migrate)? {
         MIGRATIONS.run_direct(None, connection, false).await.map_err(DbError::Migrate)?;
     }
     Ok(Versions { from, to: known })
+}
+
+/// The newest of these migrations.
+pub(super) fn newest(migrations: &Migrator) -> i64 {
+    migrations.iter().map(|migration| migration.version).max().unwrap_or(0)
 }
 
 /// The newest applied migration; 0 when there is none, or no table of them yet.

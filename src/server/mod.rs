@@ -1,5 +1,6 @@
 //! The server: build, spawn, serve, drain.
 
+pub mod backup;
 mod check;
 mod cluster;
 mod edge;

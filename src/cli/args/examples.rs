@@ -80,6 +80,23 @@ They are kept in the data folder, as hashes. A server that runs there notices wi
 there is a key, nobody does anything without one: client commands take theirs from
 TAILWATER_API_KEY.";
 
+pub(super) const BACKUP_EXAMPLES: &str = "\
+Examples:
+  tailwater backup /backup/$(date +%F)               database and files
+  tailwater backup --no-files /backup/db-$(date +%F)
+  cd /backup/2026-11-27 && sha256sum --check --quiet SHA256SUMS
+
+The database is as it is at one moment; a server goes on meanwhile. A backup without manifest.json was
+not finished. Keep it as you keep the data folder: it has every job, and the hashes of all keys.";
+
+pub(super) const RESTORE_EXAMPLES: &str = "\
+Examples:
+  tailwater restore /backup/2026-11-27 --data ./data
+
+The data folder has no database in it, and no server has it. Everything is held against the checksums
+before anything is written. What was running is run again; who comes with an id from after the backup is
+told of a gap, and no id is given out twice.";
+
 pub(super) const WATCH_EXAMPLES: &str = "\
 Examples:
   tailwater watch job_06b2…                          the text as it comes, progress beside it

@@ -1,5 +1,6 @@
 //! The arguments of every command.
 
+mod backup;
 mod doctor;
 mod examples;
 mod keys;
@@ -17,6 +18,7 @@ use crate::config::Flags;
 use crate::credits::Micro;
 use crate::job;
 
+pub(super) use backup::{Backup, Restore};
 pub(super) use doctor::Doctor;
 pub(super) use keys::{CreateKey, Keys, ListKeys, RevokeKey, WhatKeys};
 pub(super) use load::{Limit, LoadTest, Record};
@@ -92,11 +94,21 @@ pub(super) enum Command {
     Config(Config),
     /// Bring the database in the data folder to this version, without serving.
     Migrate(Migrate),
+    /// Make a backup of the data folder, also while a server has it.
+    #[command(after_help = examples::BACKUP_EXAMPLES)]
+    Backup(Backup),
+    /// Make a data folder from a backup, for a server to go on from.
+    #[command(after_help = examples::RESTORE_EXAMPLES)]
+    Restore(Restore),
+    /// Ask a server whether it takes jobs; ends with 0 when it does, else with 1.
+    Health(Health),
     /// Print the completion script of a shell.
     Completions {
         /// Which shell.
         shell: Shell,
     },
+    /// Print the manual page, or write the pages of all commands.
+    Man(OfMan),
 }
 
 #[derive(Args, Debug)]
@@ -112,6 +124,22 @@ pub(super) struct Config {
     pub(super) json: bool,
     #[command(flatten)]
     pub(super) flags: Flags,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Health {
+    /// Print all that the server says, as JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) server: Server,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct OfMan {
+    /// Write tailwater.1 and a page for each command into this folder.
+    #[arg(long, value_name = "DIR")]
+    pub(super) dir: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
