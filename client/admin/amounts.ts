@@ -13,6 +13,12 @@ export function bytes(count: number): string {
   return `${unit === 0 ? Math.round(value) : threeDigits(value)} ${UNITS[unit] ?? "B"}`;
 }
 
+/** Memory, in the units in which it is limited (`512M` is 512 MiB). */
+export function memoryOf(count: number): string {
+  const unit = count >= 2 ** 30 ? 3 : count >= 2 ** 20 ? 2 : count >= 2 ** 10 ? 1 : 0;
+  return `${threeDigits(count / 1024 ** unit)} ${["B", "KiB", "MiB", "GiB"][unit] ?? "B"}`;
+}
+
 /** A number in its first three digits: `0.37`, `4.2`, `128`, `3,410`. */
 export function count(value: number): string {
   return value >= 1000 ? Math.round(value).toLocaleString("en") : threeDigits(value);

@@ -110,11 +110,15 @@ export function amountOf(text: string): number | string {
 const WORDS: Readonly<Record<LedgerEntry["entry"], string>> = { grant: "Granted", hold: "Held", capture: "Taken", release: "Released" };
 
 function entryRow({ at, entry, job_id: job, note, amount, available_after: after }: LedgerEntry): HTMLElement {
-  const what = create("span", {}, WORDS[entry] ?? entry, job === null ? "" : " for ", ...(job === null ? [] : [create("a", { href: jobAddress(job) }, job.slice(-8))]));
+  const what = create(
+    "span", {}, WORDS[entry] ?? entry,
+    ...(job === null ? [] : [" for ", create("a", { href: jobAddress(job) }, `…${job.slice(-6)}`)]),
+    ...(note ? [create("small", {}, note)] : []),
+  );
   return create(
     "tr", { "data-entry": entry },
     create("td", { "data-label": "When" }, `${new Date(at).toLocaleDateString()} ${timeOfDay(at).slice(0, 8)}`),
-    create("td", { "data-label": "What" }, what, ...(note ? [create("small", {}, note)] : [])),
+    create("td", { "data-label": "What" }, what),
     create("td", { "data-label": "Amount" }, creditsOf(amount)),
     create("td", { "data-label": "Left after" }, creditsOf(after)),
   );

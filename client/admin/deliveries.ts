@@ -45,6 +45,7 @@ export function deliveryRow<T extends JobWebhook>(first: T, line: HTMLElement, o
     element,
     update(delivery) {
       element.dataset.status = delivery.status;
+      state.dataset.status = delivery.status;
       setText(state, STATES[delivery.status] ?? delivery.status);
       const job = (delivery as Partial<Delivery>).job_id;
       const said = deliveryWords(delivery, Date.now());

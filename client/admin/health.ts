@@ -1,8 +1,9 @@
 // What is wrong with the server right now, and what to do about it: the first thing that somebody who
 // was woken wants to know.
 
+import { jobAddress } from "../studio/address.ts";
 import { jobsAddress } from "./address.ts";
-import { bytes, several, span } from "./amounts.ts";
+import { memoryOf, several, span } from "./amounts.ts";
 import type { Figures, Lane, ProviderHealth } from "./types.ts";
 
 /** From here on, a running job that says nothing is suspicious. */
@@ -67,13 +68,18 @@ function ofProvider({ name, status, note, last_error: error }: ProviderHealth): 
 function ofLane(lane: Lane): Concern[] {
   if (!isSilent(lane)) return [];
   return [{
-    key: `silent-${lane.provider}`,
+    key: `silent-${lane.provider}-${lane.silent_job ?? ""}`,
     level: "warn",
     words: `A job of ${lane.provider} has said nothing for ${span(lane.silence_ms_max ?? 0)}`,
     advice: "Its story says what it waits for.",
-    link: { href: jobsAddress({ status: "running" }), words: "Running jobs" },
+    link: silentLink(lane),
   }];
 }
+
+/** The way to what says nothing: the job itself, or all that run. */
+export const silentLink = ({ silent_job: job }: Lane): { href: string; words: string } => (
+  job ? { href: jobAddress(job), words: "Its story" } : { href: jobsAddress({ status: "running" }), words: "Running jobs" }
+);
 
 function ofServer(figures: Figures): Concern[] {
   const { memory_bytes: memory, memory_limit_bytes: limit, durable_lag_ms: lag, process, rates } = figures;
@@ -87,7 +93,7 @@ function ofServer(figures: Figures): Concern[] {
   }
   if (limit > 0 && memory > limit * MEMORY_SHARE) {
     concerns.push({
-      key: "memory", level: "warn", words: `Logs use ${bytes(memory)} of ${bytes(limit)}`,
+      key: "memory", level: "warn", words: `Logs use ${memoryOf(memory)} of ${memoryOf(limit)}`,
       advice: "At the limit new jobs get 503; raise --memory-limit.",
     });
   }

@@ -82,6 +82,7 @@ export function jobSection(section: HTMLElement, { onState, mayRetry }: JobOptio
     setText(find("#job-title", section), now.title || now.job_id);
     section.dataset.status = now.status;
     section.dataset.job = now.job_id;
+    find("#job-state", section).dataset.status = now.status;
     setText(find("#job-state", section), STATES[now.status] ?? now.status);
     setText(find("#job-id", section), now.job_id);
     setText(find("#explanation", section), now.explanation);
@@ -96,7 +97,7 @@ export function jobSection(section: HTMLElement, { onState, mayRetry }: JobOptio
     if (job === null || feed === null || section.hidden) return;
     const now = Date.now();
     const silence = silenceOf(job, toldAt, now);
-    setAttribute(section, "data-silent", isSuspicious(silence));
+    for (const marked of [section, find("#job-state", section)]) setAttribute(marked, "data-silent", isSuspicious(silence));
     facts(find("#facts", section), factRows(job, silence, now));
     const ended = job.ended_at;
     if (ended === null || sorted.length === 0 || find("#line", section).dataset.drawn !== drawnOf(ended, sorted)) {
@@ -165,7 +166,7 @@ function factRows(job: StoryJob, silence: number | null, now: number): [string, 
     ["Lease", job.lease_ms === null ? null : `${span(job.lease_ms)} left`],
     ["Submitted", timeOfDay(job.created_at)],
     ["Waited", job.started_at === null ? (job.ended_at === null ? span(now - job.created_at) : null) : span(job.started_at - job.created_at)],
-    ["Ran", job.started_at === null ? null : span((job.ended_at ?? now) - job.started_at)],
+    [job.ended_at === null ? "Runs for" : "Ran", job.started_at === null ? null : span((job.ended_at ?? now) - job.started_at)],
     ["Project", job.project_id],
     ["Provider", job.provider],
     ["Model", job.model],

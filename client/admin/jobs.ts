@@ -49,9 +49,11 @@ export function jobsSection(section: HTMLElement, onFilter: (filter: Filter) => 
     for (const row of list.children) {
       const job = row instanceof HTMLElement ? jobs.get(row.dataset.job ?? "") : undefined;
       if (job === undefined) continue;
-      setText(find(".row-standing", row), standing(job, toldAt, now));
-      setText(find(".row-age", row), age(job, now));
-      setAttribute(row, "data-silent", isSuspicious(silenceOf(job, toldAt, now)));
+      setText(find(".item-standing", row), standing(job, toldAt, now));
+      setText(find(".item-age", row), age(job, now));
+      const isSilent = isSuspicious(silenceOf(job, toldAt, now));
+      setAttribute(row, "data-silent", isSilent);
+      setAttribute(find(".state", row), "data-silent", isSilent);
     }
   }
 
@@ -103,17 +105,17 @@ export function jobsSection(section: HTMLElement, onFilter: (filter: Filter) => 
 }
 
 function jobRow(first: AdminJob): { element: HTMLElement; update(job: AdminJob): void } {
-  const title = create("span", { class: "row-title" });
-  const facts = create("span", { class: "row-facts" });
+  const title = create("span", { class: "item-title" });
+  const facts = create("span", { class: "item-facts" });
   const state = create("span", { class: "state" });
-  const readers = create("span", { class: "row-readers" });
+  const readers = create("span", { class: "item-readers" });
   const element = create(
     "li", { "data-job": first.job_id },
     create(
       "a", { href: jobAddress(first.job_id) },
-      create("span", { class: "row-words" }, title, facts),
-      create("span", { class: "row-state" }, state, create("span", { class: "row-standing" })),
-      create("span", { class: "row-numbers" }, create("span", { class: "row-age" }), readers),
+      create("span", { class: "item-words" }, title, facts),
+      create("span", { class: "item-state" }, state, create("span", { class: "item-standing" })),
+      create("span", { class: "item-numbers" }, create("span", { class: "item-age" }), readers),
     ),
   );
   return {
@@ -122,6 +124,7 @@ function jobRow(first: AdminJob): { element: HTMLElement; update(job: AdminJob):
       element.dataset.status = job.status;
       setText(title, job.title || job.job_id);
       setText(facts, [factsOf(job), attemptWords(job.attempt)].filter(Boolean).join(" · "));
+      state.dataset.status = job.status;
       setText(state, STATES[job.status] ?? job.status);
       setText(readers, job.readers === 0 ? "" : several(job.readers, "reader"));
     },

@@ -37,6 +37,8 @@ export function keysSection(section: HTMLElement, { isOpen, onSignedIn }: KeysOp
     find("#keys-open", section).hidden = !isOpen();
     try {
       const all = await keys();
+      // Whoever closes the server wants to come in again.
+      if (isOpen() && all.length === 0) find("[value=admin]", form, HTMLInputElement).checked = true;
       list.replaceChildren(...inOrder(all, Date.now()).map(row));
       showText(find(".error", section), "");
       showText(find(".key-rows + .empty", section), all.length === 0 ? "There is no key." : "");

@@ -6,7 +6,7 @@ import { providerName } from "../studio/names.ts";
 import { announce } from "../studio/announce.ts";
 import { jobsAddress, sectionAddress } from "./address.ts";
 import { count, several, short, span } from "./amounts.ts";
-import { concernsOf, isSilent } from "./health.ts";
+import { concernsOf, isSilent, silentLink } from "./health.ts";
 import type { Concern } from "./health.ts";
 import { tileView } from "./tile.ts";
 import { TILES } from "./tiles.ts";
@@ -139,7 +139,7 @@ function concernRow({ link }: Concern): Part<Concern> {
 
 function laneRow({ provider }: Lane): Part<Lane> {
   const cells = ["Waiting", "The first for", "Running", "Longest silence"].map((label) => create("td", { "data-label": label }));
-  const link = create("a", { href: jobsAddress({ status: "running" }) });
+  const link = create("a");
   const element = create("tr", { "data-provider": provider }, create("th", { scope: "row" }, providerName(provider)), ...cells);
   return {
     element,
@@ -153,6 +153,7 @@ function laneRow({ provider }: Lane): Part<Lane> {
       setAttribute(element, "data-silent", silent);
       setText(link, lane.silence_ms_max === null ? "–" : span(lane.silence_ms_max));
       // A way to the jobs is only there where there is something to be found.
+      link.setAttribute("href", silentLink(lane).href);
       if (silent && link.parentElement === null) silence.replaceChildren(link);
       if (!silent) setText(silence, link.textContent ?? "");
     },

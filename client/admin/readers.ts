@@ -29,7 +29,7 @@ export function readersView(card: HTMLElement): (reading: Reading | null, now: n
     clock = now;
     const readers = reading?.readers ?? [];
     arrange(find("#readers", card), rows(readers, ({ key }) => key));
-    setText(find("#readers-head", card), reading === null ? "Asking…" : readingWords(reading));
+    setText(find("#readers-head", card), reading === null ? "Nobody reads it now." : readingWords(reading));
   };
 }
 

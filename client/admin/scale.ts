@@ -7,9 +7,6 @@ const BREAK_SHARE = 0.16;
 const EMPTY_SHARE = 0.3;
 /** No more stretches than that are shortened, or nothing on the line is to scale any more. */
 const MOST_BREAKS = 3;
-/** Labels nearer than that would lie on one another. */
-const LABEL_SHARE = 0.13;
-
 /** A stretch that is drawn shorter than it is; places are shares of the line. */
 export interface Break {
   readonly from: number;
@@ -79,15 +76,15 @@ const STEPS_MS = [1, 2, 5].flatMap((digit) => [1, 10, 100].map((ten) => digit * 
   .concat([1, 2, 3, 6, 12, 24, 48, 168].map((hours) => hours * 3_600_000))
   .sort((left, right) => left - right);
 
-/** The labels of a line, not too near to one another; each stretch that is to scale has its own step. */
-export function ticksOf(scale: Scale): Tick[] {
+/** The labels of a line; each takes `room` of it, and each stretch that is to scale has its own step. */
+export function ticksOf(scale: Scale, room: number): Tick[] {
   const ticks: Tick[] = [{ left: 0, after: 0 }];
   const starts = [scale.from, ...scale.breaks.map(({ to }) => to)];
   const ends = [...scale.breaks.map(({ from }) => from), scale.to];
   starts.forEach((start, index) => {
     const end = ends[index] ?? scale.to;
-    const room = scale.at(end) - scale.at(start);
-    const step = STEPS_MS.find((ms) => room > 0 && (ms / Math.max(1, end - start)) * room >= LABEL_SHARE) ?? Infinity;
+    const width = scale.at(end) - scale.at(start);
+    const step = STEPS_MS.find((ms) => width > 0 && (ms / Math.max(1, end - start)) * width >= room) ?? Infinity;
     if (index > 0) push(start);
     if (step === Infinity) return;
     for (let after = Math.ceil((start - scale.from + 1) / step) * step; scale.from + after <= end; after += step) push(scale.from + after);
@@ -98,6 +95,6 @@ export function ticksOf(scale: Scale): Tick[] {
     const left = scale.at(moment);
     const before = ticks.at(-1)?.left ?? 0;
     // At the right end a label would hang over.
-    if (left - before >= LABEL_SHARE && left <= 1 - LABEL_SHARE / 2) ticks.push({ left, after: moment - scale.from });
+    if (left - before >= room && left <= 1 - room / 2) ticks.push({ left, after: moment - scale.from });
   }
 }

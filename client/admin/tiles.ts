@@ -1,6 +1,6 @@
 // The live figures: what each is called, how it is said, and when it is a worry.
 
-import { bytes, count, percent, several, short, span } from "./amounts.ts";
+import { bytes, count, memoryOf, percent, several, short, span } from "./amounts.ts";
 import type { Figures } from "./types.ts";
 
 /** One live figure. */
@@ -55,8 +55,8 @@ export const TILES: readonly Tile[] = [
     id: "memory", title: "Memory of logs",
     of: ({ memory_bytes: used }) => used,
     top: ({ memory_limit_bytes: limit }) => limit,
-    words: ({ memory_bytes: used }) => bytes(used),
-    detail: (figures) => `${percent(figures.memory_bytes, figures.memory_limit_bytes)} of ${bytes(figures.memory_limit_bytes)}, ${several(figures.logs, "log")}`,
+    words: ({ memory_bytes: used }) => memoryOf(used),
+    detail: (figures) => `${percent(figures.memory_bytes, figures.memory_limit_bytes)} of ${memoryOf(figures.memory_limit_bytes)}, ${several(figures.logs, "log")}`,
     isBad: (figures) => share(figures) > 0.85,
   },
   {
@@ -76,6 +76,6 @@ export const TILES: readonly Tile[] = [
     id: "cpu", title: "CPU",
     of: ({ process }) => process.cpu,
     words: ({ process }) => `${count(process.cpu)}`,
-    detail: ({ process }) => `cores; ${bytes(process.resident_bytes)} resident, ${short(process.open_fds)} files`,
+    detail: ({ process }) => `cores; ${memoryOf(process.resident_bytes)} resident, ${short(process.open_fds)} files`,
   },
 ];

@@ -23,6 +23,9 @@ export interface TimeLineOptions {
   readonly onEntry: (key: string) => void;
 }
 
+/** How wide a label of the axis may be, and one of a stretch that is drawn shorter. */
+const LABEL_PX = 74;
+const GAP_PX = 108;
 /** Marks that would lie on one another are one; places are in thousandths of the line. */
 const NEAR = 4;
 
@@ -123,12 +126,18 @@ function breaksOf({ breaks }: Scale): HTMLElement[] {
 }
 
 function drawAxis(axis: HTMLElement, scale: Scale, isGoing: boolean): void {
-  const ticks = ticksOf(scale).map(({ left, after }) => label(left, after === 0 ? "0" : `+${span(after)}`, "tick"));
-  const gaps = scale.breaks.map(({ left, right, from, to }) => label((left + right) / 2, `⋯ ${span(to - from)} ⋯`, "gap"));
-  const end = label(1, isGoing ? "now" : `+${span(scale.to - scale.from)}`, "end");
+  const width = Math.max(1, axis.clientWidth);
+  const ticks = ticksOf(scale, LABEL_PX / width).map(({ left, after }) => label(left, after === 0 ? "0" : `+${span(after)}`, "tick"));
+  const last = scale.breaks.at(-1);
+  // A shortened stretch that reaches the end has its label in common with it.
+  const atEnd = last !== undefined && last.right > 1 - LABEL_PX / width ? last : null;
+  const gaps = scale.breaks.filter((stretch) => stretch !== atEnd)
+    .map(({ left, right, from, to }) => label((left + right) / 2, `⋯ ${span(to - from)} ⋯`, "gap"));
+  const ending = isGoing ? "now" : `+${span(scale.to - scale.from)}`;
+  const end = label(1, atEnd === null ? ending : `⋯ ${span(atEnd.to - atEnd.from)} ⋯ ${ending}`, "end");
   // A label of a shortened stretch says more than the step that it lies upon.
-  const free = ticks.filter((tick) => gaps.every((gap) => Math.abs(place(gap) - place(tick)) > 11));
-  axis.replaceChildren(...free, ...gaps, end);
+  const free = ticks.filter((tick) => gaps.every((gap) => Math.abs(place(gap) - place(tick)) * width > (GAP_PX + LABEL_PX) * 50));
+  axis.replaceChildren(...(atEnd === null ? free : free.filter((tick) => (100 - place(tick)) * width > (GAP_PX + LABEL_PX) * 100)), ...gaps, end);
 }
 
 const place = (element: HTMLElement): number => Number.parseFloat(element.style.left);

@@ -66,6 +66,8 @@ export interface Lane {
   readonly running: number;
   /** The longest time since a running job's last sign of life. */
   readonly silence_ms_max: number | null;
+  /** Which job that is, where the server says so. */
+  readonly silent_job?: string | null;
 }
 
 /** How well a provider is. */
