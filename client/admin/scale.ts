@@ -95,6 +95,6 @@ export function ticksOf(scale: Scale, room: number): Tick[] {
     const left = scale.at(moment);
     const before = ticks.at(-1)?.left ?? 0;
     // At the right end a label would hang over.
-    if (left - before >= room && left <= 1 - room / 2) ticks.push({ left, after: moment - scale.from });
+    if (left - before >= room && left <= 1 - room) ticks.push({ left, after: moment - scale.from });
   }
 }
