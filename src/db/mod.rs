@@ -15,6 +15,7 @@ pub mod credits;
 pub mod ends;
 pub mod epochs;
 mod error;
+pub mod figures;
 #[cfg(test)]
 pub(crate) mod home;
 pub mod jobs;

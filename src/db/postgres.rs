@@ -61,9 +61,10 @@ pub(super) async fn open(
     }
     let from = applied(&mut connection).await.map_err(failed)?;
     let mut known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
-    if hold == Hold::Shared && only_adds(&mut connection, known).await.map_err(failed)? {
+    let is_wider = hold == Hold::Shared && from > known;
+    if is_wider && only_adds(&mut connection, known).await.map_err(failed)? {
         // While nodes are replaced one by one, those of the version before may come and go.
-        known = known.max(from);
+        known = from;
     }
     if check_version(place, from, known, hold != Hold::Beside)? {
         migrate(&mut connection).await?;
@@ -212,18 +213,15 @@ async fn try_lock(connection: &mut PgConnection, of: i32) -> Result<bool, sqlx::
         .await
 }
 
-/// The newest applied migration; 0 when there is none, or no table of them yet.
 /// Whether whatever later versions have done to the tables will do for this one: a migration that takes away
 /// what the version before it used says so by a name that begins with `contract`.
 async fn only_adds(connection: &mut PgConnection, known: i64) -> Result<bool, sqlx::Error> {
-    if applied(&mut *connection).await? <= known {
-        return Ok(true);
-    }
-    let takes = "select not exists (select 1 from _sqlx_migrations \
-                     where version > $1 and description like 'contract%')";
-    sqlx::query_scalar(takes).bind(known).fetch_one(connection).await
+    let adds = "select not exists (select 1 from _sqlx_migrations \
+                    where version > $1 and description like 'contract%')";
+    sqlx::query_scalar(adds).bind(known).fetch_one(connection).await
 }
 
+/// The newest applied migration; 0 when there is none, or no table of them yet.
 async fn applied(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
     let exists: bool = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null")
         .fetch_one(&mut *connection)

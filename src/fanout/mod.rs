@@ -48,6 +48,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::event::EventId;
@@ -121,6 +122,15 @@ pub struct Handover {
     pub held: Option<Box<dyn Any + Send>>,
 }
 
+/// Where a reader stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// The last event that it has.
+    pub after: EventId,
+    /// How long it has taken no byte.
+    pub silent: Duration,
+}
+
 /// The shards, and the way to them.
 #[derive(Debug)]
 pub struct Engine {
@@ -163,6 +173,34 @@ impl Engine {
     #[must_use]
     pub fn readers(&self) -> usize {
         self.bells.iter().map(|bell| bell.readers()).sum()
+    }
+
+    /// How many readers have not all that there is, and how many events the one lacks that is furthest
+    /// behind; as of a second ago at most.
+    #[must_use]
+    pub fn behind(&self) -> (usize, usize) {
+        let each = self.bells.iter().map(|bell| bell.behind());
+        each.fold((0, 0), |(readers, most), (behind, lag)| (readers + behind, most.max(lag)))
+    }
+
+    /// Where the readers of a log stand, some of them where there are very many.
+    pub async fn places(&self, log: &Arc<Log>) -> Vec<Place> {
+        let asked: Vec<_> = self
+            .bells
+            .iter()
+            .filter(|bell| !bell.is_dead())
+            .map(|bell| {
+                let (reply, answer) = oneshot::channel();
+                bell.ask(bell::Ask { log: Arc::clone(log), reply });
+                answer
+            })
+            .collect();
+        let mut places = Vec::new();
+        for answer in asked {
+            // A shard that ends has no readers.
+            places.extend(answer.await.unwrap_or_default());
+        }
+        places
     }
 
     /// Ends the streams of everybody who came with the key of this number. It must have been

@@ -51,7 +51,7 @@ impl Place {
     /// What the reader must be told when its cursor cannot be resumed.
     pub(super) fn gap(&self, to: EventId) -> Option<Gap> {
         let reason = self.resumed.err()?;
-        Some(Gap { from: cursor::number(self.asked), to, reason })
+        Some(Gap::told(cursor::number(self.asked), to, reason))
     }
 }
 

@@ -23,12 +23,15 @@ use crate::db::DbError;
 use crate::event::EventId;
 use crate::job::{JobId, Status};
 use crate::store::{Follower, Gap, Next};
+use crate::telemetry::metrics::metrics;
+use crate::telemetry::trace::{TraceId, job_span};
 
 use super::guard::caller::Right;
 use super::guard::{Call, May, Read};
 use super::handover::{Exit, Promise};
 use super::limits::{Crowd, Held};
 use super::query::Query;
+use super::readers::{Seat, Transport};
 use super::segment::Segment;
 use super::{Code, Options, Problem, control, cursor, openapi};
 
@@ -95,7 +98,7 @@ async fn open(
     exit: Option<Exit>,
 ) -> Result<Response, Problem> {
     let log = call.log(id).await?;
-    let asked = cursor::of(headers, query);
+    let asked = cursor::of_stream(headers, query);
     call.store.reach(asked).await?;
     let resumed = call.store.resume(log.trimmed_through(), asked);
     let standing = log.standing();
@@ -116,7 +119,7 @@ async fn open(
     let mut after = resumed.unwrap_or_default();
     if let Err(reason) = resumed {
         let snapshot = call.store.snapshot(&log).await?;
-        let gap = Gap { from: cursor::number(asked), to: snapshot.id, reason };
+        let gap = Gap::told(cursor::number(asked), snapshot.id, reason);
         after = snapshot.id;
         opening.extend(control::gap(&gap, &snapshot));
     }
@@ -160,6 +163,7 @@ pub(super) fn come_again(problem: Problem) -> Result<Response, Problem> {
 /// What a stream answers that is one too many: a reader who came back soon would be it again.
 pub(super) fn over_limit(problem: &Problem) -> Response {
     let code = problem.code().entry().code;
+    metrics().refused_total.with_label_values(&[code]).inc();
     as_stream(Body::from(control::bye_over_limit(code, problem.detail())))
 }
 
@@ -167,6 +171,12 @@ pub(super) fn over_limit(problem: &Problem) -> Response {
 pub(super) trait Reader: Send + 'static {
     /// The next bytes, or nothing at the end.
     fn next(&mut self) -> impl Future<Output = Result<Option<Vec<Bytes>>, DbError>> + Send;
+
+    /// The jobs that it reads.
+    fn jobs(&self) -> Vec<JobId>;
+
+    /// The last event that it gave.
+    fn position(&self) -> EventId;
 
     /// The jobs that wait, each with its place in the queue.
     fn waiting(&self) -> Vec<(JobId, u32)>;
@@ -209,6 +219,14 @@ impl Reader for Follower {
             Next::Gap(gap, snapshot) => Some(control::gap(&gap, &snapshot).into()),
             Next::Ended => None,
         })
+    }
+
+    fn jobs(&self) -> Vec<JobId> {
+        vec![self.job().clone()]
+    }
+
+    fn position(&self) -> EventId {
+        self.cursor()
     }
 
     fn waiting(&self) -> Vec<(JobId, u32)> {
@@ -254,7 +272,14 @@ pub(super) fn respond<R: Reader>(
     held: Held,
 ) -> Response {
     let draining = call.draining.clone();
-    let session = (Session::new(reader, opening, pace, draining), held);
+    let jobs = reader.jobs();
+    let span = match jobs.as_slice() {
+        [only] => job_span(only.as_str(), "deliver"),
+        _ => TraceId::random().span("deliver"),
+    };
+    let seat = call.readers.sit_down(jobs, Transport::Stream, reader.position());
+    let session = Session::new(reader, opening, pace, draining);
+    let session = (Session { seat: Some(seat), ..session }, held, span);
     let body = Body::from_stream(stream::unfold(session, |mut session| async move {
         let bytes = session.0.next().await?;
         Some((Ok::<_, Infallible>(bytes), session))
@@ -278,6 +303,8 @@ pub(super) fn as_stream(body: Body) -> Response {
 /// One connection that streams.
 struct Session<R> {
     reader: R,
+    /// Where others see that it reads; nothing in tests.
+    seat: Option<Seat>,
     /// Bytes that are ready to go.
     waiting: VecDeque<Bytes>,
     pace: Pace,
@@ -300,6 +327,7 @@ impl<R: Reader> Session<R> {
         let now = Instant::now();
         Self {
             reader,
+            seat: None,
             waiting: opening,
             timer: Box::pin(sleep_until(now + pace.keep_alive.min(QUEUE_PACE))),
             revoked: Box::pin(pace.right.revoked.clone().cancelled_owned()),
@@ -327,7 +355,12 @@ impl<R: Reader> Session<R> {
                 () = &mut self.revoked => self.say_bye(Farewell::Revoked),
                 () = &mut self.draining, if self.drain_at.is_none() => self.begin_to_drain(),
                 read = self.reader.next() => match read {
-                    Ok(Some(bytes)) => self.waiting.extend(bytes),
+                    Ok(Some(bytes)) => {
+                        self.waiting.extend(bytes);
+                        if let Some(seat) = &self.seat {
+                            seat.moves_to(self.reader.position());
+                        }
+                    }
                     Ok(None) => return None,
                     Err(error) => {
                         tracing::debug!(%error, "a reader waits for the database");
@@ -407,6 +440,14 @@ mod tests {
                 return Ok(Some(vec![Bytes::from_static(b"event: x\n\n")]));
             }
             Err(sqlx::Error::PoolTimedOut.into())
+        }
+
+        fn jobs(&self) -> Vec<JobId> {
+            Vec::new()
+        }
+
+        fn position(&self) -> EventId {
+            EventId::ZERO
         }
 
         fn waiting(&self) -> Vec<(JobId, u32)> {

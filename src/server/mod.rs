@@ -216,6 +216,7 @@ impl Server {
             webhooks,
             replays,
             options: Arc::new(http_options(settings)),
+            readers: http::readers::Readers::default(),
             limits,
             draining: draining.clone(),
             info: Arc::new(providers.info()),
@@ -421,6 +422,7 @@ fn http_options(settings: &Settings) -> http::Options {
         upload_allow_private: settings.upload_allow_private,
         public_url: public_url(settings),
         cors_origins: settings.cors_origins.clone(),
+        job_time_limit: settings.job_time_limit,
     }
 }
 

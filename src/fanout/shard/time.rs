@@ -27,6 +27,7 @@ impl Shard {
             self.places_at = now + PLACES;
             self.tell_places();
             self.show_asides();
+            self.note_behind();
         }
         if self.bell.is_draining() {
             self.drain(now);
@@ -69,6 +70,18 @@ impl Shard {
                 self.say(row as usize, words.clone());
             }
         }
+    }
+
+    /// Notes for whoever looks how many readers are behind, and how far.
+    fn note_behind(&self) {
+        let behind = self.readers.iter().filter(|(_, reader)| !reader.is_live());
+        let (mut readers, mut most) = (0, 0);
+        for (_, reader) in behind {
+            let lag = self.lines[reader.line].log.count_after(reader.position);
+            readers += usize::from(lag > 0);
+            most = most.max(lag);
+        }
+        self.bell.note_behind(readers, most);
     }
 
     /// Shows what the database has of jobs while no event can come.
