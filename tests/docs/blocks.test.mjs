@@ -18,6 +18,7 @@ for (const path of PAGES) {
         const why = block.directives["not run"];
         const name = `${path}:${block.line} ${block.language}`;
         await context.test(name, { skip: why }, async () => {
+          assert.equal(block.directives.unknown, undefined, "a comment above it that no test knows");
           assert.ok(block.language in LANGUAGES, "a block that is neither run nor says why not");
           await opened.follow(block);
         });
