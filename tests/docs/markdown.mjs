@@ -10,6 +10,7 @@
 // | `<!-- from: path -->` | it stands word for word in this file of the repository, which a test runs |
 // | `<!-- in background until: words -->` | a command that goes on; the next block waits until it says this |
 // | `<!-- given: code -->` | what the code around a fragment declares, in TypeScript |
+// | `<!-- first: command -->` | what a reader did before, that the page only says |
 // | `<!-- then: code -->` | what is run behind it, to see that it does what it says |
 // | `<!-- exit: 1 -->` | the command ends with this code |
 //
@@ -20,7 +21,7 @@ import { fileURLToPath } from "node:url";
 
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
-const DIRECTIVE = /^(not run|file|from|in background until|given|then|exit): ?([^]*)$/;
+const DIRECTIVE = /^(not run|file|from|in background until|given|first|then|exit): ?([^]*)$/;
 const FENCE = /^(\s*)(`{3,}|~{3,})\s*(\S*)(.*)$/;
 
 /** A page's code blocks, in order, and how its server is to be started. */

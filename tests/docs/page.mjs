@@ -35,6 +35,7 @@ export class Page {
     // An answer that says no is a failed block.
     writeFileSync(join(bin, "curl"), '#!/bin/sh\nPATH=${PATH#*:} exec curl --fail-with-body --max-time 60 "$@"\n');
     chmodSync(join(bin, "curl"), 0o755);
+    symlinkSync(join(ROOT, "examples"), join(opened.#folder, "examples"));
     mkdirSync(join(opened.#folder, "node_modules"));
     symlinkSync(join(ROOT, "client"), join(opened.#folder, "node_modules/tailwater"));
     return opened;
@@ -105,6 +106,8 @@ export class Page {
   }
 
   async sh({ text, directives }) {
+    const { first } = directives;
+    if (first !== undefined) await this.sh({ text: first, directives: {} });
     if (directives["in background until"] !== undefined) {
       const script = `${RESUME}\n${await this.#real(text)}`;
       const program = new Program("bash", ["-euo", "pipefail", "-c", script], { cwd: this.#folder, env: await this.#environment() });
@@ -220,7 +223,7 @@ async function world() {
     if (request.method === "GET" && readdirSync(here("fixtures")).includes(name)) response.end(readFileSync(here(`fixtures/${name}`)));
     else response.writeHead(request.method === "POST" ? 204 : 404).end();
   });
-  server.listen(0, "127.0.0.1");
+  server.listen(0, "127.0.0.1").unref();
   await once(server, "listening");
   return server;
 }
