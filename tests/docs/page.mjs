@@ -141,10 +141,11 @@ export class Page {
   }
 
   async python({ text, directives }) {
+    // What is in the repository is started by tests of its own, a file by the blocks behind it.
+    if (directives.from !== undefined) return;
     const code = `${await this.#real(text)}\n${directives.then ?? ""}\n`;
-    // A file is started by the blocks behind it; what is in the repository by tests of its own.
-    const only = directives.file ?? directives.from;
-    const script = only === undefined || directives.then ? code : `compile(${JSON.stringify(code)}, "block", "exec")`;
+    const isSaved = directives.file !== undefined && directives.then === undefined;
+    const script = isSaved ? `compile(${JSON.stringify(code)}, "block", "exec")` : code;
     await this.#passes(run("python3", ["-"], { input: script, cwd: this.#folder, env: await this.#environment() }));
   }
 
