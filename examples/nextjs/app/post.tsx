@@ -33,7 +33,7 @@ export function Post({ server }: { server: string }) {
         <button>Write</button>
       </form>
       <p role="status">{refused || error?.message || job.end?.type || connection?.phase}</p>
-      <progress max={100} value={job.progress.percent} />
+      <progress max={100} value={job.end === null ? job.progress.percent : 100} />
       <article style={{ whiteSpace: "pre-wrap" }}>{job.text}</article>
     </main>
   );
