@@ -2,7 +2,7 @@
 // a server of its own, whose port stands where the page says 8080.
 
 import assert from "node:assert/strict";
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
@@ -146,7 +146,7 @@ export class Page {
     const code = `${await this.#real(text)}\n${directives.then ?? ""}\n`;
     const isSaved = directives.file !== undefined && directives.then === undefined;
     const script = isSaved ? `compile(${JSON.stringify(code)}, "block", "exec")` : code;
-    await this.#passes(run("python3", ["-"], { input: script, cwd: this.#folder, env: await this.#environment() }));
+    await this.#passes(run(PYTHON, ["-"], { input: script, cwd: this.#folder, env: await this.#environment() }));
   }
 
   /** Its types are checked with all others (`types.test.mjs`). */
@@ -196,6 +196,9 @@ export class Page {
     assert.equal(code, 0, `${stderr}\n${stdout}`);
   }
 }
+
+/** With what `scripts/test` has installed for the guides, where it has. */
+const PYTHON = [join(ROOT, "target/docs-python/bin/python3")].find((path) => existsSync(path)) ?? "python3";
 
 /** What a block leaves in the environment is there in the next one. */
 const RESUME = "if [ -e .exported ]; then . ./.exported; fi";
