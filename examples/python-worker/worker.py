@@ -8,6 +8,7 @@ import json
 import struct
 import sys
 import time
+import urllib.error
 import urllib.request
 import zlib
 from http.client import HTTPException
@@ -38,6 +39,9 @@ def waiting_jobs(project="default"):
                 is_new = name == "status" and data["data"]["status"] == "pending"
                 while (name == "snapshot" or is_new) and (jobs := call("GET", waiting)["jobs"]):
                     yield call("GET", f"/api/jobs/{jobs[-1]['id']}")
+        except urllib.error.HTTPError as error:
+            if error.code in (401, 403):
+                sys.exit("the server wants a key with submit, read and publish: set TAILWATER_API_KEY")
         except (OSError, HTTPException):
             pass  # a restart, or a network that broke
         time.sleep(1)

@@ -131,16 +131,33 @@ test("quick start: the page in it shows the worker's picture", async () => {
   await rm(folder, { recursive: true });
 });
 
-test("node-backend: a browser watches what the backend submitted with its key", async () => {
-  // The worker has no key: it is not needed any more.
-  const created = await run(binary(), ["keys", "create", "--scope", "admin", "--name", "backend"], { env: { ...process.env, TAILWATER_DATA: server.data } });
-  const key = created.stdout.trim();
-  assert.match(key, /^tw_/, created.stderr);
+/** Makes a key for somebody, and waits until nothing works without one. */
+async function keyFor(name, scopes) {
+  const env = { ...process.env, TAILWATER_DATA: server.data };
+  const { stdout, stderr } = await run(binary(), ["keys", "create", "--scope", scopes, "--name", name], { env });
+  assert.match(stdout, /^tw_/, stderr);
+  const key = stdout.trim();
   for (;;) { // the server notices within a second
-    const { status } = await fetch(`${server.url}/api/jobs`);
-    if (status === 401) break;
+    const without = await fetch(`${server.url}/api/jobs`);
+    const by = await fetch(`${server.url}/api/jobs`, { headers: { authorization: `Bearer ${key}` } });
+    if (without.status === 401 && by.status === 200) return key;
     await new Promise((resolve) => { setTimeout(resolve, 50); });
   }
+}
+
+test("python-worker: once there is a key, it says that it needs one, and works with it", async () => {
+  const old = programs.find((program) => program.said.includes("waiting for jobs"));
+  const key = await keyFor("worker", "submit,read,publish");
+  await old.until("set TAILWATER_API_KEY");
+  const worker = start("python3", ["worker.py"], { cwd: example("python-worker"), env: environment({ TAILWATER_API_KEY: key }) });
+  const headers = { "content-type": "application/json", authorization: `Bearer ${key}` };
+  const body = JSON.stringify({ kind: "external", input: { size: 16 } });
+  const answer = await (await fetch(`${server.url}/api/jobs`, { method: "POST", headers, body })).json();
+  await worker.until(`${answer.job_id} is done`);
+});
+
+test("node-backend: a browser watches what the backend submitted with its key", async () => {
+  const key = await keyFor("backend", "submit,read");
   const backend = start("node", ["server.mjs"], { cwd: example("node-backend"), env: environment({ TAILWATER_API_KEY: key }) });
   await backend.until("open http");
   const page = await open(`http://localhost:${port}/`);

@@ -152,8 +152,11 @@ export class Page {
   /** Its types are checked with all others (`types.test.mjs`). */
   async script({ text, directives, language }) {
     if (directives.then === undefined) return;
-    assert.equal(language, "js", "only JavaScript can be run");
-    writeFileSync(join(this.#folder, "block.mjs"), `${await this.#real(text)}\n${directives.then}\n`);
+    const script = `${await this.#real(text)}\n${directives.then}\n`;
+    const esbuild = join(ROOT, "client/node_modules/.bin/esbuild");
+    const translated = await run(esbuild, [`--loader=${language}`, "--format=esm"], { input: script });
+    assert.equal(translated.code, 0, translated.stderr);
+    writeFileSync(join(this.#folder, "block.mjs"), translated.stdout);
     await this.#passes(run("node", ["block.mjs"], { cwd: this.#folder, env: await this.#environment() }));
   }
 
