@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::event::EventId;
 use crate::fanout::{Engine, Handover, Words};
 use crate::store::{Gap, Log, Snapshot};
+use crate::telemetry::trace::job_span;
 
 use super::limits::Held;
 use super::{control, stream};
@@ -70,7 +71,10 @@ impl Promise {
         let Self { engine, log, after, keep_alive_as_event, ends_at, key, revoked, held } = self;
         let (socket, ends_at) = (socket.into_std()?, ends_at.into_std());
         let held = connection.and(held);
-        let held = (!held.is_nothing()).then(|| Box::new(held) as Box<dyn Any + Send>);
+        // Ends when the reader leaves; where nobody takes spans it is nothing, and nothing is kept.
+        let span = job_span(log.job.as_str(), "deliver");
+        let is_nothing = held.is_nothing() && span.is_disabled();
+        let held = (!is_nothing).then(|| Box::new((held, span)) as Box<dyn Any + Send>);
         engine.adopt(Handover {
             socket,
             log,

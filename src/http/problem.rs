@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 use crate::db::DbError;
 use crate::store::{JournalError, OutOfReach, Refusal};
 use crate::telemetry::metrics::metrics;
+use crate::telemetry::trace::TraceId;
 
 /// RFC 9457, section 3.
 pub(super) const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -299,7 +300,11 @@ impl IntoResponse for Problem {
         if is_bound(entry.status) {
             metrics().refused_total.with_label_values(&[entry.code]).inc();
         }
-        let body = self.to_json().to_string();
+        let mut view = self.to_json();
+        if let Some(trace) = TraceId::current() {
+            view["trace_id"] = trace.to_string().into();
+        }
+        let body = view.to_string();
         let mut response = (entry.status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, MEDIA_TYPE);

@@ -24,6 +24,7 @@ use crate::event::EventId;
 use crate::job::{JobId, Status};
 use crate::store::{Follower, Gap, Next};
 use crate::telemetry::metrics::metrics;
+use crate::telemetry::trace::{TraceId, job_span};
 
 use super::guard::caller::Right;
 use super::guard::{Call, May, Read};
@@ -271,9 +272,14 @@ pub(super) fn respond<R: Reader>(
     held: Held,
 ) -> Response {
     let draining = call.draining.clone();
-    let seat = call.readers.sit_down(reader.jobs(), Transport::Stream, reader.position());
+    let jobs = reader.jobs();
+    let span = match jobs.as_slice() {
+        [only] => job_span(only.as_str(), "deliver"),
+        _ => TraceId::random().span("deliver"),
+    };
+    let seat = call.readers.sit_down(jobs, Transport::Stream, reader.position());
     let session = Session::new(reader, opening, pace, draining);
-    let session = (Session { seat: Some(seat), ..session }, held);
+    let session = (Session { seat: Some(seat), ..session }, held, span);
     let body = Body::from_stream(stream::unfold(session, |mut session| async move {
         let bytes = session.0.next().await?;
         Some((Ok::<_, Infallible>(bytes), session))

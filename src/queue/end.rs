@@ -8,6 +8,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use serde_json::Value;
+use tracing::Instrument;
 
 use crate::db::DbError;
 use crate::db::ends::{Finish, Finished};
@@ -16,6 +17,7 @@ use crate::event::payload::{Canceled, End};
 use crate::job::{JobId, Kind, Status};
 use crate::store::{Follower, JournalError, Log, Next};
 use crate::telemetry::metrics::metrics;
+use crate::telemetry::trace::job_span;
 
 use super::Queue;
 
@@ -88,7 +90,9 @@ impl Queue {
 
     async fn finish(&self, log: &Arc<Log>, finish: Finish) -> Result<Ended, EndError> {
         let (queue, log) = (self.clone(), Arc::clone(log));
-        let written = self.shared.ends.spawn(async move { queue.write_end(&log, finish).await });
+        let span = job_span(log.job.as_str(), "end");
+        let writing = async move { queue.write_end(&log, finish).await }.instrument(span);
+        let written = self.shared.ends.spawn(writing);
         written.await.unwrap_or(Err(EndError::Journal(JournalError::Stopped)))
     }
 

@@ -6,11 +6,13 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::db::webhooks::{Delivery, Due, Forget, GiveUp, Next, Note};
 use crate::event::{EventId, now_ms};
 use crate::store::JournalError;
 use crate::telemetry::metrics::metrics;
+use crate::telemetry::trace::job_span;
 
 use super::attempt::Outcome;
 use super::{Webhooks, schedule};
@@ -131,7 +133,8 @@ impl Webhooks {
 
     /// Makes an attempt and notes what came of it; gives the delivery's id.
     async fn deliver(&self, delivery: Delivery) -> i64 {
-        let attempted = Box::pin(self.attempt(&delivery)).await;
+        let span = job_span(delivery.job.as_str(), "webhook");
+        let attempted = Box::pin(self.attempt(&delivery)).instrument(span).await;
         let answered = match &attempted {
             Ok(Outcome::Heard(_)) => Some(true),
             Ok(Outcome::Again { is_down, .. }) => Some(!is_down),

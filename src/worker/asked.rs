@@ -2,8 +2,11 @@
 
 use std::time::Instant;
 
+use tracing::Span;
+
 use crate::provider::Error;
 use crate::telemetry::metrics;
+use crate::telemetry::trace::{job_span, note_failure};
 use crate::telemetry::trail::{self, About};
 
 /// A request that is under way.
@@ -13,12 +16,15 @@ pub(super) struct Asked<'a> {
     operation: &'static str,
     job: &'a str,
     began: Instant,
+    span: Span,
 }
 
 impl<'a> Asked<'a> {
     /// A request that is made now: `operation` is `start`, `poll`, `cancel`, `fetch`, `chat` or `speech`.
     pub(super) fn now(provider: &'a str, operation: &'static str, job: &'a str) -> Self {
-        Self { provider, operation, job, began: Instant::now() }
+        let span = job_span(job, operation);
+        span.record("what", provider);
+        Self { provider, operation, job, began: Instant::now(), span }
     }
 
     /// Notes what came back; `words` say it in a few words, and what else there is to it.
@@ -27,8 +33,11 @@ impl<'a> Asked<'a> {
         answer: &Result<T, Error>,
         words: impl FnOnce(&T) -> (String, Option<String>),
     ) {
-        let Self { provider, operation, job, began } = self;
+        let Self { provider, operation, job, began, span } = self;
         let code = answer.as_ref().err().map(Error::code);
+        if let Some(code) = code {
+            note_failure(&span, code);
+        }
         metrics::note_request(provider, operation, began, code);
         let about = if operation == "poll" { About::Poll } else { About::Request };
         match answer {

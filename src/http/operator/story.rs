@@ -18,6 +18,7 @@ use crate::http::segment::Segment;
 use crate::job::{Job, Kind, Status};
 use crate::outward::shown;
 use crate::store::Log;
+use crate::telemetry::trace::TraceId;
 use crate::telemetry::trail;
 
 use super::feed::{self, Feed, Gone};
@@ -71,8 +72,9 @@ struct Teller {
     log: Arc<Log>,
     /// The last event that was told.
     told: EventId,
-    /// Events of the same kind that came one after the other are one entry: its key, name, first time.
-    run: Option<Run>,
+    /// What is made of events of which there may be thousands: between two that are told by themselves,
+    /// all of a name are one entry.
+    runs: HashMap<String, Run>,
     /// What was told of the rows, by key.
     rows: HashMap<String, Value>,
     trail: u64,
@@ -82,7 +84,7 @@ struct Teller {
     readers: Value,
 }
 
-/// Events of one kind in a row.
+/// Events of one name.
 struct Run {
     first: EventId,
     name: String,
@@ -97,7 +99,7 @@ impl Teller {
             call,
             log,
             told: EventId::ZERO,
-            run: None,
+            runs: HashMap::new(),
             rows: HashMap::new(),
             trail: 0,
             notes: HashMap::new(),
@@ -207,6 +209,7 @@ impl Teller {
         head["runner"] = self.runner(&job).into();
         head["hold"] = job.hold.into();
         head["cost"] = json!(job.cost);
+        head["trace_id"] = TraceId::of_job(job.id.as_str()).to_string().into();
         head["input"] = job.input.clone();
         head["retry_of"] = json!(job.retry_of);
         Ok(Some((head, entries)))
@@ -247,23 +250,27 @@ impl Teller {
         Ok(Ok(()))
     }
 
-    /// Entries of some events; those that grew are told again.
+    /// Entries of some events; those that grew are told again, once.
     fn entries(&mut self, events: &[Event]) -> Vec<Value> {
-        let mut entries: Vec<Value> = Vec::new();
+        let mut entries: Vec<(EventId, Value)> = Vec::new();
         for event in events {
             let name = event.frame.name();
-            let run = match self.run.take() {
-                Some(run) if run.name == name && is_frequent(name) => {
-                    // Told once, with all of them.
-                    entries.pop_if(|last| last["id"] == json!(run.first));
-                    Run { times: run.times + 1, ..run }
-                }
-                _ => Run { first: event.id, name: name.to_owned(), at: event.at, times: 1 },
-            };
-            entries.push(of_event(&run, event));
-            self.run = Some(run);
+            if !is_frequent(name) {
+                self.runs.clear();
+            }
+            let fresh = Run { first: event.id, name: name.to_owned(), at: event.at, times: 0 };
+            let run = self.runs.entry(name.to_owned()).or_insert(fresh);
+            run.times += 1;
+            let entry = of_event(run, event);
+            match entries.iter_mut().rev().find(|(first, _)| *first == run.first) {
+                Some((_, told)) => *told = entry,
+                None => entries.push((run.first, entry)),
+            }
+            if !is_frequent(name) {
+                self.runs.clear();
+            }
         }
-        entries
+        entries.into_iter().map(|(_, entry)| entry).collect()
     }
 
     async fn tell_notes(&mut self) -> Result<(), Gone> {
