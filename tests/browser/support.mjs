@@ -40,12 +40,18 @@ export class Server {
   #folder;
   #speed;
   #options;
+  #environment;
   url = "";
 
-  /** `options` are further arguments of `tailwater serve`. */
-  static async start({ speed = 20, options = [] } = {}) {
+  /**
+   * `options` are further arguments of `tailwater serve`, `environment` further variables; `port` is
+   * for a server that has to know its own address.
+   */
+  static async start({ speed = 20, options = [], environment = {}, port = 0 } = {}) {
     const server = new Server();
     server.#options = options;
+    server.#environment = environment;
+    if (port !== 0) server.url = `http://127.0.0.1:${port}`;
     server.#folder = await mkdtemp(join(tmpdir(), "tailwater-page-"));
     server.#speed = speed;
     await server.start();
@@ -56,7 +62,10 @@ export class Server {
   async start() {
     const listen = this.url === "" ? "127.0.0.1:0" : new URL(this.url).host;
     const options = ["--listen", listen, "--data", this.#folder, "--simulator-speed", String(this.#speed)];
-    const child = spawn(binary(), ["serve", ...options, ...this.#options], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(binary(), ["serve", ...options, ...this.#options], {
+      env: { ...process.env, ...this.#environment },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     this.#process = child;
     let said = "";
     child.stderr.on("data", (bytes) => { said = (said + bytes).slice(-4_000); });
