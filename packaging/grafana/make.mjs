@@ -193,7 +193,7 @@ const rows = {
     }, { unit: "s" },
       "From submit until a worker takes the job. It is what a customer waits before anything moves."),
     lines("Running", { "{{provider}}": shared("provider", "tailwater_jobs_running") }, { stack: true },
-      "Jobs that run, by provider. At --concurrency it is full."),
+      "Jobs that run, by provider. As many as --concurrency lets run at once, while Waiting grows: it is full. None, while jobs wait: Providers below says who is not asked."),
     lines("Silence", { "{{provider}}": shared("provider", "tailwater_job_silence_seconds_max") }, { unit: "s", from: 240 },
       "The longest time without a sign of life of a running job: an event, or an answer of the provider with something new in it. A saw with small teeth is healthy; a ramp is a stuck job. The red line is for media; a text is stuck at 75 s."),
     lines("Submitted", { "{{kind}}": `60 * ${perSecond("kind", "tailwater_jobs_submitted_total")}` }, { unit: "short", stack: true },

@@ -3,6 +3,7 @@
 
 #![expect(unreachable_pub, reason = "a test binary exports nothing")]
 
+mod backup;
 mod bad_input;
 mod chat;
 mod cli;
