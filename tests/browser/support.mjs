@@ -43,9 +43,13 @@ export class Server {
   #surroundings;
   url = "";
 
-  /** `options` are further arguments of `tailwater serve`, `env` and `cwd` what its process is started with. */
-  static async start({ speed = 20, options = [], env = {}, cwd } = {}) {
+  /**
+   * `options` are further arguments of `tailwater serve`, `env` and `cwd` what its process is started with;
+   * `port` is for a server that has to know its own address.
+   */
+  static async start({ speed = 20, options = [], env = {}, cwd, port = 0 } = {}) {
     const server = new Server();
+    if (port !== 0) server.url = `http://127.0.0.1:${port}`;
     server.#options = options;
     server.#surroundings = { env: { ...process.env, ...env }, cwd };
     server.#folder = await mkdtemp(join(tmpdir(), "tailwater-page-"));
