@@ -123,7 +123,7 @@ impl Screen for Page {
             format!("watching streams that say nothing: {} of {} s", over.as_secs(), of.as_secs());
         if self.is_terminal {
             self.bar.set_message(text);
-        } else if !self.is_json && over.as_secs() % 15 == 0 && over.as_secs() > 0 {
+        } else if !self.is_json && over.as_secs().is_multiple_of(15) && over.as_secs() > 0 {
             out::note(&format!("… {text}"));
         }
     }

@@ -23,6 +23,22 @@ enum Header {
     XKey,
 }
 
+/// A question that costs nothing.
+#[derive(Clone, Copy, Debug)]
+struct Question {
+    /// Its path, behind the base URL.
+    path: &'static str,
+    header: Header,
+    /// A header besides the key.
+    extra: Option<(&'static str, &'static str)>,
+}
+
+impl Question {
+    const fn of(path: &'static str, header: Header) -> Option<Self> {
+        Some(Self { path, header, extra: None })
+    }
+}
+
 /// How one provider is asked.
 #[derive(Debug)]
 struct Provider<'a> {
@@ -37,8 +53,8 @@ struct Provider<'a> {
     is_simulated: bool,
     /// What keys begin with, where the provider says so.
     begins: &'static [&'static str],
-    /// A question that only reads: its path, and headers besides the key; none where none is known.
-    question: Option<(&'static str, Header, Option<(&'static str, &'static str)>)>,
+    /// A question that only reads; none where none is known.
+    question: Option<Question>,
 }
 
 /// Where `OpenAI` is.
@@ -89,7 +105,7 @@ fn openai<'a>(name: &'static str, settings: &'a Settings, url: Option<&String>) 
         key,
         is_simulated: settings.simulator && url.is_none() && key.is_none(),
         begins: if url.is_none() { &["sk-"] } else { &[] },
-        question: Some(("/models", Header::Bearer, None)),
+        question: Question::of("/models", Header::Bearer),
     }
 }
 
@@ -102,16 +118,18 @@ fn maker<'a>(
     let entry = registry::entry(name).expect("it is in the registry");
     let question = match name {
         // A model that is there for everybody: <https://replicate.com/docs/reference/http#models.get>
-        "replicate" => Some(("/models/black-forest-labs/flux-schnell", Header::Bearer, None)),
+        "replicate" => Question::of("/models/black-forest-labs/flux-schnell", Header::Bearer),
         // <https://docs.dev.runwayml.com/api/#tag/Organization>
-        "runway" => {
-            Some(("/v1/organization", Header::Bearer, Some(("x-runway-version", "2024-11-06"))))
-        }
+        "runway" => Some(Question {
+            path: "/v1/organization",
+            header: Header::Bearer,
+            extra: Some(("x-runway-version", "2024-11-06")),
+        }),
         // The list of one's own work, by the second generation of its API.
         "minimax" => {
-            Some(("/v2/query/video_generation?page_num=1&page_size=1", Header::Bearer, None))
+            Question::of("/v2/query/video_generation?page_num=1&page_size=1", Header::Bearer)
         }
-        "bfl" => Some(("/v1/credits", Header::XKey, None)),
+        "bfl" => Question::of("/v1/credits", Header::XKey),
         // No contract names a question that is free.
         _ => None,
     };
@@ -154,12 +172,12 @@ async fn look(provider: &Provider<'_>) -> (Finding, Option<Asked>) {
     if let Some(finding) = plain(provider, &check) {
         return (finding, None);
     }
-    let Some((path, header, extra)) = provider.question else {
+    let Some(question) = provider.question else {
         let why = "a key is there; no question is known that costs nothing";
         return (Finding::not_checked(check, why), None);
     };
     let before = SystemTime::now();
-    let answer = ask(provider, path, header, extra).await;
+    let answer = ask(provider, question).await;
     let after = SystemTime::now();
     let (status, date) = match answer {
         Ok(answer) => answer,
@@ -203,9 +221,7 @@ fn plain(provider: &Provider<'_>, check: &str) -> Option<Finding> {
 
 async fn ask(
     provider: &Provider<'_>,
-    path: &str,
-    header: Header,
-    extra: Option<(&str, &str)>,
+    Question { path, header, extra }: Question,
 ) -> Result<(u16, Option<String>), String> {
     let client = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())

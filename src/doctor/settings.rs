@@ -23,7 +23,12 @@ pub(super) fn check(loaded: &Loaded) -> Vec<Finding> {
         findings.push(Finding::fault(CHECK, error.to_string()));
     }
     findings.extend(odd(&loaded.settings));
-    if findings.is_empty() {
+    let is_well = findings.is_empty();
+    if loaded.settings.events.is_some() {
+        let why = "the event log of the cluster; a running server's /readyz says whether it has it";
+        findings.push(Finding::not_checked("events", why));
+    }
+    if is_well {
         findings.push(Finding::good(CHECK, "a server would start with them; none is odd"));
     }
     findings

@@ -3,6 +3,8 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 
 import { caddy, haproxy } from "./debian.mjs";
@@ -43,7 +45,7 @@ after(async () => {
 async function run(options, variables = {}) {
   const own = Object.entries(process.env).filter(([name]) => !name.startsWith("TAILWATER_") && !/_(KEY|TOKEN|SECRET)$/.test(name));
   const env = { ...Object.fromEntries(own), ...variables };
-  const child = spawn(binary(), ["doctor", "--data", "/tmp/tailwater-doctor-of-nobody", ...options], { env, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(binary(), ["doctor", "--data", join(tmpdir(), "tailwater-doctor-of-nobody"), ...options], { env, stdio: ["ignore", "pipe", "pipe"] });
   const said = { stdout: "", stderr: "" };
   for (const name of Object.keys(said)) child[name].on("data", (bytes) => { said[name] += bytes; });
   const code = await new Promise((resolve, reject) => { child.once("error", reject).once("close", resolve); });
