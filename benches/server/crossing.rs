@@ -53,16 +53,13 @@ impl Producer {
     }
 
     fn push(&mut self, clock: Clock, filler: &str) {
-        let body = |sent| format!(r#"{{"type":"log","data":{{"line":"{sent}{filler}"}}}}"#);
-        let request = |body: String| {
-            format!(
-                "POST /api/jobs/{}/events HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
-                 content-length: {}\r\n\r\n{body}",
-                self.job,
-                body.len()
-            )
-        };
-        let request = request(body(stamp(clock)));
+        let sent = stamp(clock);
+        let body = format!(r#"{{"type":"log","data":{{"line":"{sent}{filler}"}}}}"#);
+        let (job, length) = (&self.job, body.len());
+        let request = format!(
+            "POST /api/jobs/{job}/events HTTP/1.1\r\nhost: localhost\r\n\
+             content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+        );
         self.connection.write_all(request.as_bytes()).expect("it reads");
     }
 }

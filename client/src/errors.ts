@@ -18,6 +18,8 @@ export interface Problem {
   readonly code: string;
   /** Whether the same request may succeed later, with nothing else done about it. */
   readonly retryable: boolean;
+  /** The trace that the request belongs to, for whoever looks into it. */
+  readonly trace_id?: string;
   readonly errors?: readonly FieldError[];
   readonly [member: string]: unknown;
 }

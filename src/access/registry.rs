@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::broadcast::Receiver;
+use futures_util::FutureExt;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
@@ -14,12 +14,13 @@ use crate::db::DbError;
 use crate::db::keys::{Insert, KeyRow, KeysVersion, Revoke, Revoked, Tidy};
 use crate::event::now_ms;
 use crate::job::KeyId;
-use crate::nats::Caller;
-use crate::store::cluster::KEYS;
-use crate::store::{Cluster, JournalError, Store};
+use crate::store::{JournalError, Store};
 
 use super::secret::hash;
 use super::{Key, Ticket};
+
+/// What nodes call out when keys have changed.
+const CHANGED: &str = "keys";
 
 /// How often it is looked for keys that another process made or revoked.
 const LOOK: Duration = Duration::from_millis(500);
@@ -74,10 +75,16 @@ impl Access {
     /// When the database does not answer.
     pub async fn open(store: &Store, ended: Ended) -> Result<Self, DbError> {
         let (known, closed) = (RwLock::default(), CancellationToken::new());
-        let store = store.clone();
-        let shared = Shared { store, ended, known, closed, looking: None.into() };
+        let shared = Shared { store: store.clone(), ended, known, closed, looking: None.into() };
         let access = Self { shared: Arc::new(shared) };
         access.look().await?;
+        if let Some(cluster) = store.cluster() {
+            let hearing = access.clone();
+            cluster.hear(Box::new(move |subject, _| {
+                let access = hearing.clone();
+                (subject == CHANGED).then(|| async move { access.has_looked().await }.boxed())
+            }));
+        }
         Ok(access)
     }
 
@@ -134,16 +141,8 @@ impl Access {
     /// that it is so: their next request may go to any of them.
     async fn changed(&self) -> Result<(), DbError> {
         self.look().await?;
-        self.shared.store.tell_all(KEYS, Bytes::new()).await
-    }
-
-    /// Waits until another node has changed keys; gives who waits for us to look.
-    async fn told(heard: &mut Option<Receiver<Option<Caller>>>) -> Option<Caller> {
-        match heard {
-            // After too many at once, one look does for all of them.
-            Some(heard) => heard.recv().await.unwrap_or_default(),
-            None => std::future::pending().await,
-        }
+        self.shared.store.tell_all(CHANGED, Bytes::new()).await;
+        Ok(())
     }
 
     /// Looks for what other processes changed, and notes what was used, until it is told to stop.
@@ -152,25 +151,26 @@ impl Access {
         let mut note = tokio::time::interval(NOTE);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         note.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut heard = self.shared.store.cluster().map(Cluster::told_keys);
         loop {
-            let caller = tokio::select! {
+            tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                _ = note.tick() => {
-                    self.tidy().await;
-                    continue;
+                _ = note.tick() => self.tidy().await,
+                _ = look.tick() => {
+                    self.has_looked().await;
                 }
-                caller = Self::told(&mut heard) => caller,
-                _ = look.tick() => None,
-            };
-            if let Err(error) = self.look().await {
-                tracing::debug!(%error, "cannot look at the keys; those known stay");
-            } else if let (Some(cluster), Some(caller)) = (self.shared.store.cluster(), caller) {
-                cluster.say_done(caller).await;
             }
         }
         self.tidy().await;
+    }
+
+    /// Looks, where a look that fails is made good by the next one; whether it did not.
+    async fn has_looked(&self) -> bool {
+        let looked = self.look().await;
+        if let Err(error) = &looked {
+            tracing::debug!(%error, "cannot look at the keys; those known stay");
+        }
+        looked.is_ok()
     }
 
     /// Takes over what the rows say, if that has changed.

@@ -8,6 +8,7 @@
 
 mod args;
 mod credits;
+mod doctor;
 mod jobs;
 mod keys;
 mod loadtest;
@@ -72,6 +73,7 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
         Command::LoadTestLimit(limit) => {
             loadtest::run_part(move || crate::loadtest::run_limit(limit.listen)).await
         }
+        Command::Doctor(args) => doctor::run(args).await,
         Command::Config(config) => show_settings(&config),
         Command::Migrate(migrate) => {
             let loaded = settings(&migrate.flags)?;

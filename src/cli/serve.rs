@@ -28,10 +28,12 @@ pub(super) async fn run(flags: &Flags) -> Result<u8, Failure> {
     };
     // On the heap: it holds the whole server.
     let server = Box::pin(server::run(&settings, signals, &mut announce));
-    tokio::select! {
+    let ended = tokio::select! {
         ended = server => ended.map(|()| 0).map_err(Failure::from),
         code = stop_then_abort(interrupts, &stop, &abort) => Ok(code),
-    }
+    };
+    tokio::task::spawn_blocking(telemetry::finish).await.ok();
+    ended
 }
 
 /// The first signal stops the server in an orderly way; the second ends it at once, and its exit

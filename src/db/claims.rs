@@ -51,10 +51,6 @@ impl Change for Claim {
     type Outcome = Taken;
 
     async fn apply(&self, tx: &mut Conn<'_>) -> Result<Taken, sqlx::Error> {
-        // It may have waited for longer than the cluster has waited for its node.
-        if self.epoch < 0 && !nodes::is_alive(tx, self.epoch).await? {
-            return Ok(Taken::NoJob);
-        }
         if !self.permits.is_empty() {
             // So that nobody waits for a pool on whose lanes nothing waits.
             if !self.is_worth_it(tx).await? {
@@ -63,6 +59,10 @@ impl Change for Claim {
             if let Some(pool) = permits::full(tx, &self.permits).await? {
                 return Ok(Taken::NoPermit { pool: pool.into() });
             }
+        }
+        // It may have waited for longer than the cluster has waited for its node.
+        if self.epoch < 0 && !nodes::is_alive(tx, self.epoch).await? {
+            return Ok(Taken::NoJob);
         }
         let Some(job) = self.next(tx).await? else { return Ok(Taken::NoJob) };
         for Permit { pool, .. } in &self.permits {
@@ -176,6 +176,32 @@ impl Change for HandBack {
         .bind(self.job.as_str())
         .bind(i64::from(self.attempt))
         .bind(UNDER_WAY)
+        .execute(tx)
+        .await?;
+        Ok(done == 1)
+    }
+}
+
+/// Makes a job that waits the next of its lane.
+#[derive(Debug)]
+pub struct ToFront {
+    /// The job.
+    pub job: JobId,
+}
+
+impl Change for ToFront {
+    type Outcome = bool;
+
+    async fn apply(&self, tx: &mut Conn<'_>) -> Result<bool, sqlx::Error> {
+        let done = sql::query(
+            "update job set \
+                 priority = (select max(other.priority) from job other \
+                     where other.lane = job.lane and other.status = 'pending'), \
+                 turn = (select min(other.turn) - 1 from job other \
+                     where other.lane = job.lane and other.status = 'pending') \
+             where id = ?1 and status = 'pending' and lane is not null",
+        )
+        .bind(self.job.as_str())
         .execute(tx)
         .await?;
         Ok(done == 1)

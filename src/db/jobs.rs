@@ -314,10 +314,33 @@ pub struct Filter {
     pub status: Option<Status>,
     /// Only of this kind.
     pub kind: Option<Kind>,
+    /// Only with this text in their id, project, model, error or input, in upper or lower case; of the
+    /// newest ten thousand jobs.
+    pub contains: Option<String>,
     /// Only older than this one: the last id of the page before.
     pub before: Option<JobId>,
     /// At most this many.
     pub limit: u32,
+}
+
+/// How many of the newest jobs are searched: it looks into each.
+const SEARCH_DEPTH: u32 = 10_000;
+
+const SEARCHED: &str = " and id in (select id from job order by id desc limit ?)";
+
+const SEARCH_COLUMNS: [&str; 6] =
+    ["id", "project_id", "coalesce(model, '')", "coalesce(error_code, '')", "status", "input"];
+
+/// What `like` finds a text by that may hold its signs.
+fn pattern(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for sign in text.to_lowercase().chars().take(200) {
+        if matches!(sign, '%' | '_' | '!') {
+            pattern.push('!');
+        }
+        pattern.push(sign);
+    }
+    pattern + "%"
 }
 
 impl Db {
@@ -361,6 +384,16 @@ impl Db {
         }
         if let Some(before) = &filter.before {
             list.push(" and id < ?", before.as_str());
+        }
+        let pattern = filter.contains.as_deref().map(pattern);
+        if let Some(pattern) = &pattern {
+            list.push(SEARCHED, SEARCH_DEPTH);
+            for (place, column) in SEARCH_COLUMNS.into_iter().enumerate() {
+                let or = if place == 0 { " and (" } else { " or " };
+                let test = format!("{or}lower({column}) like ? escape '!'");
+                list.push(&test, pattern.as_str());
+            }
+            list.close();
         }
         list.push(" order by id desc limit ?", filter.limit);
         let mut jobs = Vec::new();

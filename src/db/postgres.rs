@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::error::check_version;
 use super::sql::Pool;
-use super::{Db, DbError, Versions, Writer};
+use super::{Db, DbError, Look, Versions, Writer};
 
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
@@ -61,9 +61,10 @@ pub(super) async fn open(
     }
     let from = applied(&mut connection).await.map_err(failed)?;
     let mut known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
-    if hold == Hold::Shared && only_adds(&mut connection, known).await.map_err(failed)? {
+    let is_wider = hold == Hold::Shared && from > known;
+    if is_wider && only_adds(&mut connection, known).await.map_err(failed)? {
         // While nodes are replaced one by one, those of the version before may come and go.
-        known = known.max(from);
+        known = from;
     }
     if check_version(place, from, known, hold != Hold::Beside)? {
         migrate(&mut connection).await?;
@@ -75,6 +76,34 @@ pub(super) async fn open(
         .connect_lazy_with(options.clone());
     let writer = Writer::of_postgres(connection, options, hold);
     Ok((Db { pool: Pool::Postgres(pool) }, writer, Versions { from, to: known }))
+}
+
+/// Looks at the database without changing anything.
+pub(super) async fn look(url: &SecretString) -> Result<Look, DbError> {
+    let options = options(url)?.disable_statement_logging();
+    let failed = |source| DbError::Open { place: place_of(&options), source };
+    let seen = async {
+        let mut connection = PgConnection::connect_with(&options).await?;
+        let is_in_use: bool = sqlx::query_scalar(
+            "select exists (select 1 from pg_locks \
+             where locktype = 'advisory' and granted and objsubid = 2 \
+               and database = (select oid from pg_database where datname = current_database()) \
+               and classid::bigint = $1 \
+               and objid::bigint = (hashtext(current_schema())::bigint & 4294967295))",
+        )
+        .bind(i64::from(LOCKS))
+        .fetch_one(&mut connection)
+        .await?;
+        let version = applied(&mut connection).await?;
+        let keys = sqlx::query_scalar("select count(*) from api_key");
+        let keys = keys.fetch_one(&mut connection).await.ok();
+        let clock = "select cast(extract(epoch from clock_timestamp()) * 1000 as bigint)";
+        let clock_ms = sqlx::query_scalar(clock).fetch_one(&mut connection).await?;
+        connection.close().await.ok();
+        let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+        Ok(Look { version, known, keys, is_in_use, clock_ms: Some(clock_ms), damage: None })
+    };
+    super::sql::in_time(seen).await.map_err(failed)
 }
 
 /// The address without who we are there.
@@ -212,18 +241,15 @@ async fn try_lock(connection: &mut PgConnection, of: i32) -> Result<bool, sqlx::
         .await
 }
 
-/// The newest applied migration; 0 when there is none, or no table of them yet.
 /// Whether whatever later versions have done to the tables will do for this one: a migration that takes away
 /// what the version before it used says so by a name that begins with `contract`.
 async fn only_adds(connection: &mut PgConnection, known: i64) -> Result<bool, sqlx::Error> {
-    if applied(&mut *connection).await? <= known {
-        return Ok(true);
-    }
-    let takes = "select not exists (select 1 from _sqlx_migrations \
-                     where version > $1 and description like 'contract%')";
-    sqlx::query_scalar(takes).bind(known).fetch_one(connection).await
+    let adds = "select not exists (select 1 from _sqlx_migrations \
+                    where version > $1 and description like 'contract%')";
+    sqlx::query_scalar(adds).bind(known).fetch_one(connection).await
 }
 
+/// The newest applied migration; 0 when there is none, or no table of them yet.
 async fn applied(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
     let exists: bool = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null")
         .fetch_one(&mut *connection)

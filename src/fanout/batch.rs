@@ -2,6 +2,7 @@
 
 use crate::event::{Event, EventId};
 use crate::store::{Log, Look};
+use crate::telemetry::metrics::metrics;
 
 use super::reader::Rest;
 
@@ -57,6 +58,15 @@ impl Batch {
             sent = sent.saturating_sub(length);
         }
         place
+    }
+
+    /// Counts that so many readers were given all of it.
+    pub(super) fn count(&self, readers: u64) {
+        if readers > 0 {
+            let metrics = metrics();
+            metrics.deliveries_total.inc_by(readers * self.events.len() as u64);
+            metrics.delivered_bytes_total.inc_by(readers * self.bytes().len() as u64);
+        }
     }
 
     /// Lets go of the events: a log may be dropped whole only when nobody holds one.

@@ -3,26 +3,37 @@
 use std::mem;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
+use std::time::Instant;
 
 use mio::Waker;
+use tokio::sync::oneshot;
 
 use crate::store::{Listener, Log};
 use crate::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard};
 
-use super::Handover;
 use super::fetch::Fetched;
+use super::{Handover, Place};
 
 /// What came for a shard since it last looked.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
-    /// Logs that grew, each once.
-    pub(super) grown: Vec<Arc<Log>>,
+    /// Logs that grew, each once, and when.
+    pub(super) grown: Vec<(Arc<Log>, Instant)>,
     /// New readers.
     pub(super) adopted: Vec<Handover>,
     /// Pages that readers waited for.
     pub(super) fetched: Vec<Fetched>,
     /// Keys that were revoked, by their numbers.
     pub(super) revoked: Vec<u32>,
+    /// Who asks where the readers of a log stand.
+    pub(super) asked: Vec<Ask>,
+}
+
+/// A question for the readers of a log.
+#[derive(Debug)]
+pub(super) struct Ask {
+    pub(super) log: Arc<Log>,
+    pub(super) reply: oneshot::Sender<Vec<Place>>,
 }
 
 /// The way to one shard.
@@ -35,6 +46,10 @@ pub(super) struct Bell {
     draining: AtomicBool,
     stopping: AtomicBool,
     readers: AtomicUsize,
+    /// How many of them have not all that there is.
+    behind: AtomicUsize,
+    /// How many events the one lacks that is furthest behind.
+    lag: AtomicUsize,
     dead: AtomicBool,
 }
 
@@ -47,6 +62,8 @@ impl Bell {
             draining: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             readers: AtomicUsize::new(0),
+            behind: AtomicUsize::new(0),
+            lag: AtomicUsize::new(0),
             dead: AtomicBool::new(false),
         }
     }
@@ -64,6 +81,11 @@ impl Bell {
 
     pub(super) fn revoke(&self, key: u32) {
         self.lock().revoked.push(key);
+        self.ring();
+    }
+
+    pub(super) fn ask(&self, ask: Ask) {
+        self.lock().asked.push(ask);
         self.ring();
     }
 
@@ -92,6 +114,17 @@ impl Bell {
 
     pub(super) fn readers(&self) -> usize {
         self.readers.load(Ordering::Relaxed)
+    }
+
+    /// How many readers have not all that there is, and how many events the one lacks that is furthest
+    /// behind; as of a second ago at most.
+    pub(super) fn behind(&self) -> (usize, usize) {
+        (self.behind.load(Ordering::Relaxed), self.lag.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn note_behind(&self, readers: usize, lag: usize) {
+        self.behind.store(readers, Ordering::Relaxed);
+        self.lag.store(lag, Ordering::Relaxed);
     }
 
     /// A reader is gone.
@@ -134,7 +167,8 @@ impl Drop for Life {
 
 impl Listener for Bell {
     fn appended(&self, log: &Arc<Log>) {
-        self.lock().grown.push(Arc::clone(log));
+        let now = Instant::now();
+        self.lock().grown.push((Arc::clone(log), now));
         self.ring();
     }
 }

@@ -42,7 +42,7 @@ impl Shard {
         }
         let mut inbox = Inbox::default();
         self.bell.take(&mut inbox);
-        for log in inbox.grown {
+        for (log, _) in inbox.grown {
             log.looked(0);
             self.look(&log);
         }

@@ -42,12 +42,14 @@ mod tests;
 use std::any::Any;
 use std::io;
 use std::net::TcpStream;
+use std::num::NonZeroU16;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::event::EventId;
@@ -111,6 +113,9 @@ pub struct Handover {
     pub after: EventId,
     /// Whether the reader cannot hear comments.
     pub keep_alive_as_event: bool,
+    /// After how many seconds of silence it wants to hear that the stream is alive, where that is not
+    /// what everybody is told.
+    pub keep_alive_s: Option<NonZeroU16>,
     /// When the stream has lasted long enough.
     pub ends_at: Instant,
     /// The number of the key that the reader came with, or 0.
@@ -119,6 +124,15 @@ pub struct Handover {
     pub revoked: CancellationToken,
     /// What is dropped when the reader has left; mostly nothing.
     pub held: Option<Box<dyn Any + Send>>,
+}
+
+/// Where a reader stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// The last event that it has.
+    pub after: EventId,
+    /// How long it has taken no byte.
+    pub silent: Duration,
 }
 
 /// The shards, and the way to them.
@@ -163,6 +177,34 @@ impl Engine {
     #[must_use]
     pub fn readers(&self) -> usize {
         self.bells.iter().map(|bell| bell.readers()).sum()
+    }
+
+    /// How many readers have not all that there is, and how many events the one lacks that is furthest
+    /// behind; as of a second ago at most.
+    #[must_use]
+    pub fn behind(&self) -> (usize, usize) {
+        let each = self.bells.iter().map(|bell| bell.behind());
+        each.fold((0, 0), |(readers, most), (behind, lag)| (readers + behind, most.max(lag)))
+    }
+
+    /// Where the readers of a log stand, some of them where there are very many.
+    pub async fn places(&self, log: &Arc<Log>) -> Vec<Place> {
+        let asked: Vec<_> = self
+            .bells
+            .iter()
+            .filter(|bell| !bell.is_dead())
+            .map(|bell| {
+                let (reply, answer) = oneshot::channel();
+                bell.ask(bell::Ask { log: Arc::clone(log), reply });
+                answer
+            })
+            .collect();
+        let mut places = Vec::new();
+        for answer in asked {
+            // A shard that ends has no readers.
+            places.extend(answer.await.unwrap_or_default());
+        }
+        places
     }
 
     /// Ends the streams of everybody who came with the key of this number. It must have been

@@ -2,7 +2,8 @@
 
 use axum::http::HeaderMap;
 
-use crate::event::Cursor;
+use crate::event::{Cursor, EventId};
+use crate::telemetry::metrics::metrics;
 
 use super::query::Query;
 
@@ -14,6 +15,15 @@ pub(super) fn of(headers: &HeaderMap, query: &Query) -> Cursor {
     of_header(headers).unwrap_or_else(after)
 }
 
+/// The same for a stream: who comes with a cursor comes back, and is counted.
+pub(super) fn of_stream(headers: &HeaderMap, query: &Query) -> Cursor {
+    let cursor = of(headers, query);
+    if cursor != Cursor::At(EventId::ZERO) {
+        metrics().reconnects_total.inc();
+    }
+    cursor
+}
+
 /// The cursor of the `Last-Event-ID` header, where there is one.
 pub(super) fn of_header(headers: &HeaderMap) -> Option<Cursor> {
     let header = headers.get("last-event-id")?.as_bytes();
@@ -22,7 +32,7 @@ pub(super) fn of_header(headers: &HeaderMap) -> Option<Cursor> {
 }
 
 /// The number that a client sent as its cursor, where it was one.
-pub(super) const fn number(cursor: Cursor) -> Option<crate::event::EventId> {
+pub(super) const fn number(cursor: Cursor) -> Option<EventId> {
     match cursor {
         Cursor::At(id) => Some(id),
         Cursor::Foreign => None,

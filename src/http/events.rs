@@ -15,6 +15,7 @@ use crate::store::{Gap, Log};
 
 use super::guard::{May, Read};
 use super::query::Query;
+use super::readers::Transport;
 use super::segment::Segment;
 use super::{App, Code, Problem, conditional, cursor, openapi, view};
 
@@ -56,7 +57,7 @@ pub(super) async fn list(
         Err(reason) => {
             let snapshot = call.store.snapshot(&log).await?;
             after = after.max(snapshot.id);
-            gap = Some((Gap { from: cursor::number(asked), to: snapshot.id, reason }, snapshot));
+            gap = Some((Gap::told(cursor::number(asked), snapshot.id, reason), snapshot));
         }
     }
     if gap.is_none() && !wait.is_zero() {
@@ -101,6 +102,7 @@ async fn page(
 /// Follows the job until there is an event after the cursor, the job is over, or the time is up.
 async fn wait_for_news(app: &App, log: &Arc<Log>, after: EventId, wait: Duration) {
     let mut follower = app.store.follow(log, after);
+    let _seat = app.readers.sit_down(vec![log.job.clone()], Transport::Poll, after);
     tokio::select! {
         _ = tokio::time::timeout(wait, follower.next()) => {}
         () = app.draining.cancelled() => {}

@@ -7,6 +7,7 @@
 use std::any::Any;
 use std::convert::Infallible;
 use std::io;
+use std::num::NonZeroU16;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::event::EventId;
 use crate::fanout::{Engine, Handover, Words};
 use crate::store::{Gap, Log, Snapshot};
+use crate::telemetry::trace::job_span;
 
 use super::limits::Held;
 use super::{control, stream};
@@ -53,6 +55,7 @@ pub(super) struct Promise {
     pub(super) log: Arc<Log>,
     pub(super) after: EventId,
     pub(super) keep_alive_as_event: bool,
+    pub(super) keep_alive_s: Option<NonZeroU16>,
     pub(super) ends_at: Instant,
     /// The number of the reader's key, or 0.
     pub(super) key: u32,
@@ -67,15 +70,29 @@ impl Promise {
     /// # Errors
     /// When the socket cannot be taken out of the runtime.
     pub(super) fn keep(self, socket: TcpStream, connection: Held) -> io::Result<()> {
-        let Self { engine, log, after, keep_alive_as_event, ends_at, key, revoked, held } = self;
+        let Self {
+            engine,
+            log,
+            after,
+            keep_alive_as_event,
+            keep_alive_s,
+            ends_at,
+            key,
+            revoked,
+            held,
+        } = self;
         let (socket, ends_at) = (socket.into_std()?, ends_at.into_std());
         let held = connection.and(held);
-        let held = (!held.is_nothing()).then(|| Box::new(held) as Box<dyn Any + Send>);
+        // Ends when the reader leaves; where nobody takes spans it is nothing, and nothing is kept.
+        let span = job_span(log.job.as_str(), "deliver");
+        let is_nothing = held.is_nothing() && span.is_disabled();
+        let held = (!is_nothing).then(|| Box::new((held, span)) as Box<dyn Any + Send>);
         engine.adopt(Handover {
             socket,
             log,
             after,
             keep_alive_as_event,
+            keep_alive_s,
             ends_at,
             key,
             revoked,

@@ -18,6 +18,23 @@ pub(super) async fn alive() -> &'static str {
     "ok\n"
 }
 
+impl App {
+    /// Why no new jobs are taken at the moment, if so.
+    pub(super) fn refuses_jobs(&self) -> Option<&'static str> {
+        if self.draining.is_cancelled() {
+            Some("draining")
+        } else if self.store.journal().health().trouble.is_some() {
+            Some("database")
+        } else if self.store.is_full() {
+            Some("memory")
+        } else if !self.store.has_room() {
+            Some("journal")
+        } else {
+            None
+        }
+    }
+}
+
 /// `GET /readyz`: 200 while new jobs are taken, 503 with the reason while they are not.
 #[utoipa::path(
     get, path = "/readyz", operation_id = "ready", tag = "server",
@@ -28,18 +45,7 @@ pub(super) async fn alive() -> &'static str {
 )]
 pub(super) async fn ready(State(app): State<App>) -> Response {
     let journal = app.store.journal();
-    let trouble = journal.health().trouble;
-    let reason = if app.draining.is_cancelled() {
-        Some("draining")
-    } else if trouble.is_some() {
-        Some("database")
-    } else if app.store.is_full() {
-        Some("memory")
-    } else if !app.store.has_room() {
-        Some("journal")
-    } else {
-        None
-    };
+    let reason = app.refuses_jobs();
     let status = if reason.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let view = json!({
         "ready": reason.is_none(),

@@ -86,6 +86,7 @@ pub(super) async fn list(
             .read("status", &format!("one of {}", Status::ALL.map(Status::as_str).join(", ")))?,
         kind: query.read("kind", &format!("one of {}", Kind::ALL.map(Kind::as_str).join(", ")))?,
         before: query.read::<JobId>("before", "the id of a job")?,
+        contains: None,
         limit: u32::try_from(limit).unwrap_or(200),
     };
     let jobs = call.store.db().jobs(&filter).await?;

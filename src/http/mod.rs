@@ -7,6 +7,7 @@ pub mod body;
 mod chat;
 mod conditional;
 pub mod control;
+mod counted;
 pub mod credits;
 pub mod cursor;
 pub mod deliveries;
@@ -24,6 +25,7 @@ pub mod limits;
 mod media;
 pub mod models;
 pub mod openapi;
+mod operator;
 pub mod page;
 pub mod peer;
 mod places;
@@ -31,6 +33,7 @@ pub mod problem;
 pub mod project;
 pub mod query;
 pub mod range;
+pub mod readers;
 mod seal;
 pub mod segment;
 pub mod serve;
@@ -52,7 +55,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::middleware::{from_fn_with_state, map_response_with_state};
+use axum::middleware::{from_fn, from_fn_with_state, map_response_with_state};
 use axum::routing::{delete, get, post};
 use serde::Serialize;
 use tokio::sync::Semaphore;
@@ -95,6 +98,8 @@ pub struct Options {
     pub public_url: Option<String>,
     /// Other sites whose pages may use this server, as in `https://app.example.com`.
     pub cors_origins: Vec<String>,
+    /// How long one run of a job that writes or speaks may take in all.
+    pub job_time_limit: Duration,
 }
 
 impl Default for Options {
@@ -111,15 +116,8 @@ impl Default for Options {
             upload_allow_private: false,
             public_url: None,
             cors_origins: Vec::new(),
+            job_time_limit: Duration::from_secs(600),
         }
-    }
-}
-
-impl Options {
-    /// What a stream's `hello` says of its keep-alives, so that a client need not learn it from
-    /// waiting.
-    pub(super) fn keep_alive_ms(&self) -> u64 {
-        u64::try_from(self.keep_alive.as_millis()).unwrap_or(u64::MAX)
     }
 }
 
@@ -177,6 +175,8 @@ pub struct App {
     pub options: Arc<Options>,
     /// Serves the streams of one job where HTTP/1.1 is spoken; without it hyper does.
     pub engine: Option<Arc<Engine>>,
+    /// Who reads besides those whom it serves.
+    pub readers: readers::Readers,
     /// How much anybody may have.
     pub limits: limits::Limits,
     /// Set when the server goes down.
@@ -214,12 +214,14 @@ pub fn router(app: App) -> Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/openapi.json", get(openapi::show))
+        .merge(operator::router())
         .merge(files::router())
         .merge(uploads::router())
         .merge(page::router())
         .fallback(serve::unknown_route)
         .method_not_allowed_fallback(serve::wrong_method)
         .layer(from_fn_with_state(app.clone(), origin::guard))
+        .layer(from_fn(counted::count))
         .layer(map_response_with_state(!app.options.cors_origins.is_empty(), seal::seal));
     let router = match cors::layer(&app.options) {
         Some(cors) => router.layer(cors),

@@ -1,4 +1,5 @@
-//! The studio page at `/`, embedded in the binary; read from `static/` in debug builds.
+//! The pages: the studio at `/`, the operator's at `/admin`, the interface's at `/docs`. They are embedded in
+//! the binary, and read from `static/` in debug builds.
 
 use axum::Router;
 use axum::extract::Path;
@@ -18,19 +19,36 @@ use super::range::has_it_already;
 /// What `/` answers with.
 const INDEX: &str = "index.html";
 
+/// What `/admin` answers with.
+const ADMIN: &str = "admin.html";
+
+/// What `/docs` answers with.
+const DOCS: &str = "docs.html";
+
 /// Everything comes from here: no outside request, no inline script, no frame around the page.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'self'; media-src 'self' blob:; img-src 'self' data:; object-src 'none'; \
      frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
 );
 
+/// The same for what draws the interface, which writes its styles into the page; it has nothing of anybody's
+/// to show.
+const DOCS_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+     object-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+);
+
 #[derive(Embed)]
 #[folder = "static/"]
 struct Files;
 
-/// `/`, and every file of the page at `/name` and at `/static/name`.
+/// The pages, and every file of theirs at `/name` and at `/static/name`.
 pub fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    let router = Router::new().route("/", get(index)).route("/static/{*path}", get(by_path));
+    let router = Router::new()
+        .route("/", get(index))
+        .route("/admin", get(admin))
+        .route("/docs", get(docs))
+        .route("/static/{*path}", get(by_path));
     Files::iter().fold(router, |router, name| {
         let path = format!("/{name}");
         router.route(&path, get(async move |headers: HeaderMap| file(&name, &headers)))
@@ -39,7 +57,7 @@ pub fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
 
 /// The same as the document has them.
 #[derive(OpenApi)]
-#[openapi(paths(index, by_path))]
+#[openapi(paths(index, admin, docs, by_path))]
 pub(super) struct Routes;
 
 /// The studio.
@@ -55,12 +73,43 @@ async fn index(headers: HeaderMap) -> Result<Response, Problem> {
     file(INDEX, &headers)
 }
 
-/// A file of the studio.
+/// The operator's page.
+#[utoipa::path(
+    get, path = "/admin", operation_id = "show_admin_page", tag = "operator",
+    responses(
+        (
+            status = 200, description = "The page; it asks for a key with the scope 'admin'",
+            body = String, content_type = "text/html",
+        ),
+        (status = 304, description = "Nothing is new"),
+    ),
+    extensions(("x-problems" = json!([Code::UnknownRoute]))),
+)]
+async fn admin(headers: HeaderMap) -> Result<Response, Problem> {
+    file(ADMIN, &headers)
+}
+
+/// This document as a page.
+#[utoipa::path(
+    get, path = "/docs", operation_id = "show_docs_page", tag = "server",
+    responses(
+        (status = 200, description = "The page", body = String, content_type = "text/html"),
+        (status = 304, description = "Nothing is new"),
+    ),
+    extensions(("x-problems" = json!([Code::UnknownRoute]))),
+)]
+async fn docs(headers: HeaderMap) -> Result<Response, Problem> {
+    let mut page = file(DOCS, &headers)?;
+    page.headers_mut().insert(CONTENT_SECURITY_POLICY, DOCS_POLICY);
+    Ok(page)
+}
+
+/// A file of the pages.
 #[utoipa::path(
     get, path = "/static/{path}", operation_id = "fetch_page_file", tag = "server",
     params(("path" = String, Path, description = "The file's name")),
     responses(
-        (status = 200, description = "A file of the studio", body = String, content_type = "*/*"),
+        (status = 200, description = "A file of the pages", body = String, content_type = "*/*"),
         (status = 304, description = "Nothing is new"),
     ),
     extensions(("x-problems" = json!([Code::UnknownRoute]))),

@@ -17,6 +17,8 @@ use utoipa::ToSchema;
 
 use crate::db::DbError;
 use crate::store::{JournalError, OutOfReach, Refusal};
+use crate::telemetry::metrics::metrics;
+use crate::telemetry::trace::TraceId;
 
 /// RFC 9457, section 3.
 pub(super) const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -149,6 +151,10 @@ codes! {
     NotFetched = "not_fetched", UNPROCESSABLE_ENTITY, "The file could not be fetched";
     /// Nothing can happen to the job any more; `job_status` says how it ended.
     JobEnded = "job_ended", CONFLICT, "The job has ended";
+    /// The job is not over, and this is for jobs that are.
+    JobActive = "job_active", CONFLICT, "The job has not ended";
+    /// Nobody here could run the job anew.
+    NotRequeued = "not_requeued", CONFLICT, "The job cannot be put back into the queue";
     /// A later attempt runs the job; `current` is its number.
     Fenced = "fenced", CONFLICT, "A later attempt runs the job";
     /// Events of the producer are missing in between; `expected` is the next one.
@@ -290,8 +296,16 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = self.to_json().to_string();
-        let mut response = (self.code.entry().status, body).into_response();
+        let entry = self.code.entry();
+        if is_bound(entry.status) {
+            metrics().refused_total.with_label_values(&[entry.code]).inc();
+        }
+        let mut view = self.to_json();
+        if let Some(trace) = TraceId::current() {
+            view["trace_id"] = trace.to_string().into();
+        }
+        let body = view.to_string();
+        let mut response = (entry.status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, MEDIA_TYPE);
         if matches!(self.code, Code::Unauthorized | Code::ExpiredTicket) {
@@ -302,6 +316,16 @@ impl IntoResponse for Problem {
         }
         response
     }
+}
+
+/// Whether a status says that there was no room: on the server, or of what its client may have.
+fn is_bound(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::PAYLOAD_TOO_LARGE
+    )
 }
 
 /// Something that a client sent, as a detail may show it: in quotes, shortened and on one line,

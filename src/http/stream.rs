@@ -4,6 +4,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
+use std::num::NonZeroU16;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,12 +24,15 @@ use crate::db::DbError;
 use crate::event::EventId;
 use crate::job::{JobId, Status};
 use crate::store::{Follower, Gap, Next};
+use crate::telemetry::metrics::metrics;
+use crate::telemetry::trace::{TraceId, job_span};
 
 use super::guard::caller::Right;
 use super::guard::{Call, May, Read};
 use super::handover::{Exit, Promise};
 use super::limits::{Crowd, Held};
 use super::query::Query;
+use super::readers::{Seat, Transport};
 use super::segment::Segment;
 use super::{Code, Options, Problem, control, cursor, openapi};
 
@@ -37,6 +41,10 @@ pub const DRAIN: Duration = Duration::from_secs(2);
 
 /// How often the place in the queue is told, while it changes.
 const QUEUE_PACE: Duration = Duration::from_secs(1);
+
+/// The longest silence that a reader may ask for, in seconds: one that is gone is noticed when it is told
+/// something.
+const LONGEST_KEEP_ALIVE_S: NonZeroU16 = NonZeroU16::new(600).expect("it is not 0");
 
 /// How long a reader waits when its events are in a database that does not answer.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -95,7 +103,7 @@ async fn open(
     exit: Option<Exit>,
 ) -> Result<Response, Problem> {
     let log = call.log(id).await?;
-    let asked = cursor::of(headers, query);
+    let asked = cursor::of_stream(headers, query);
     call.store.reach(asked).await?;
     let resumed = call.store.resume(log.trimmed_through(), asked);
     let standing = log.standing();
@@ -109,14 +117,14 @@ async fn open(
         attempt: standing.attempt,
         after: cursor::number(asked),
         head: call.store.head(),
-        keep_alive_ms: call.options.keep_alive_ms(),
+        keep_alive_ms: keep_alive_ms(&call.options, query),
         degraded: call.store.is_degraded(),
     };
     let mut opening = VecDeque::from([control::retry(), control::hello(&hello)]);
     let mut after = resumed.unwrap_or_default();
     if let Err(reason) = resumed {
         let snapshot = call.store.snapshot(&log).await?;
-        let gap = Gap { from: cursor::number(asked), to: snapshot.id, reason };
+        let gap = Gap::told(cursor::number(asked), snapshot.id, reason);
         after = snapshot.id;
         opening.extend(control::gap(&gap, &snapshot));
     }
@@ -127,6 +135,7 @@ async fn open(
             log,
             after,
             keep_alive_as_event: pace.keep_alive_as_event,
+            keep_alive_s: keep_alive_s(query),
             ends_at: pace.ends_at,
             key: pace.right.key,
             revoked: pace.right.revoked,
@@ -160,6 +169,7 @@ pub(super) fn come_again(problem: Problem) -> Result<Response, Problem> {
 /// What a stream answers that is one too many: a reader who came back soon would be it again.
 pub(super) fn over_limit(problem: &Problem) -> Response {
     let code = problem.code().entry().code;
+    metrics().refused_total.with_label_values(&[code]).inc();
     as_stream(Body::from(control::bye_over_limit(code, problem.detail())))
 }
 
@@ -167,6 +177,12 @@ pub(super) fn over_limit(problem: &Problem) -> Response {
 pub(super) trait Reader: Send + 'static {
     /// The next bytes, or nothing at the end.
     fn next(&mut self) -> impl Future<Output = Result<Option<Vec<Bytes>>, DbError>> + Send;
+
+    /// The jobs that it reads.
+    fn jobs(&self) -> Vec<JobId>;
+
+    /// The last event that it gave.
+    fn position(&self) -> EventId;
 
     /// The jobs that wait, each with its place in the queue.
     fn waiting(&self) -> Vec<(JobId, u32)>;
@@ -211,6 +227,14 @@ impl Reader for Follower {
         })
     }
 
+    fn jobs(&self) -> Vec<JobId> {
+        vec![self.job().clone()]
+    }
+
+    fn position(&self) -> EventId {
+        self.cursor()
+    }
+
     fn waiting(&self) -> Vec<(JobId, u32)> {
         self.queue_position().into_iter().collect()
     }
@@ -218,6 +242,24 @@ impl Reader for Follower {
     fn place(_: &JobId, position: u32) -> Bytes {
         control::queue(position)
     }
+}
+
+/// After how many seconds of silence the reader wants to hear something, where it says so. What is no such
+/// number is passed over, as everything is that a stream does not know.
+fn keep_alive_s(query: &Query) -> Option<NonZeroU16> {
+    let seconds: NonZeroU16 = query.get("keepalive")?.parse().ok()?;
+    (seconds <= LONGEST_KEEP_ALIVE_S).then_some(seconds)
+}
+
+fn keep_alive(options: &Options, query: &Query) -> Duration {
+    let seconds = keep_alive_s(query);
+    seconds.map_or(options.keep_alive, |seconds| Duration::from_secs(seconds.get().into()))
+}
+
+/// The silence after which the reader hears that the stream is alive, as `hello` says it: a client need not
+/// learn it from waiting.
+pub(super) fn keep_alive_ms(options: &Options, query: &Query) -> u64 {
+    u64::try_from(keep_alive(options, query).as_millis()).unwrap_or(u64::MAX)
 }
 
 /// When a stream says something although nothing happened.
@@ -235,7 +277,7 @@ impl Pace {
         let age = options.max_stream_age;
         let age = jitter(age * 3 / 4..age.max(Duration::from_millis(4)));
         Self {
-            keep_alive: options.keep_alive,
+            keep_alive: keep_alive(options, query),
             keep_alive_as_event: query.get("keepalive") == Some("event"),
             ends_at: Instant::now() + right.lasts.map_or(age, |lasts| lasts.min(age)),
             right,
@@ -254,7 +296,14 @@ pub(super) fn respond<R: Reader>(
     held: Held,
 ) -> Response {
     let draining = call.draining.clone();
-    let session = (Session::new(reader, opening, pace, draining), held);
+    let jobs = reader.jobs();
+    let span = match jobs.as_slice() {
+        [only] => job_span(only.as_str(), "deliver"),
+        _ => TraceId::random().span("deliver"),
+    };
+    let seat = call.readers.sit_down(jobs, Transport::Stream, reader.position());
+    let session = Session::new(reader, opening, pace, draining);
+    let session = (Session { seat: Some(seat), ..session }, held, span);
     let body = Body::from_stream(stream::unfold(session, |mut session| async move {
         let bytes = session.0.next().await?;
         Some((Ok::<_, Infallible>(bytes), session))
@@ -278,6 +327,8 @@ pub(super) fn as_stream(body: Body) -> Response {
 /// One connection that streams.
 struct Session<R> {
     reader: R,
+    /// Where others see that it reads; nothing in tests.
+    seat: Option<Seat>,
     /// Bytes that are ready to go.
     waiting: VecDeque<Bytes>,
     pace: Pace,
@@ -300,6 +351,7 @@ impl<R: Reader> Session<R> {
         let now = Instant::now();
         Self {
             reader,
+            seat: None,
             waiting: opening,
             timer: Box::pin(sleep_until(now + pace.keep_alive.min(QUEUE_PACE))),
             revoked: Box::pin(pace.right.revoked.clone().cancelled_owned()),
@@ -327,7 +379,12 @@ impl<R: Reader> Session<R> {
                 () = &mut self.revoked => self.say_bye(Farewell::Revoked),
                 () = &mut self.draining, if self.drain_at.is_none() => self.begin_to_drain(),
                 read = self.reader.next() => match read {
-                    Ok(Some(bytes)) => self.waiting.extend(bytes),
+                    Ok(Some(bytes)) => {
+                        self.waiting.extend(bytes);
+                        if let Some(seat) = &self.seat {
+                            seat.moves_to(self.reader.position());
+                        }
+                    }
                     Ok(None) => return None,
                     Err(error) => {
                         tracing::debug!(%error, "a reader waits for the database");
@@ -409,6 +466,14 @@ mod tests {
             Err(sqlx::Error::PoolTimedOut.into())
         }
 
+        fn jobs(&self) -> Vec<JobId> {
+            Vec::new()
+        }
+
+        fn position(&self) -> EventId {
+            EventId::ZERO
+        }
+
         fn waiting(&self) -> Vec<(JobId, u32)> {
             Vec::new()
         }
@@ -436,6 +501,16 @@ mod tests {
             text += std::str::from_utf8(&bytes).unwrap();
         }
         text
+    }
+
+    #[test]
+    fn a_reader_may_ask_for_another_silence_within_bounds() {
+        let of = |text: &str| keep_alive_ms(&Options::default(), &Query::of_stream(Some(text)));
+        let usual = 5_000;
+        assert_eq!((of("keepalive=1"), of("keepalive=600")), (1_000, 600_000));
+        for text in ["", "keepalive=event", "keepalive=0", "keepalive=601", "keepalive=-1"] {
+            assert_eq!(of(text), usual, "{text}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

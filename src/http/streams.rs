@@ -16,13 +16,14 @@ use crate::event::{Cursor, EventId, control as encode};
 use crate::job::JobId;
 use crate::store::follow::GapReason;
 use crate::store::{Gap, Log, Merge, Merged};
+use crate::telemetry::metrics::metrics;
 
 use super::guard::{Call, May, Read};
 use super::places;
 use super::problem::quoted;
 use super::query::Query;
 use super::segment::Segment;
-use super::stream::{Pace, Reader, come_again, respond};
+use super::stream::{Pace, Reader, come_again, keep_alive_ms, respond};
 use super::{App, Code, Problem, control, cursor, openapi, project, view};
 
 /// How many jobs the snapshot of a project shows, newest first.
@@ -30,7 +31,19 @@ const PROJECT_JOBS: u32 = 100;
 
 impl Reader for Merge {
     async fn next(&mut self) -> Result<Option<Vec<Bytes>>, DbError> {
-        Ok(Self::next(self).await?.map(|merged| vec![join(&merged)]))
+        let merged = Self::next(self).await?;
+        Ok(merged.map(|merged| {
+            metrics().deliveries_total.inc_by(merged.len() as u64);
+            vec![join(&merged)]
+        }))
+    }
+
+    fn jobs(&self) -> Vec<JobId> {
+        Self::jobs(self)
+    }
+
+    fn position(&self) -> EventId {
+        self.cursor()
     }
 
     fn waiting(&self) -> Vec<(JobId, u32)> {
@@ -88,13 +101,14 @@ pub(super) async fn jobs(
 }
 
 async fn open_jobs(call: &Call, query: &Query, headers: &HeaderMap) -> Result<Response, Problem> {
-    let asked = cursor::of(headers, query);
+    let asked = cursor::of_stream(headers, query);
     let mut places = places::named(call, query, headers).await?;
     if places.iter().all(|place| place.is_over) {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let head = call.store.head();
-    let mut opening = VecDeque::from([control::retry(), places::hello(call, &places, asked, head)]);
+    let mut opening =
+        VecDeque::from([control::retry(), places::hello(call, query, &places, asked, head)]);
     // What is over for the reader has nothing to tell, after a gap of the others neither.
     places.retain(|place| !place.is_over);
     let held = call.hold_stream(places.iter().map(|place| &place.log.job))?;
@@ -196,7 +210,7 @@ async fn open_project(
 ) -> Result<Response, Problem> {
     let include_text = includes_text(query)?;
     let held = call.hold_stream([])?;
-    let asked = cursor::of(headers, query);
+    let asked = cursor::of_stream(headers, query);
     call.store.reach(asked).await?;
     let head = call.store.head();
     let fresh = asked == Cursor::At(EventId::ZERO);
@@ -211,14 +225,14 @@ async fn open_project(
         "project": name,
         "after": cursor::number(asked),
         "head": head,
-        "keep_alive_ms": call.options.keep_alive_ms(),
+        "keep_alive_ms": keep_alive_ms(&call.options, query),
     });
     if call.store.is_degraded() {
         hello["degraded"] = true.into();
     }
     let mut opening = VecDeque::from([control::retry(), control::hello(&hello)]);
     if let Err(reason) = resumed {
-        let gap = Gap { from: cursor::number(asked), to: head, reason };
+        let gap = Gap::told(cursor::number(asked), head, reason);
         opening.push_back(encode("gap", None, &gap));
     }
     if fresh || resumed.is_err() {

@@ -103,6 +103,16 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Pro
         .ok_or_else(|| Problem::new(Code::InvalidParameter, detail))
 }
 
+/// Submits what an earlier job was asked for.
+///
+/// # Errors
+/// Whatever a submit is refused for.
+pub(super) async fn again(call: &Call, value: &Value) -> Result<Response, Problem> {
+    let task = task(call, value).await?;
+    let submission = call.queue.submit(task).await?;
+    Ok(answer(call, &submission, |_| {}))
+}
+
 async fn task(call: &Call, value: &Value) -> Result<Task, Problem> {
     let Value::Object(fields) = value else {
         let detail = "the body must be a JSON object with 'kind' and 'input'";

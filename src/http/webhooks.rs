@@ -21,6 +21,8 @@ use crate::event::{EventId, now_ms};
 use crate::job::JobId;
 use crate::provider::media::{Callback, Operation, Unverified, Verified};
 use crate::store::Cluster;
+use crate::telemetry::metrics::metrics;
+use crate::telemetry::trail::{self, About};
 
 use super::{App, Code, Problem, body};
 
@@ -64,6 +66,7 @@ impl Replays {
             if let (CAME, Ok(name)) = (subject, words.try_into()) {
                 seen.note(name);
             }
+            None
         }));
     }
 
@@ -129,11 +132,13 @@ pub(super) async fn receive(
             return Err(Problem::new(Code::ReplayedCallback, "this callback was delivered before"));
         }
         // Before it is answered: what comes twice may come to another node.
-        app.store.tell_all(CAME, name.to_vec()).await?;
+        app.store.tell_all(CAME, name.to_vec()).await;
     }
     let is_news = is_resolved || (verified.answer.is_none() && !verified.is_progress);
     let is_waited_for = is_news && app.queue.call_back(&job);
     tracing::debug!(%job, provider, is_waited_for, "a provider called back");
+    metrics().callbacks_total.with_label_values(&[&row.provider]).inc();
+    trail::note(job.as_str(), About::Reply, format!("{provider} called back"), None);
     let answer = verified.answer.unwrap_or_else(|| json!({}));
     Ok(axum::Json(answer).into_response())
 }

@@ -80,6 +80,30 @@ pub enum State {
     },
 }
 
+impl State {
+    /// The same in a few words, and what else there is to it.
+    #[must_use]
+    pub fn words(&self) -> (String, Option<String>) {
+        match self {
+            Self::Queued { position } => {
+                let ahead = position.map(|ahead| format!("{ahead} in front"));
+                ("the provider says: queued".into(), ahead)
+            }
+            Self::Running { percent, line } => {
+                let percent = percent.map(|percent| format!("{percent} %"));
+                let words: Vec<_> = percent.into_iter().chain(line.clone()).collect();
+                let detail = (!words.is_empty()).then(|| words.join(", "));
+                ("the provider says: running".into(), detail)
+            }
+            Self::Succeeded(_) => ("the provider says: done".into(), None),
+            Self::Failed(error) => ("the provider says: failed".into(), Some(error.to_string())),
+            Self::Canceled { message } => {
+                ("the provider says: canceled".into(), Some(message.clone()))
+            }
+        }
+    }
+}
+
 /// A file that a client gave us, on its way to a provider.
 #[derive(Clone, Debug)]
 pub struct InputFile {

@@ -15,6 +15,8 @@ use crate::event::payload::End;
 use crate::event::{EventId, now_ms};
 use crate::job::{Job, Status};
 use crate::store::{JournalError, Log};
+use crate::telemetry::metrics::metrics;
+use crate::telemetry::trail::{self, About};
 
 use super::pools::Pools;
 use super::{MAX_ATTEMPTS, Queue, Running};
@@ -38,6 +40,8 @@ pub struct Claimed {
     pub log: Arc<Log>,
     /// Set when somebody cancels the job.
     pub cancel: CancellationToken,
+    /// Set when the job is to be handed back for another run.
+    pub let_go: CancellationToken,
     /// Notified when the provider said by itself that there is news of the job.
     pub called_back: Arc<Notify>,
     reason: Arc<Mutex<Option<String>>>,
@@ -67,11 +71,27 @@ impl Claimed {
             HandBack { job: self.job.id.clone(), attempt: self.job.attempt, now: now_ms() };
         let journal = self.queue.store().journal();
         if journal.change_after(self.log.last(), change).await? {
+            trail::note(self.job.id.as_str(), About::Lease, "handed back to the queue", None);
             // A reader learns that the job waits again; a refusal means that it has ended.
             drop(self.queue.tell_status(&self.log, Status::Pending, self.job.attempt).await);
+            if let Some(lane) = &self.job.lane {
+                self.queue.wake_lane(lane);
+            }
         }
         Ok(())
     }
+}
+
+/// Tells who looks that a job is run here from now on.
+fn note_claim(lane: &str, job: &Job) {
+    if job.attempt == 1 {
+        let waited = now_ms().saturating_sub(job.created_at);
+        let waited = Duration::from_millis(waited.try_into().unwrap_or(0));
+        let seconds = metrics().queue_wait_seconds.with_label_values(&[lane]);
+        seconds.observe(waited.as_secs_f64());
+    }
+    let title = format!("attempt {} is run by this server", job.attempt);
+    trail::note(job.id.as_str(), About::Lease, title, Some(format!("in the lane {lane}")));
 }
 
 impl Drop for Claimed {
@@ -103,11 +123,13 @@ impl Queue {
         let claim = Claim { lane: lane.into(), epoch, permits, now: now_ms() };
         let taken = self.store().journal().change_after(EventId::ZERO, claim).await?;
         let Some(job) = taken.job() else { return Ok(None) };
+        note_claim(lane, &job);
         let pools = Pools::new(self, lane, epoch, pools);
         let log = self.open_claimed(&job).await;
         let running = Running {
             attempt: job.attempt,
             cancel: CancellationToken::new(),
+            let_go: CancellationToken::new(),
             reason: Arc::default(),
             called_back: Arc::default(),
         };
@@ -118,6 +140,7 @@ impl Queue {
             job,
             log,
             cancel: running.cancel,
+            let_go: running.let_go,
             called_back: running.called_back,
             reason: running.reason,
             pools: Mutex::new(Some(pools)),

@@ -8,6 +8,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use serde_json::Value;
+use tracing::Instrument;
 
 use crate::db::DbError;
 use crate::db::ends::{Finish, Finished};
@@ -15,6 +16,8 @@ use crate::event::now_ms;
 use crate::event::payload::{Canceled, End};
 use crate::job::{JobId, Kind, Status};
 use crate::store::{Follower, JournalError, Log, Next};
+use crate::telemetry::metrics::metrics;
+use crate::telemetry::trace::job_span;
 
 use super::Queue;
 
@@ -87,7 +90,9 @@ impl Queue {
 
     async fn finish(&self, log: &Arc<Log>, finish: Finish) -> Result<Ended, EndError> {
         let (queue, log) = (self.clone(), Arc::clone(log));
-        let written = self.shared.ends.spawn(async move { queue.write_end(&log, finish).await });
+        let span = job_span(log.job.as_str(), "end");
+        let writing = async move { queue.write_end(&log, finish).await }.instrument(span);
+        let written = self.shared.ends.spawn(writing);
         written.await.unwrap_or(Err(EndError::Journal(JournalError::Stopped)))
     }
 
@@ -95,6 +100,7 @@ impl Queue {
         let (end, now) = (finish.end.clone(), finish.now);
         match self.store().journal().change_after(log.last(), finish).await? {
             Finished::Now => {
+                note_end(log, &end, now);
                 self.store().announce_end(log, &end, Some(now)).await;
                 let is_done = matches!(end, End::Completed(_));
                 self.tell_over(is_done);
@@ -172,6 +178,15 @@ impl Queue {
         running.cancel.cancel();
         true
     }
+}
+
+/// Counts an end that was written here.
+fn note_end(log: &Log, end: &End, now: i64) {
+    let labels = [log.kind.as_str(), end.status()];
+    let metrics = metrics();
+    metrics.jobs_ended_total.with_label_values(&labels).inc();
+    let lasted = Duration::from_millis(now.saturating_sub(log.created_at).try_into().unwrap_or(0));
+    metrics.job_seconds.with_label_values(&labels).observe(lasted.as_secs_f64());
 }
 
 async fn wait_for_end(mut follower: Follower) {

@@ -3,6 +3,7 @@
 pub mod claim;
 pub mod end;
 mod pools;
+mod requeue;
 mod space;
 pub mod submit;
 #[cfg(test)]
@@ -11,6 +12,7 @@ mod upkeep;
 
 pub use claim::Claimed;
 pub use end::{EndError, Ended};
+pub use requeue::{RequeueError, Requeued};
 pub use submit::{Media, Submission, SubmitError, Task, digest};
 
 use std::collections::HashMap;
@@ -57,6 +59,8 @@ struct Shared {
 struct Running {
     attempt: u32,
     cancel: CancellationToken,
+    /// Canceled when the worker is to hand the job back.
+    let_go: CancellationToken,
     reason: Arc<Mutex<Option<String>>>,
     /// Notified when the provider called back.
     called_back: Arc<Notify>,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use tracing::Instrument;
 
 use crate::credits::{self, Micro};
 use crate::db::artifacts::Reserved;
@@ -15,6 +16,8 @@ use crate::event::payload::{Progress, Status as StatusPayload};
 use crate::event::{Draft, EventId, EventType, now_ms};
 use crate::job::{ArtifactId, Fact, Job, JobId, Kind, Status};
 use crate::store::{JournalError, Log, Proposal, Source};
+use crate::telemetry::metrics::metrics;
+use crate::telemetry::trace::job_span;
 
 use super::Queue;
 
@@ -117,9 +120,12 @@ impl Queue {
             return Err(SubmitError::Full);
         }
         let retry_of = task.retry_of.clone();
-        let outcome = self.store().journal().change(row(task, self.room())).await?;
+        let row = row(task, self.room());
+        let span = job_span(row.job.id.as_str(), "submit");
+        let outcome = self.store().journal().change(row).instrument(span).await?;
         let (job, repeated, deduplicated) = match outcome {
             Submitted::New(job) => {
+                metrics().jobs_submitted_total.with_label_values(&[job.kind.as_str()]).inc();
                 self.announce(&job).await;
                 (job, false, false)
             }

@@ -22,7 +22,10 @@ impl Queue {
     pub async fn run_upkeep(self, stop: CancellationToken) {
         let Some(cluster) = self.store().cluster().cloned() else { return };
         let hearing = self.clone();
-        cluster.hear(Box::new(move |subject, words| hearing.heard(subject, words)));
+        cluster.hear(Box::new(move |subject, words| {
+            hearing.heard(subject, words);
+            None
+        }));
         let mut since = None;
         loop {
             tokio::select! {
@@ -70,6 +73,11 @@ impl Queue {
                     && let Ok(job) = job.parse()
                 {
                     self.tell_worker(&job, reason);
+                }
+            }
+            "let_go" => {
+                if let Ok(job) = words.parse() {
+                    self.tell_to_let_go(&job);
                 }
             }
             "callback" => {

@@ -1,5 +1,6 @@
 //! The server: build, spawn, serve, drain.
 
+mod check;
 mod cluster;
 mod edge;
 pub mod error;
@@ -11,6 +12,7 @@ mod makers;
 pub mod providers;
 mod storage;
 
+pub use check::{check, files};
 pub use error::Error;
 
 use std::net::SocketAddr;
@@ -137,7 +139,7 @@ pub async fn migrate(settings: &Settings) -> Result<String, Error> {
 }
 
 /// Where the database is.
-fn place(settings: &Settings) -> Place<'_> {
+pub fn place(settings: &Settings) -> Place<'_> {
     settings.database.as_ref().map_or(Place::Folder(&settings.data), Place::Postgres)
 }
 
@@ -216,6 +218,7 @@ impl Server {
             webhooks,
             replays,
             options: Arc::new(http_options(settings)),
+            readers: http::readers::Readers::default(),
             limits,
             draining: draining.clone(),
             info: Arc::new(providers.info()),
@@ -421,6 +424,7 @@ fn http_options(settings: &Settings) -> http::Options {
         upload_allow_private: settings.upload_allow_private,
         public_url: public_url(settings),
         cors_origins: settings.cors_origins.clone(),
+        job_time_limit: settings.job_time_limit,
     }
 }
 

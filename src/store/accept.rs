@@ -14,6 +14,18 @@ pub enum Source {
     Database,
 }
 
+impl Source {
+    /// The word in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Worker => "worker",
+            Self::Producer => "producer",
+            Self::Database => "reconciler",
+        }
+    }
+}
+
 /// A producer's own count of its events, from 1, without holes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProducerSeq {

@@ -1,11 +1,14 @@
 //! Appending: the one step in which what is proposed becomes events.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, LazyLock};
+
+use prometheus::IntCounter;
 
 use crate::event::{Event, EventId};
 use crate::job::Fact;
 use crate::job::state::count_producer;
+use crate::telemetry::metrics::metrics;
 
 use super::accept::{self, ProducerSeq, Proposal, Refusal, Source, Verdict};
 use super::journal::{self, Unwritten};
@@ -93,6 +96,7 @@ impl Store {
     ) -> (Appended, Option<Refusal>) {
         let mut appended = Appended::default();
         let mut refused = None;
+        let mut source = None;
         let ended;
         {
             let mut inner = log.lock();
@@ -106,10 +110,12 @@ impl Store {
                 count_producer(&mut inner.state.producers, &put.producer, put.seq);
             }
             for proposal in proposals {
+                let from = proposal.source;
                 match accept::accept(&inner.state, &proposal) {
                     Verdict::Admit => {
                         cost += self.publish(log, &mut inner, proposal, place, put.take());
                         appended.admitted += 1;
+                        source = Some(from);
                     }
                     Verdict::Ignore => appended.ignored += 1,
                     Verdict::Refuse(refusal) => {
@@ -126,7 +132,8 @@ impl Store {
                 self.count_memory(cost + inner.state.weight().saturating_sub(weight));
             }
         }
-        if appended.admitted > 0 {
+        if let Some(source) = source {
+            count(source, appended.admitted);
             self.wake(log, ended);
         }
         (appended, refused)
@@ -200,6 +207,16 @@ impl Store {
         }
         cost
     }
+}
+
+/// Counts what was appended together, which is of one source.
+fn count(source: Source, events: u32) {
+    /// Looked up once and not at each append.
+    static COUNTERS: LazyLock<[IntCounter; 3]> = LazyLock::new(|| {
+        [Source::Worker, Source::Producer, Source::Database]
+            .map(|source| metrics().events_appended_total.with_label_values(&[source.as_str()]))
+    });
+    COUNTERS[source as usize].inc_by(events.into());
 }
 
 /// Whether the journal writes what an event says into rows. Progress that was read there is not

@@ -5,14 +5,16 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::db::DbError;
-use crate::event::{Cursor, EventId};
+use crate::event::{Cursor, EventId, now_ms};
 use crate::job::JobId;
+use crate::telemetry::metrics::metrics;
 
 use super::log::{Log, Look, Page, Watch};
 use super::{Snapshot, Store, lock};
@@ -33,6 +35,20 @@ pub enum GapReason {
     Trimmed,
 }
 
+impl GapReason {
+    /// The word on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidCursor => "invalid_cursor",
+            Self::UnknownEpoch => "unknown_epoch",
+            Self::LostInCrash => "lost_in_crash",
+            Self::AheadOfHead => "ahead_of_head",
+            Self::Trimmed => "trimmed",
+        }
+    }
+}
+
 /// A hole in what a reader gets, told to it; a snapshot follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Gap {
@@ -44,6 +60,15 @@ pub struct Gap {
     pub to: EventId,
     /// Why.
     pub reason: GapReason,
+}
+
+impl Gap {
+    /// A gap that a reader is about to be told of; it is counted.
+    #[must_use]
+    pub fn told(from: Option<EventId>, to: EventId, reason: GapReason) -> Self {
+        metrics().gaps_total.with_label_values(&[reason.as_str()]).inc();
+        Self { from, to, reason }
+    }
 }
 
 /// What a follower gets.
@@ -114,11 +139,25 @@ impl Store {
     }
 }
 
+/// Counts how long an event took to reach somebody who waited for it; in whole milliseconds, which is
+/// what an event says of its age.
+fn note_wait_over(log: &Log) {
+    let age = log.last_at().map_or(0, |at| now_ms().saturating_sub(at));
+    let age = Duration::from_millis(age.try_into().unwrap_or(0));
+    metrics().append_to_write_seconds.observe(age.as_secs_f64());
+}
+
 impl Follower {
     /// The last event that the reader has.
     #[must_use]
     pub const fn cursor(&self) -> EventId {
         self.cursor
+    }
+
+    /// Whose events it reads.
+    #[must_use]
+    pub fn job(&self) -> &JobId {
+        &self.log.job
     }
 
     /// The job with its place in the queue, from 1, while it waits.
@@ -141,12 +180,18 @@ impl Follower {
     /// Safe: the position moves only when a page is returned.
     pub async fn next(&mut self) -> Result<Next, DbError> {
         let log = Arc::clone(&self.log);
+        let mut has_waited = false;
         loop {
             // Registered before looking: an append in between is not slept through.
             let mut woken = pin!(log.wake.notified());
             woken.as_mut().enable();
             match log.page(self.cursor) {
-                Look::Found(page) => return Ok(self.deliver(page)),
+                Look::Found(page) => {
+                    if has_waited {
+                        note_wait_over(&log);
+                    }
+                    return Ok(self.deliver(page));
+                }
                 Look::Stored { through } => return self.read_back(through).await,
                 Look::Nothing { ended: true } => return Ok(Next::Ended),
                 Look::Nothing { ended: false } => {
@@ -156,6 +201,7 @@ impl Follower {
                         return Ok(Next::Aside(frame));
                     }
                     woken.await;
+                    has_waited = true;
                 }
             }
         }
@@ -163,6 +209,9 @@ impl Follower {
 
     fn deliver(&mut self, page: Page) -> Next {
         self.cursor = page.last;
+        let metrics = metrics();
+        metrics.deliveries_total.inc_by(page.count.into());
+        metrics.delivered_bytes_total.inc_by(page.bytes.len() as u64);
         Next::Page(page)
     }
 
@@ -178,6 +227,6 @@ impl Follower {
         // nowhere, the events are not there at all, and nobody waits for them.
         let to = if snapshot.id > self.cursor { snapshot.id } else { through };
         self.cursor = to;
-        Ok(Next::Gap(Gap { from, to, reason: GapReason::Trimmed }, Box::new(snapshot)))
+        Ok(Next::Gap(Gap::told(from, to, GapReason::Trimmed), Box::new(snapshot)))
     }
 }

@@ -34,6 +34,10 @@ pub struct Log {
     pub kind: Kind,
     /// Whether a narration is part of the job.
     pub has_voiceover: bool,
+    /// Whom the job waits for; nothing for one that others run.
+    pub lane: Option<Box<str>>,
+    /// When it was submitted, in UTC milliseconds.
+    pub created_at: i64,
     /// The project, for those who follow all of its jobs.
     pub project: Arc<Project>,
     /// Events up to here were given up by retention.
@@ -148,6 +152,8 @@ impl Log {
             job: job.id.clone(),
             kind: job.kind,
             has_voiceover: job.has_voiceover(),
+            lane: job.lane.as_deref().map(Into::into),
+            created_at: job.created_at,
             project,
             trimmed: AtomicU64::new(job.trimmed_through.get()),
             tail: AtomicU64::new(job.last_event_id.get()),
@@ -346,6 +352,21 @@ impl Log {
                 into.push(event.clone());
             }
         })
+    }
+
+    /// When the newest event was made that is in memory, or the current attempt started; in UTC
+    /// milliseconds.
+    #[must_use]
+    pub fn last_at(&self) -> Option<i64> {
+        let inner = self.lock();
+        inner.entries.back().map(|event| event.at).or(inner.started_at)
+    }
+
+    /// How many events there are in memory after one.
+    #[must_use]
+    pub fn count_after(&self, after: EventId) -> usize {
+        let inner = self.lock();
+        inner.entries.len() - inner.position_after(after)
     }
 
     /// From now on a listener hears of every append, until it is told otherwise. What it does not

@@ -135,6 +135,18 @@ impl Merge {
         });
     }
 
+    /// Everything up to here was delivered, or is none of its jobs'.
+    #[must_use]
+    pub const fn cursor(&self) -> EventId {
+        self.cursor
+    }
+
+    /// The jobs that it reads at the moment.
+    #[must_use]
+    pub fn jobs(&self) -> Vec<JobId> {
+        self.members.keys().cloned().collect()
+    }
+
     /// The jobs that wait, each with its place in the queue, from 1.
     #[must_use]
     pub fn queue_positions(&self) -> Vec<(JobId, u32)> {

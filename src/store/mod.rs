@@ -34,7 +34,7 @@ use std::time::Duration;
 use crate::db::epochs::Epochs;
 use crate::db::{Db, DbError};
 use crate::event::{Cursor, EventId};
-use crate::job::{Job, JobId, State};
+use crate::job::{Job, JobId, State, Status};
 use crate::sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard, Notify};
 
 use journal::Unwritten;
@@ -120,6 +120,8 @@ struct Tail {
     unwritten: VecDeque<Unwritten>,
     /// How many were taken from there that are not in the database yet.
     being_written: usize,
+    /// When the first of those was made, in UTC milliseconds.
+    written_since: Option<i64>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -163,7 +165,12 @@ impl Store {
                 epochs,
                 newest: AtomicU64::new(head.get()),
                 held_from: AtomicU64::new(0),
-                tail: Mutex::new(Tail { next, unwritten: VecDeque::new(), being_written: 0 }),
+                tail: Mutex::new(Tail {
+                    next,
+                    unwritten: VecDeque::new(),
+                    being_written: 0,
+                    written_since: None,
+                }),
                 announcing: Mutex::default(),
                 unwritten: Notify::new(),
                 unwritten_bytes: AtomicUsize::new(0),
@@ -345,6 +352,30 @@ impl Store {
         }
     }
 
+    /// What all logs may take in memory, in bytes.
+    #[must_use]
+    pub fn memory_limit(&self) -> usize {
+        self.shared.options.memory_limit
+    }
+
+    /// How many logs are in memory.
+    #[must_use]
+    pub fn log_count(&self) -> usize {
+        lock(&self.shared.logs).len()
+    }
+
+    /// How old the oldest event is that is not in the database yet.
+    #[must_use]
+    pub fn durable_lag(&self) -> Duration {
+        let oldest = {
+            let tail = lock(&self.shared.tail);
+            // What is being written was taken from there, and is older.
+            tail.written_since.or_else(|| tail.unwritten.front().map(|event| event.event.at))
+        };
+        let lag = oldest.map_or(0, |at| crate::event::now_ms().saturating_sub(at));
+        Duration::from_millis(lag.try_into().unwrap_or(0))
+    }
+
     /// How many events are not in the database yet.
     #[must_use]
     pub fn not_durable(&self) -> usize {
@@ -399,6 +430,13 @@ impl Store {
     #[must_use]
     pub fn find(&self, job: &JobId) -> Option<Arc<Log>> {
         lock(&self.shared.logs).get(job).cloned()
+    }
+
+    /// Logs in memory of jobs that run.
+    #[must_use]
+    pub fn running(&self) -> Vec<Arc<Log>> {
+        let logs: Vec<_> = lock(&self.shared.logs).values().cloned().collect();
+        logs.into_iter().filter(|log| log.standing().status == Status::Running).collect()
     }
 
     /// Logs with at least one follower.

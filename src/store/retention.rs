@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::db::segments::Trim;
 use crate::event::now_ms;
 use crate::job::JobId;
+use crate::telemetry::metrics::metrics;
 
 use super::log::Log;
 use super::{Store, lock};
@@ -99,6 +100,7 @@ impl Store {
             siblings.retain(|sibling| !std::ptr::eq(sibling.as_ptr(), Arc::as_ptr(&log)));
             log.project.evicted.fetch_max(log.last().get(), Ordering::Relaxed);
             logs.remove(job);
+            metrics().log_evictions_total.inc();
         }
     }
 

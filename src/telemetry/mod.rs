@@ -3,13 +3,19 @@
 //! Standard output belongs to what a command was asked for, so that scripts can read it; the log
 //! never goes there.
 
+pub mod metrics;
 mod one_line;
+pub mod trace;
+pub mod trail;
 
 use std::io::{self, IsTerminal};
 
-use tracing_subscriber::EnvFilter;
+use tracing::Subscriber;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 use one_line::OneLine;
 
@@ -30,20 +36,47 @@ pub struct BadFilter {
     reason: String,
 }
 
-/// Starts the log of this process. A log that was started before stays as it is, so that tests
+/// Why the process cannot say what it does.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The log.
+    #[error(transparent)]
+    Log(#[from] BadFilter),
+    /// The way to the collector of traces.
+    #[error("traces cannot be sent: {0}")]
+    Traces(String),
+}
+
+/// Starts the log of this process, and sends spans to a collector where the environment names one and the
+/// program was built to. A log that was started before stays as it is, so that tests
 /// which start several servers in one process need no order.
 ///
 /// `filter` is a list of `module=level` as in `tailwater=debug,warn`
 /// (<https://docs.rs/tracing-subscriber>, `EnvFilter`).
 ///
 /// # Errors
-/// When the filter cannot be read.
-pub fn install(filter: &str, format: Format) -> Result<(), BadFilter> {
+/// When the filter cannot be read, or the environment names a collector that cannot be.
+pub fn install(filter: &str, format: Format) -> Result<(), TelemetryError> {
     let filter = read(filter)?;
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let registry = tracing_subscriber::registry().with(lines(filter, format, colour, io::stderr));
+    #[cfg(feature = "otlp")]
+    let registry = registry.with(trace::layer().map_err(TelemetryError::Traces)?);
     // Fails only when a log was started before.
-    start(filter, format, colour, io::stderr).ok();
+    registry.try_init().ok();
+    if cfg!(not(feature = "otlp")) && std::env::var_os("OTEL_EXPORTER_OTLP_ENDPOINT").is_some() {
+        tracing::warn!(
+            "no traces are sent to OTEL_EXPORTER_OTLP_ENDPOINT: this program was built without the \
+             feature 'otlp'"
+        );
+    }
     Ok(())
+}
+
+/// Sends what is left of the traces. Blocks until that is done.
+pub fn finish() {
+    #[cfg(feature = "otlp")]
+    trace::finish();
 }
 
 /// Whether [`install`] would take this filter.
@@ -58,20 +91,16 @@ fn read(filter: &str) -> Result<EnvFilter, BadFilter> {
     EnvFilter::builder().parse(filter).map_err(|error| BadFilter { reason: error.to_string() })
 }
 
-fn start<W>(
-    filter: EnvFilter,
-    format: Format,
-    colour: bool,
-    writer: W,
-) -> Result<(), tracing_subscriber::util::TryInitError>
+/// The log's lines.
+fn lines<S, W>(filter: EnvFilter, format: Format, colour: bool, writer: W) -> impl Layer<S>
 where
+    S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let lines =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(OneLine { writer, colour });
+    let lines = tracing_subscriber::fmt::layer().with_writer(OneLine { writer, colour });
     match format {
-        Format::Human => lines.with_ansi(colour).with_target(false).finish().try_init(),
-        Format::Json => lines.json().flatten_event(true).finish().try_init(),
+        Format::Human => lines.with_ansi(colour).with_target(false).with_filter(filter).boxed(),
+        Format::Json => lines.json().flatten_event(true).with_filter(filter).boxed(),
     }
 }
 

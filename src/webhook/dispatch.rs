@@ -6,10 +6,13 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::db::webhooks::{Delivery, Due, Forget, GiveUp, Next, Note};
 use crate::event::{EventId, now_ms};
 use crate::store::JournalError;
+use crate::telemetry::metrics::metrics;
+use crate::telemetry::trace::job_span;
 
 use super::attempt::Outcome;
 use super::{Webhooks, schedule};
@@ -130,7 +133,8 @@ impl Webhooks {
 
     /// Makes an attempt and notes what came of it; gives the delivery's id.
     async fn deliver(&self, delivery: Delivery) -> i64 {
-        let attempted = Box::pin(self.attempt(&delivery)).await;
+        let span = job_span(delivery.job.as_str(), "webhook");
+        let attempted = Box::pin(self.attempt(&delivery)).instrument(span).await;
         let answered = match &attempted {
             Ok(Outcome::Heard(_)) => Some(true),
             Ok(Outcome::Again { is_down, .. }) => Some(!is_down),
@@ -205,6 +209,12 @@ impl Webhooks {
 fn tell_log(delivery: &Delivery, error: Option<&str>, next: Next) {
     let Delivery { job, endpoint, attempts, .. } = delivery;
     let (attempt, error) = (attempts + 1, error.unwrap_or_default());
+    let outcome = match next {
+        Next::Delivered => "delivered",
+        Next::Again(_) => "failed",
+        Next::GivenUp => "given_up",
+    };
+    metrics().webhook_deliveries_total.with_label_values(&[outcome]).inc();
     match next {
         Next::Delivered => tracing::debug!(%job, endpoint, attempt, "a webhook was heard"),
         Next::Again(_) => tracing::info!(%job, endpoint, attempt, error, "a webhook was not heard"),

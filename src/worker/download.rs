@@ -87,6 +87,14 @@ pub(super) enum FetchError {
 }
 
 impl FetchError {
+    /// The name of the sort.
+    pub(super) fn code(&self) -> &'static str {
+        match self {
+            Self::Provider(error) => error.code(),
+            Self::Storage(_) => "storage",
+        }
+    }
+
     /// Whether another try may go better.
     pub(super) fn is_retryable(&self) -> bool {
         match self {

@@ -6,9 +6,11 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use crate::db::permits::Permit;
 use crate::event::payload::End;
+use crate::telemetry::trace::job_span;
 
 use super::makers::Maker;
 use super::{Run, Workshop};
@@ -50,7 +52,8 @@ impl Lane {
             match workshop.queue.claim(&self.name, &self.pools).await {
                 Ok(Some(claimed)) => {
                     let run = Run::new(workshop.clone(), claimed, permits, draining.clone());
-                    runs.spawn(supervise(run));
+                    let span = job_span(run.claimed.job.id.as_str(), "run");
+                    runs.spawn(supervise(run).instrument(span));
                     continue;
                 }
                 Ok(None) => drop(permits),

@@ -158,6 +158,14 @@ impl Makers {
         self.makers.get(name).map(|maker| maker.gate.health())
     }
 
+    /// The names of all providers, in order.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<_> = self.makers.keys().cloned().collect();
+        names.sort();
+        names
+    }
+
     /// The lane of each model, by slug.
     #[must_use]
     pub fn lanes_of_models(&self) -> HashMap<String, String> {

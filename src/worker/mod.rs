@@ -3,7 +3,8 @@
 //! A worker appends what happens to the job's log, where readers see it at once, and ends the job
 //! through the queue. It never writes to the database and never speaks to a reader.
 
-pub mod blog;
+pub mod asked;
+mod blog;
 pub mod chat;
 pub mod chunks;
 mod download;

@@ -8,6 +8,7 @@ use crate::event::payload::{Artifact, Progress};
 use crate::job::StoredArtifact;
 use crate::provider::speech::SpeechRequest;
 
+use super::asked::Asked;
 use super::{Halt, Run, retry, sentences};
 
 /// The pause between two parts, in milliseconds: about that between two sentences.
@@ -67,7 +68,13 @@ impl Narration<'_> {
             language: Some(self.language.to_owned()),
             speed: None,
         };
-        let bytes = retry::call(run, || run.workshop.speech.speak(&request)).await?;
+        let speak = async || {
+            let asked = Asked::now("speech", "speech", run.claimed.job.id.as_str());
+            let answer = run.workshop.speech.speak(&request).await;
+            asked.note(&answer, |bytes| ("spoken".into(), Some(format!("{} bytes", bytes.len()))));
+            answer
+        };
+        let bytes = retry::call(run, speak).await?;
         Wav::parse(&bytes).map_err(|error| {
             Halt::failed(
                 "protocol",

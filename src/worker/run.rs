@@ -32,7 +32,7 @@ const ASK_AGAIN: Policy = Policy {
 pub enum Halt {
     /// Somebody canceled the job.
     Canceled,
-    /// The server goes down: the job is handed back.
+    /// The server goes down, or the operator wants the job run anew: it is handed back.
     Drained,
     /// The job is not this run's any more.
     Lost(Refusal),
@@ -172,6 +172,7 @@ impl Run {
             biased;
             () = self.claimed.cancel.cancelled() => Err(Halt::Canceled),
             () = self.draining.cancelled() => Err(Halt::Drained),
+            () = self.claimed.let_go.cancelled() => Err(Halt::Drained),
             value = wanted => Ok(value),
         }
     }

@@ -11,6 +11,7 @@ use crate::job::Fact;
 use crate::provider;
 use crate::provider::chat::{Chat, Deltas, Request};
 
+use super::asked::Asked;
 use super::chunks::{Chunker, Piece};
 use super::{Halt, Run, retry};
 
@@ -68,7 +69,7 @@ impl<'a> Writer<'a> {
         let chat = self.run.workshop.chat.clone();
         for _ in 0..EMPTY_ANSWERS {
             // The first words belong to the call: until they come, it may be repeated.
-            let (first, deltas) = retry::call(self.run, || begin(&chat, request)).await?;
+            let (first, deltas) = retry::call(self.run, || begin(self.run, &chat, request)).await?;
             let Some(first) = first else { continue };
             self.stream(first, deltas).await?;
             return Ok(self.text);
@@ -173,12 +174,19 @@ fn percent(words: u64, expected: Option<u64>, whole: u64) -> u64 {
 
 /// Asks for a text and waits for its first words; nothing when the answer is empty.
 async fn begin(
+    run: &Run,
     chat: &Chat,
     request: &Request,
 ) -> Result<(Option<String>, Deltas), provider::Error> {
-    let mut deltas = chat.stream(request).await?;
-    let first = deltas.next().await?;
-    Ok((first, deltas))
+    let asked = Asked::now("chat", "chat", run.claimed.job.id.as_str());
+    let answer = async {
+        let mut deltas = chat.stream(request).await?;
+        let first = deltas.next().await?;
+        Ok((first, deltas))
+    };
+    let answer = answer.await;
+    asked.note(&answer, |_| ("the model began to write".into(), None));
+    answer
 }
 
 #[cfg(test)]

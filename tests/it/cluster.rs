@@ -70,6 +70,22 @@ async fn what_stands_twice_in_an_event_is_read_by_all_nodes_as_it_was_taken() {
     server.stop().await;
 }
 
+#[tokio::test]
+#[ignore = "needs a cluster: scripts/test runs it with TAILWATER_TEST_CLUSTER"]
+async fn nodes_that_go_down_together_leave_nothing_to_be_written() {
+    let server = TestServer::start().await;
+    let job = server.submit_external().await;
+    let mut last = 0;
+    for n in 0..30 {
+        let answer = server.push(&job, &[json!({"type": "step", "data": {"n": n}})]).await.1;
+        last = answer["last_id"].as_i64().expect("an id").max(last);
+    }
+    let mut database = Database::open(&server.database()).await;
+    server.stop().await;
+    let newest = "select max(last_id) from event_segment where job_id = ?";
+    assert_eq!(database.number(newest, &[&job]).await, last);
+}
+
 /// A migration of a later version.
 const LATER: &str = "insert into _sqlx_migrations \
                          (version, description, success, checksum, execution_time) \
@@ -190,6 +206,11 @@ async fn without_its_log_a_cluster_says_so_and_shows_what_the_database_has() {
         assert_eq!(snapshot.id, None);
     }
     assert!(!push.is_finished());
+    // Who polls is not kept waiting either.
+    let path = format!("/api/jobs/{job}");
+    let poll = tokio::time::timeout(PATIENCE, server.get(&path));
+    let view = poll.await.expect("it is answered").1;
+    assert_eq!(view["progress"], 42, "{view}");
 
     cable.plug_in();
     let pushed = tokio::time::timeout(PATIENCE, push).await.expect("it goes on");

@@ -28,6 +28,8 @@ mod reconcile;
 mod smoke;
 mod storage;
 mod tls;
+#[cfg(feature = "otlp")]
+mod traces;
 mod uploads;
 mod vectors;
 mod webhooks;

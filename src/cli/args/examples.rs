@@ -108,3 +108,14 @@ pub(super) const RECORD_EXAMPLES: &str = "\
 Examples:
   tailwater record job_06b2… > job.ndjson
   tailwater loadtest fanout --from job.ndjson --speed 2";
+
+pub(super) const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  tailwater doctor                                   what `tailwater serve` would stand on
+  tailwater doctor --url https://your.domain         and the path through your proxy
+  tailwater doctor --url https://your.domain --server http://127.0.0.1:8080 --idle 30
+  TAILWATER_API_KEY=tw_… tailwater doctor --url https://your.domain --json
+
+It takes the flags of `serve`, and looks at the settings as they would be there. With --url it makes jobs
+of its own, pushes their events, and reads them through that address; the key needs the scopes submit,
+read and publish. Exit code 0: nothing is at fault; 1: something is; 2: it could not begin.";

@@ -1,5 +1,6 @@
 //! The arguments of every command.
 
+mod doctor;
 mod examples;
 mod keys;
 mod load;
@@ -16,6 +17,7 @@ use crate::config::Flags;
 use crate::credits::Micro;
 use crate::job;
 
+pub(super) use doctor::Doctor;
 pub(super) use keys::{CreateKey, Keys, ListKeys, RevokeKey, WhatKeys};
 pub(super) use load::{Limit, LoadTest, Record};
 pub(super) use outbox::{ListWebhooks, Outbox, ReplayWebhooks, Webhooks};
@@ -83,6 +85,9 @@ pub(super) enum Command {
     /// Write each event to each reader, and nothing else.
     #[command(name = "loadtest-limit", hide = true)]
     LoadTestLimit(Limit),
+    /// Look at what a server stands on, and at the way to it through a proxy, and say what is wrong.
+    #[command(after_help = examples::DOCTOR_EXAMPLES)]
+    Doctor(Doctor),
     /// Print every effective setting and where it comes from; secrets stay hidden.
     Config(Config),
     /// Bring the database in the data folder to this version, without serving.
@@ -439,6 +444,9 @@ mod tests {
             vec!["credits", "grant"],
             vec!["credits", "grant", "-5"],
             vec!["credits", "grant", "0.0000001"],
+            vec!["doctor", "--idle", "4"],
+            vec!["doctor", "--idle", "soon"],
+            vec!["doctor", "--idle", "30"],
             vec!["webhooks"],
             vec!["webhooks", "list", "--status", "failed"],
             vec!["webhooks", "replay"],

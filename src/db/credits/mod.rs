@@ -313,6 +313,42 @@ impl Db {
     }
 }
 
+/// An entry of a job, and the account that it is in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfJob {
+    /// Its id; later ones are higher.
+    pub id: i64,
+    /// The account.
+    pub account: String,
+    /// `hold`, `capture` or `release`.
+    pub entry: String,
+    /// Micro-credits.
+    pub amount: i64,
+    /// When, in UTC milliseconds.
+    pub at: i64,
+}
+
+impl Db {
+    /// What was held for a job, and what became of it, in order.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn ledger_of(&self, job: &JobId) -> Result<Vec<OfJob>, DbError> {
+        // By the indexes of holds and settlements, which are partial.
+        let rows: Vec<(i64, String, String, i64, i64)> = sql::query_as(
+            "select id, account_id, entry, amount, at from ledger \
+                 where job_id = ?1 and entry = 'hold' \
+             union all select id, account_id, entry, amount, at from ledger \
+                 where job_id = ?1 and entry in ('capture', 'release') order by 1",
+        )
+        .bind(job.as_str())
+        .fetch_all(&self.pool)
+        .await?;
+        let entry = |(id, account, entry, amount, at)| OfJob { id, account, entry, amount, at };
+        Ok(rows.into_iter().map(entry).collect())
+    }
+}
+
 async fn kept(tx: On<'_>, account: &str) -> Result<Option<Balance>, sqlx::Error> {
     let row: Option<(i64, i64, i64, i64)> =
         sql::query_as("select available, held, granted, captured from account where id = ?")

@@ -142,6 +142,18 @@ async fn what_a_dead_node_was_running_is_taken_over_once() {
 
 #[tokio::test]
 #[ignore = "needs Postgres: scripts/with-postgres"]
+async fn a_claim_that_waited_until_its_node_was_given_up_takes_nothing() {
+    let (mut cluster, mut a, b) = Cluster::of_two(0).await;
+    let job = a.put().await;
+    cluster.let_expire(&b).await;
+    a.apply(GiveUpDead).await.unwrap();
+    let late = Claim { epoch: b.number, ..super::super::rig::claim("fal") };
+    assert!(a.apply(late).await.unwrap().job().is_none());
+    assert_eq!(claim(&mut a).await, job);
+}
+
+#[tokio::test]
+#[ignore = "needs Postgres: scripts/with-postgres"]
 async fn what_has_failed_too_often_is_left_to_the_node_that_saw_it_first() {
     let (mut cluster, mut a, mut b) = Cluster::of_two(0).await;
     let job = a.put().await;

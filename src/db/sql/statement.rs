@@ -289,6 +289,11 @@ impl<'q> List<'q> {
         self.statement.values.push(value.into());
     }
 
+    /// Closes a parenthesis.
+    pub(crate) fn close(&mut self) {
+        self.statement.text.to_mut().push(')');
+    }
+
     /// The whole statement.
     pub(crate) fn build(self) -> Statement<'q> {
         self.statement

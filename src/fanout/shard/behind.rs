@@ -114,6 +114,7 @@ impl Shard {
             let sent = match outlet::write(&reader.socket, bytes) {
                 Written::Whole => {
                     flow = Flow::On;
+                    self.batch.count(1);
                     bytes.len()
                 }
                 Written::Part(sent) => sent,

@@ -20,11 +20,11 @@ use slab::Slab;
 use crate::event::frame::chunk;
 
 use super::batch::Batch;
-use super::bell::{Bell, Inbox, Life};
+use super::bell::{Ask, Bell, Inbox, Life};
 use super::fetch::Fetcher;
 use super::reader::{BEHIND, Reader, State, row_number};
 use super::wheel::{Key, Wheel};
-use super::{Handover, Options};
+use super::{Handover, Options, Place};
 
 use line::Lines;
 use time::{DRAIN_STEP, later};
@@ -34,6 +34,9 @@ const BELL: Token = Token(usize::MAX);
 
 /// Why a reader is told to leave whose key was revoked.
 const REVOKED: &str = "revoked";
+
+/// Of how many readers of a log a shard says where they stand.
+const MOST_PLACES: usize = 50;
 
 /// How many sockets are told of at a time.
 const EVENTS: usize = 1024;
@@ -115,10 +118,11 @@ impl Shard {
             // more there is at once, the less each event costs. On a free core this is nothing.
             std::thread::yield_now();
             self.bell.take(&mut inbox);
-            inbox.grown.drain(..).for_each(|log| self.grow(&log));
+            inbox.grown.drain(..).for_each(|(log, since)| self.grow(&log, since));
             inbox.adopted.drain(..).for_each(|handover| self.adopt(handover));
             inbox.fetched.drain(..).for_each(|fetched| self.take_page(fetched));
             inbox.revoked.drain(..).for_each(|key| self.revoke(key));
+            inbox.asked.drain(..).for_each(|ask| self.tell_places_of(ask));
             events.iter().filter(|event| event.token() != BELL).for_each(|event| self.heed(event));
             mem::take(&mut self.again).into_iter().for_each(|key| self.resume(key));
             self.keep_time(Instant::now());
@@ -146,11 +150,40 @@ impl Shard {
         at.saturating_duration_since(self.start).as_millis() as u32
     }
 
+    /// Says where the readers of a log stand.
+    fn tell_places_of(&self, ask: Ask) {
+        let clock = self.clock();
+        let theirs = self.lines.of(&ask.log).into_iter().flat_map(|line| {
+            let theirs = self.readers.iter().filter(move |(_, reader)| reader.line == line);
+            theirs.take(MOST_PLACES).map(move |(_, reader)| {
+                let line = &self.lines[line];
+                let (after, spoke) = if reader.is_live() {
+                    (line.tail, later(reader.spoke, line.spoke))
+                } else {
+                    (reader.position, reader.spoke)
+                };
+                let silent = Duration::from_millis(u64::from(clock.wrapping_sub(spoke)));
+                Place { after, silent }
+            })
+        });
+        // Whoever asked has perhaps gone.
+        drop(ask.reply.send(theirs.collect()));
+    }
+
     // ── Coming and going ──
 
     fn adopt(&mut self, handover: Handover) {
-        let Handover { socket, log, after, keep_alive_as_event, ends_at, key, revoked, held } =
-            handover;
+        let Handover {
+            socket,
+            log,
+            after,
+            keep_alive_as_event,
+            keep_alive_s,
+            ends_at,
+            key,
+            revoked,
+            held,
+        } = handover;
         self.turns = self.turns.wrapping_add(1);
         let reader = Reader {
             socket: TcpStream::from_std(socket),
@@ -160,7 +193,11 @@ impl Shard {
             spoke: self.clock(),
             ends: self.clock_at(ends_at),
             key,
-            state: State { hears_events_only: keep_alive_as_event, ..State::default() },
+            state: State {
+                hears_events_only: keep_alive_as_event,
+                keep_alive_s,
+                ..State::default()
+            },
             position: after,
             rest: None,
         };
@@ -177,7 +214,8 @@ impl Shard {
             return self.remove(row);
         }
         let timer = Key { row: row_number(row), turn: reader.turn };
-        self.wheel.set(timer, Instant::now() + self.options.keep_alive);
+        let keep_alive = reader.state.keep_alive(self.options.keep_alive);
+        self.wheel.set(timer, Instant::now() + keep_alive.min(self.options.keep_alive));
         if revoked.is_cancelled() {
             return self.dismiss(row, REVOKED);
         }

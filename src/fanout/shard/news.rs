@@ -2,18 +2,25 @@
 
 use std::mem;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::fanout::batch::Batch;
 use crate::fanout::outlet::{self, Written};
 use crate::store::{Log, Look};
+use crate::telemetry::metrics::metrics;
 
 use super::Shard;
 
 impl Shard {
-    pub(super) fn grow(&mut self, log: &Arc<Log>) {
+    /// `since` is when the first of what is new was appended.
+    pub(super) fn grow(&mut self, log: &Arc<Log>, since: Instant) {
         log.looked(self.place);
         if let Some(line) = self.lines.of(log) {
+            let has_live = !self.lines[line].live.is_empty();
             self.advance(line);
+            if has_live {
+                metrics().append_to_write_seconds.observe(since.elapsed().as_secs_f64());
+            }
         }
     }
 
@@ -42,12 +49,13 @@ impl Shard {
         let bytes = batch.bytes();
         let now = self.clock();
         let mut seat = self.lines[line].live.len();
+        let mut whole = 0;
         while seat > 0 {
             // From the end: whoever stands up is replaced by one who has been served.
             seat -= 1;
             let row = self.lines[line].live[seat] as usize;
             match outlet::write(&self.readers[row].socket, bytes) {
-                Written::Whole => {}
+                Written::Whole => whole += 1,
                 Written::Part(sent) => {
                     self.stand_up(row);
                     self.readers[row].note_part(batch, sent, now);
@@ -55,6 +63,7 @@ impl Shard {
                 Written::Broken => self.remove(row),
             }
         }
+        batch.count(whole);
         if self.lines.contains(line)
             && let Some(last) = batch.last()
         {

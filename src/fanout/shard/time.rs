@@ -27,6 +27,7 @@ impl Shard {
             self.places_at = now + PLACES;
             self.tell_places();
             self.show_asides();
+            self.note_behind();
         }
         if self.bell.is_draining() {
             self.drain(now);
@@ -41,22 +42,24 @@ impl Shard {
         let is_live = reader.is_live();
         let spoke = if is_live { later(reader.spoke, line.spoke) } else { reader.spoke };
         let silent = Duration::from_millis(u64::from(clock.wrapping_sub(spoke)));
+        let keep_alive = reader.state.keep_alive(self.options.keep_alive);
         if !is_live && !reader.state.is_fetching && silent >= self.options.stall {
             return self.remove(row);
         }
         if is_past(clock, reader.ends) && reader.state.leaves.is_none() {
             self.dismiss(row, "max_age");
-        } else if is_live && silent >= self.options.keep_alive {
+        } else if is_live && silent >= keep_alive {
             let words = self.keep_alives[usize::from(reader.state.hears_events_only)].clone();
             self.say(row, words);
         }
         if self.row(key).is_none() {
             return;
         }
-        let next = if is_live && silent < self.options.keep_alive {
-            now + (self.options.keep_alive - silent)
+        let next = if is_live && silent < keep_alive {
+            now + (keep_alive - silent)
         } else {
-            now + self.options.keep_alive
+            // One that is behind is looked at as often as any: it may be stalled.
+            now + keep_alive.min(self.options.keep_alive)
         };
         self.wheel.set(key, next);
     }
@@ -69,6 +72,18 @@ impl Shard {
                 self.say(row as usize, words.clone());
             }
         }
+    }
+
+    /// Notes for whoever looks how many readers are behind, and how far.
+    fn note_behind(&self) {
+        let behind = self.readers.iter().filter(|(_, reader)| !reader.is_live());
+        let (mut readers, mut most) = (0, 0);
+        for (_, reader) in behind {
+            let lag = self.lines[reader.line].log.count_after(reader.position);
+            readers += usize::from(lag > 0);
+            most = most.max(lag);
+        }
+        self.bell.note_behind(readers, most);
     }
 
     /// Shows what the database has of jobs while no event can come.

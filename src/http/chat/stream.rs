@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use crate::db::DbError;
 use crate::db::chats::Tell;
+use crate::event::EventId;
 use crate::event::now_ms;
 use crate::job::JobId;
 use crate::store::{Follower, Journal, Log, Next};
@@ -92,6 +93,14 @@ impl stream::Reader for Reader {
                 return Ok(Some(vec![bytes]));
             }
         }
+    }
+
+    fn jobs(&self) -> Vec<JobId> {
+        vec![self.job.clone()]
+    }
+
+    fn position(&self) -> EventId {
+        self.follower.cursor()
     }
 
     fn waiting(&self) -> Vec<(JobId, u32)> {

@@ -126,6 +126,21 @@ impl Caller {
         }
     }
 
+    /// Refuses who may see one project alone, or one job.
+    ///
+    /// # Errors
+    /// [`Code::Forbidden`].
+    pub(in crate::http) fn require_all_projects(&self) -> Result<(), Problem> {
+        match self.project_of(None)? {
+            None => Ok(()),
+            Some(only) => {
+                let detail =
+                    format!("this is about all projects, and the key is for '{only}' alone");
+                Err(Problem::new(Code::Forbidden, detail))
+            }
+        }
+    }
+
     /// When its right ends by itself, in UTC milliseconds.
     pub(super) fn expires_at(&self) -> Option<i64> {
         let of_key = self.key().and_then(|key| key.expires_at);

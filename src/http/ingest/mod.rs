@@ -286,13 +286,13 @@ async fn start(app: &App, log: &Arc<Log>) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Ends the job as its worker says; the same end again from a worker that counts its events is a
-/// blind retry and no error.
 fn too_large(limit: usize) -> Problem {
     let detail = format!("the event may have {limit} bytes at most");
     Problem::new(Code::EventTooLarge, detail).with("limit", limit)
 }
 
+/// Ends the job as its worker says; the same end again from a worker that counts its events is a
+/// blind retry and no error.
 async fn end_job(
     app: &App,
     log: &Arc<Log>,

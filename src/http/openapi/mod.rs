@@ -24,7 +24,7 @@ use utoipa::{Modify, OpenApi};
 
 use super::{
     chat, credits, deliveries, events as pages, files, guard, health, ingest, jobs, media, models,
-    page, project, stream, streams, submit, uploads, webhooks,
+    operator, page, project, stream, streams, submit, uploads, webhooks,
 };
 
 /// The document as bytes: it is the same for every request.
@@ -51,6 +51,7 @@ static DOCUMENT: LazyLock<Bytes> =
         (name = "credits", description = "What there is, where it went, and more of it."),
         (name = "webhooks", description = "Who was told how jobs ended."),
         (name = "access", description = "Keys, sessions and tickets."),
+        (name = "operator", description = "Figures, all jobs, one job's whole story."),
         (name = "server", description = "Whether the server is well, and what it is."),
     ),
     paths(
@@ -96,6 +97,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
     for folder in [
         media::Routes::openapi(),
         chat::Routes::openapi(),
+        operator::Routes::openapi(),
         files::Routes::openapi(),
         uploads::Routes::openapi(),
         page::Routes::openapi(),

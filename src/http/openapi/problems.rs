@@ -42,6 +42,10 @@ pub struct ProblemDetails {
     pub code: Code,
     /// Whether the same request may succeed later, with nothing else done about it.
     pub retryable: bool,
+    /// The trace that the request belongs to, 32 hexadecimal digits; not where it was refused before any
+    /// route saw it.
+    #[schema(nullable = false)]
+    pub trace_id: Option<String>,
     /// The fields that are wrong, each by its JSON pointer.
     #[schema(nullable = false)]
     pub errors: Option<Vec<FieldError>>,

@@ -5,13 +5,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::{BoxFuture, join_all};
 
-use crate::db::DbError;
 use crate::event::EventId;
-use crate::nats::Call;
+use crate::nats::{Call, Caller};
 use crate::store::Store;
 
-use super::{Cluster, KEYS};
+use super::Cluster;
 
 /// How long to wait before listening again.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -23,21 +23,20 @@ impl Store {
     /// Tells all nodes of a cluster something, and waits until each has done what it means; not for long:
     /// one that does not answer has to find out by itself.
     ///
-    /// # Errors
-    /// When the database does not say which nodes there are.
-    ///
     /// # Cancel safety
     /// Safe: it only waits.
-    pub async fn tell_all(&self, subject: &str, words: impl Into<Bytes>) -> Result<(), DbError> {
-        let Some(cluster) = self.cluster() else { return Ok(()) };
-        let nodes = self.db().living_nodes().await?.len();
-        let told = cluster.shared.nats.call_and_hear(subject, words, nodes);
+    pub async fn tell_all(&self, subject: &str, words: impl Into<Bytes>) {
+        let Some(cluster) = self.cluster() else { return };
+        let told = async {
+            let nodes = self.db().living_nodes().await.map_err(|error| error.to_string())?.len();
+            let called = cluster.shared.nats.call_and_hear(subject, words, nodes).await;
+            called.map_err(|error| error.to_string())
+        };
         match tokio::time::timeout(TOLD, told).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(%error, subject, "cannot tell the other nodes"),
-            Err(_) => tracing::debug!(nodes, subject, "not every node has said that it is done"),
+            Err(_) => tracing::debug!(subject, "not every node has said that it is done"),
         }
-        Ok(())
     }
 
     /// Hears what is called out, for ever.
@@ -69,19 +68,24 @@ impl Store {
                 self.shared.unwritten.notify_one();
             }
             "hurry" => {}
-            KEYS => {
-                // Nobody listens before the server is up.
-                cluster.shared.keys.send(caller).ok();
-            }
             _ => {
                 let hears = cluster.shared.hears.read().unwrap_or_else(PoisonError::into_inner);
-                hears.iter().for_each(|hears| hears(&subject, &words));
+                let work: Vec<_> =
+                    hears.iter().filter_map(|hears| hears(&subject, &words)).collect();
                 drop(hears);
                 if let Some(caller) = caller {
-                    let cluster = cluster.clone();
-                    tokio::spawn(async move { cluster.say_done(caller).await });
+                    tokio::spawn(cluster.clone().do_and_say(work, caller));
                 }
             }
+        }
+    }
+}
+
+impl Cluster {
+    /// Does what a call means, and says so to whoever waits for it.
+    async fn do_and_say(self, work: Vec<BoxFuture<'static, bool>>, caller: Caller) {
+        if join_all(work).await.into_iter().all(|is_done| is_done) {
+            self.shared.nats.say_done(caller).await;
         }
     }
 }

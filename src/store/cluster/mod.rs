@@ -17,11 +17,12 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::sync::{broadcast, oneshot, watch};
+use futures_util::future::BoxFuture;
+use tokio::sync::{oneshot, watch};
 
 use crate::event::EventId;
 use crate::job::JobId;
-use crate::nats::{self, Caller, Nats};
+use crate::nats::{self, Nats};
 use crate::sync::Mutex;
 
 use super::accept::Refusal;
@@ -35,9 +36,6 @@ use pulse::Pulse;
 
 /// How many low bits of an id count within one entry of the log.
 const INDEX_BITS: u32 = 8;
-
-/// How many calls may wait to be heard; who missed one looks all the same.
-const MOST_CALLS: usize = 64;
 
 /// The most proposals in one entry.
 pub(super) const TOGETHER: usize = 1 << INDEX_BITS;
@@ -87,11 +85,9 @@ struct Waiting {
 #[error("the event log is out of reach at the moment")]
 pub struct OutOfReach;
 
-/// What it is about when keys have changed.
-pub const KEYS: &str = "keys";
-
-/// Told of what nodes call out, this one too: the subject, and the words.
-pub type Hears = Box<dyn Fn(&str, &[u8]) + Send + Sync>;
+/// Told of what nodes call out, this one too: the subject, and the words. Gives what takes a while, to be done
+/// where somebody waits for it: whether it could be.
+pub type Hears = Box<dyn Fn(&str, &[u8]) -> Option<BoxFuture<'static, bool>> + Send + Sync>;
 
 /// A node, as it has joined a cluster.
 #[derive(Clone, Debug)]
@@ -135,8 +131,6 @@ struct Shared {
     /// Somebody on another node waits for a commit.
     hurried: AtomicBool,
     hears: RwLock<Vec<Hears>>,
-    /// Keys have changed, and who waits until this node knows.
-    keys: broadcast::Sender<Option<Caller>>,
 }
 
 impl fmt::Debug for Cluster {
@@ -168,7 +162,6 @@ impl Cluster {
                 keeps: AtomicBool::new(false),
                 hurried: AtomicBool::new(false),
                 hears: RwLock::default(),
-                keys: broadcast::Sender::new(MOST_CALLS),
             }),
         }
     }
@@ -229,18 +222,6 @@ impl Cluster {
     /// Adds somebody who hears what the nodes call out.
     pub fn hear(&self, hears: Hears) {
         self.shared.hears.write().unwrap_or_else(PoisonError::into_inner).push(hears);
-    }
-
-    /// Hears that keys have changed ([`KEYS`]); whoever waits for it is to be told by
-    /// [`Cluster::say_done`].
-    #[must_use]
-    pub fn told_keys(&self) -> broadcast::Receiver<Option<Caller>> {
-        self.shared.keys.subscribe()
-    }
-
-    /// Says that what another node has called out is done.
-    pub async fn say_done(&self, caller: Caller) {
-        self.shared.nats.say_done(caller).await;
     }
 
     /// Up to which event everything is in the database.

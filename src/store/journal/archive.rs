@@ -182,7 +182,7 @@ impl Task {
             for event in group.events.drain(..).rev() {
                 tail.unwritten.push_front(event);
             }
-            tail.being_written = 0;
+            (tail.being_written, tail.written_since) = (0, None);
         }
         self.take_note(&cluster);
         let durable = *self.feed.durable.borrow();

@@ -84,14 +84,14 @@ impl Task {
         if self.waiting.is_empty() && *self.feed.durable.borrow() >= last {
             return true;
         }
-        let is_over = self.is_last_try_over();
+        let until = self.tries_until();
         // Looked at again when they say that they have.
-        self.keep_due = self.keep_due.min(self.give_up_at.unwrap_or(self.keep_due));
-        is_over
+        self.keep_due = self.keep_due.min(until);
+        Instant::now() >= until
     }
 
-    /// Whether the time is up for what could not be written; it begins when this is first asked.
-    pub(super) fn is_last_try_over(&mut self) -> bool {
-        Instant::now() >= *self.give_up_at.get_or_insert_with(|| Instant::now() + LAST_TRIES)
+    /// Until when what could not be written is tried; its time begins when this is first asked.
+    pub(super) fn tries_until(&mut self) -> Instant {
+        *self.give_up_at.get_or_insert_with(|| Instant::now() + LAST_TRIES)
     }
 }

@@ -11,7 +11,7 @@ mod asked;
 mod commit;
 mod lease;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -24,6 +24,8 @@ use crate::backoff::Policy;
 use crate::db::{Change, Conn, Mark, Writer, was_in_the_way};
 use crate::event::{Event, EventId};
 use crate::job::Fact;
+use crate::telemetry::metrics::metrics;
+use crate::telemetry::trail;
 
 use super::{Log, ProducerSeq, Store, lock};
 
@@ -222,6 +224,15 @@ struct Group {
     changes: Vec<Box<dyn Waiting>>,
 }
 
+/// Tells who looks at a job that its events are in the database.
+fn note_commit(events: &[Unwritten], took: Duration) {
+    let mut last = HashMap::new();
+    for event in events {
+        last.insert(event.log.job.as_str(), event.event.id.get());
+    }
+    trail::committed(last, took.as_millis());
+}
+
 /// The task that writes.
 struct Task {
     store: Store,
@@ -266,7 +277,9 @@ impl Store {
             if !group.is_empty() && !task.commit(group, &stop).await {
                 break;
             }
-            let pace = begin.elapsed() * SHARE;
+            let took = begin.elapsed();
+            metrics().journal_commit_seconds.observe(took.as_secs_f64());
+            let pace = took * SHARE;
             task.rests_until = begin + pace.clamp(SHORTEST_PACE, LONGEST_PACE);
         }
         task.refuse_rest();
@@ -298,6 +311,7 @@ impl Store {
         }
         let events: Vec<_> = tail.unwritten.drain(..count).collect();
         tail.being_written = count;
+        tail.written_since = events.first().map(|event| event.event.at);
         if tail.unwritten.is_empty() && tail.unwritten.capacity() > 8 * GROUP {
             tail.unwritten.shrink_to(GROUP);
         }
@@ -382,9 +396,10 @@ impl Task {
     async fn commit(&mut self, mut group: Group, stop: &CancellationToken) -> bool {
         let mut delays = RETRY.delays();
         loop {
+            let begin = Instant::now();
             let error = match commit::try_commit(&mut self.writer, &mut group).await {
                 Ok(last) => {
-                    self.committed(group, last);
+                    self.committed(group, last, begin);
                     return true;
                 }
                 // Whoever was let go on commits meanwhile, and this waits for that.
@@ -411,7 +426,7 @@ impl Task {
             let delay = if stop.is_cancelled() { delay.min(LAST_DELAY) } else { delay };
             self.pause(delay, &trouble, stop).await;
             // Not for each group anew: what was given back comes in the next one.
-            if stop.is_cancelled() && self.is_last_try_over() {
+            if stop.is_cancelled() && Instant::now() >= self.tries_until() {
                 let lost = self.store.not_durable();
                 tracing::error!(lost, "going down with events that the database did not take");
                 group.changes.into_iter().for_each(|change| change.fail(JournalError::Stopped));
@@ -420,7 +435,7 @@ impl Task {
         }
     }
 
-    fn committed(&self, group: Group, last: Option<EventId>) {
+    fn committed(&self, group: Group, last: Option<EventId>, begin: Instant) {
         let before = self.feed.health.send_replace(Health::default());
         if before.trouble.is_some() {
             tracing::info!("the database takes writes again");
@@ -430,8 +445,12 @@ impl Task {
                 group.events.iter().map(|unwritten| unwritten.event.frame.bytes().len()).sum();
             let shared = &self.store.shared;
             shared.unwritten_bytes.fetch_sub(bytes, Ordering::Relaxed);
-            lock(&shared.tail).being_written = 0;
+            {
+                let mut tail = lock(&shared.tail);
+                (tail.being_written, tail.written_since) = (0, None);
+            }
             self.durable_through(last);
+            note_commit(&group.events, begin.elapsed());
             shared.room.notify_waiters();
         }
         group.changes.into_iter().for_each(Waiting::succeed);

@@ -192,6 +192,22 @@ async fn what_was_counted_at_the_bound_is_counted_off_to_the_byte() {
 }
 
 #[tokio::test]
+async fn nothing_is_written_that_is_behind_what_is_held() {
+    let mut rig = Rig::new().await;
+    let log = rig.submit().await;
+    let append = |_| rig.store.append_now(&log, [content("x")]).unwrap().last;
+    let [first, second, third] = [0; 3].map(append);
+    rig.store.hold_from(Some(second));
+    for (count, last) in [(1, first), (0, first)] {
+        let (events, through) = rig.store.take_unwritten();
+        assert_eq!((events.len(), through), (count, last));
+    }
+    rig.store.hold_from(None);
+    let (events, through) = rig.store.take_unwritten();
+    assert_eq!((events.len(), through), (2, third));
+}
+
+#[tokio::test]
 async fn what_readers_are_given_at_once_from_the_database_is_bounded() {
     let mut rig = Rig::new().await;
     let log = rig.submit().await;

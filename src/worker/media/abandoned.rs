@@ -12,10 +12,12 @@ use tokio_util::sync::CancellationToken;
 use crate::backoff::{Policy, no_sooner_than};
 use crate::db::operations::{Abandoned, Close};
 use crate::event::{EventId, now_ms};
+use crate::job::JobId;
 use crate::provider::Error;
 use crate::provider::media::Operation;
 
 use super::super::Workshop;
+use super::super::asked::Asked;
 use super::super::makers::Maker;
 
 /// How often it is looked for without a reason.
@@ -80,7 +82,7 @@ async fn cancel_batch(workshop: &Workshop, maker: &Maker) -> bool {
 async fn cancel(workshop: &Workshop, maker: &Maker, one: Abandoned) -> bool {
     let Abandoned { job, ended_at, handle } = one;
     if let Ok(operation) = serde_json::from_value::<Operation>(handle)
-        && let Err(error) = ask(maker, &operation).await
+        && let Err(error) = ask(maker, &job, &operation).await
     {
         tracing::warn!(%job, provider = maker.setup.name, %error, "cannot cancel work at its provider");
         if error.is_retryable() && now_ms() - ended_at < GIVE_UP_MS {
@@ -95,11 +97,14 @@ async fn cancel(workshop: &Workshop, maker: &Maker, one: Abandoned) -> bool {
     closed.is_ok()
 }
 
-async fn ask(maker: &Maker, operation: &Operation) -> Result<(), Error> {
+async fn ask(maker: &Maker, job: &JobId, operation: &Operation) -> Result<(), Error> {
     let mut delays = TRIES.delays();
     loop {
         maker.gate.ready().await;
-        let Err(error) = maker.setup.service.cancel(operation).await else { return Ok(()) };
+        let asked = Asked::now(&maker.setup.name, "cancel", job.as_str());
+        let answer = maker.setup.service.cancel(operation).await;
+        asked.note(&answer, |()| (format!("canceled at {}", maker.setup.name), None));
+        let Err(error) = answer else { return Ok(()) };
         maker.gate.note(&Err::<(), _>(error.clone()));
         let Some(delay) = delays.next().filter(|_| error.is_retryable()) else {
             return Err(error);

@@ -9,6 +9,8 @@ use crate::db::artifacts::content_url;
 use crate::event::payload::Artifact;
 use crate::job::{ArtifactId, JobId, StoredArtifact};
 use crate::provider::Error;
+use crate::telemetry::metrics;
+use crate::telemetry::trail::{self, About};
 
 use super::super::download::{FetchError, Fetched, Wanted};
 use super::super::{Halt, Workshop, retry};
@@ -59,7 +61,10 @@ impl Work<'_> {
         let Workshop { downloader, artifacts, .. } = &self.run.workshop;
         let mut delays = retry::RETRY.delays();
         loop {
-            let error = match self.run.or_halt(downloader.fetch(artifacts, wanted)).await? {
+            let began = std::time::Instant::now();
+            let fetched = self.run.or_halt(downloader.fetch(artifacts, wanted)).await?;
+            self.note_fetch(began, fetched.as_ref().err());
+            let error = match fetched {
                 Ok(fetched) => return Ok(Ok(fetched)),
                 Err(FetchError::Provider(error @ Error::Expired { .. })) => return Ok(Err(error)),
                 Err(error) => error,
@@ -70,6 +75,18 @@ impl Work<'_> {
             tracing::info!(job = %job.id, %error, "fetching a file again");
             let delay = no_sooner_than(self.maker.scaled(delay), error.retry_after());
             self.run.or_halt(tokio::time::sleep(delay)).await?;
+        }
+    }
+
+    fn note_fetch(&self, began: std::time::Instant, error: Option<&FetchError>) {
+        let job = self.run.claimed.job.id.as_str();
+        metrics::note_request(&self.model.provider, "fetch", began, error.map(FetchError::code));
+        let took = format!("{} ms", began.elapsed().as_millis());
+        match error {
+            None => trail::note(job, About::Request, "fetched a file", Some(took)),
+            Some(error) => {
+                trail::trouble(job, About::Request, "fetch failed", Some(error.to_string()));
+            }
         }
     }
 

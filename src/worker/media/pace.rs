@@ -59,6 +59,17 @@ impl Pace {
     }
 }
 
+/// About how many polls work of this length takes at a provider that does not call back.
+pub(super) fn polls_within(polling: Polling, length: Duration) -> u64 {
+    let mut pace = Pace::new(polling, false);
+    let (mut at, mut polls) = (pace.next(None), 1);
+    while at < length {
+        at += pace.next(None).max(Duration::from_millis(100));
+        polls += 1;
+    }
+    polls
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

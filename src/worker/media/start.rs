@@ -18,6 +18,7 @@ use crate::provider::Error;
 use crate::provider::media::{Operation, Request, Webhook};
 
 use super::super::Halt;
+use super::super::asked::Asked;
 use super::Work;
 use super::watch::First;
 
@@ -98,7 +99,11 @@ impl Work<'_> {
             input,
             webhook: webhook.as_ref(),
         };
+        let asked = Asked::now(&self.model.provider, "start", self.run.claimed.job.id.as_str());
         let answer = self.maker.setup.service.start(request).await;
+        asked.note(&answer, |operation| {
+            (format!("started at {}", self.model.provider), Some(operation.id.clone()))
+        });
         self.maker.gate.note_start(&answer);
         match answer {
             Ok(operation) => {

@@ -10,11 +10,13 @@ use crate::db::operations::Close;
 use crate::event::now_ms;
 use crate::provider::Error;
 use crate::provider::media::{Operation, State};
+use crate::telemetry::metrics::metrics;
 
 use super::super::Halt;
+use super::super::asked::Asked;
 use super::super::makers::Maker;
 use super::Work;
-use super::pace::Pace;
+use super::pace::{self, Pace};
 
 /// How many polls in a row may fail.
 const MOST_ERRORS: u32 = 5;
@@ -52,6 +54,7 @@ impl Work<'_> {
         first: First,
     ) -> Result<Value, Halt> {
         let mut pace = Pace::new(self.model.polling, self.is_called_back());
+        let (began, mut polls) = (Instant::now(), 0);
         let (mut ahead, mut errors, mut floor) = (None, 0, None);
         let mut is_due = first == First::Now;
         if first == First::Soon {
@@ -67,11 +70,15 @@ impl Work<'_> {
             is_due = false;
             // Nobody may have looked for long: callbacks are lost, and servers are down for hours.
             let is_last = Instant::now() >= self.deadline;
+            polls += 1;
             match self.look(operation).await? {
                 Ok(state) => {
                     (errors, floor) = (0, None);
                     match self.see(state).await? {
-                        Seen::Finished(answer) => return Ok(answer),
+                        Seen::Finished(answer) => {
+                            self.note_saved(began.elapsed(), polls);
+                            return Ok(answer);
+                        }
                         Seen::Unfinished(_) if is_last => return Err(self.timed_out()),
                         Seen::Unfinished(position) => ahead = position,
                     }
@@ -92,12 +99,25 @@ impl Work<'_> {
         }
     }
 
+    /// Counts the polls that were not made since the provider called back.
+    fn note_saved(&self, took: Duration, polls: u64) {
+        if !self.is_called_back() {
+            return;
+        }
+        let usual = pace::polls_within(self.model.polling, took.mul_f64(self.maker.setup.speed));
+        let saved = metrics().polls_saved_total.with_label_values(&[&self.model.provider]);
+        saved.inc_by(usual.saturating_sub(polls));
+    }
+
     /// One poll, as soon as the provider may be asked.
     async fn look(&self, operation: &Operation) -> Result<Result<State, Error>, Halt> {
         let Maker { gate, setup, .. } = &*self.maker;
         let poll = async {
             gate.ready().await;
-            setup.service.poll(operation).await
+            let asked = Asked::now(&setup.name, "poll", self.run.claimed.job.id.as_str());
+            let answer = setup.service.poll(operation).await;
+            asked.note(&answer, State::words);
+            answer
         };
         let until = self.deadline.max(Instant::now() + LAST_LOOK);
         let limited = tokio::time::timeout_at(until, poll);

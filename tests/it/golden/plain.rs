@@ -49,6 +49,7 @@ fn text_of(name: &str) -> Option<&'static str> {
         "text" | "title" | "message" | "note" => "…",
         "sha256" => "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
         "version" => "0.0.0",
+        "trace_id" => "4bf92f3577b34da6a3ce929d0e0e4736",
         _ => return None,
     })
 }

@@ -20,6 +20,7 @@ mod lipsync;
 mod many;
 mod media;
 mod models;
+mod operator;
 mod polling;
 mod provider;
 mod raw;

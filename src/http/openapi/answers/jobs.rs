@@ -206,6 +206,16 @@ pub struct CancelAnswer {
     pub status: String,
 }
 
+/// What became of a requeue.
+#[derive(Debug, ToSchema)]
+pub struct RequeueAnswer {
+    /// The job.
+    pub job_id: String,
+    /// `first`: it waits, and is the next of its lane. `let_go`: its worker hands it back, and it is run
+    /// anew.
+    pub outcome: String,
+}
+
 /// The events behind a cursor.
 #[derive(Debug, ToSchema)]
 pub struct EventPage {

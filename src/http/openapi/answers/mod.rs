@@ -10,6 +10,6 @@ pub use account::{
 };
 pub use jobs::{
     CancelAnswer, End, EventPage, File, Job, JobPage, JobSummary, Links, PagedEvent, Project,
-    Pushed, Submitted,
+    Pushed, RequeueAnswer, Submitted,
 };
 pub use media::{Input, MinimaxTask, Model, ModelPage, Prediction, RunwayTask};

@@ -1,0 +1,128 @@
+//! How everything stands at this moment.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::db::DbError;
+use crate::db::figures::Figures;
+use crate::event::now_ms;
+use crate::http::App;
+use crate::http::readers::Transport;
+use crate::store::Log;
+use crate::telemetry::metrics::{metrics, set_all, set_all_seconds};
+use crate::telemetry::trail;
+
+/// The jobs of one provider that run here, or in the cluster.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Running {
+    pub(super) jobs: i64,
+    /// The longest that one of them has given no sign of life.
+    pub(super) silence: Duration,
+}
+
+/// How everything stands.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Now {
+    /// What the database counts; nothing where it does not answer.
+    pub(super) counted: Option<Figures>,
+    pub(super) running: BTreeMap<String, Running>,
+    pub(super) readers: usize,
+    pub(super) polls: usize,
+    /// How many readers are behind, and how many events the one lacks that is furthest.
+    pub(super) behind: (usize, usize),
+    /// Why no job is taken.
+    pub(super) reason: Option<&'static str>,
+}
+
+/// Looks, and sets the metrics that are looked up.
+pub(super) async fn look(app: &App) -> Now {
+    let counted = app.store.db().figures().await;
+    if let Err(error) = &counted {
+        tracing::debug!(%error, "the database does not count");
+    }
+    let now = gather(app, counted);
+    set(app, &now);
+    now
+}
+
+fn gather(app: &App, counted: Result<Figures, DbError>) -> Now {
+    let at = now_ms();
+    let mut running = BTreeMap::<_, Running>::new();
+    for log in app.store.running() {
+        let of_lane = running.entry(lane(&log).to_owned()).or_default();
+        of_lane.jobs += 1;
+        of_lane.silence = of_lane.silence.max(silence(&log, at));
+    }
+    Now {
+        counted: counted.ok(),
+        running,
+        readers: app.engine.as_ref().map_or(0, |engine| engine.readers())
+            + app.readers.count(Transport::Stream),
+        polls: app.readers.count(Transport::Poll),
+        behind: app.engine.as_ref().map_or((0, 0), |engine| engine.behind()),
+        reason: app.refuses_jobs(),
+    }
+}
+
+/// Whom a job waits for, or who runs it.
+pub(super) fn lane(log: &Log) -> &str {
+    log.lane.as_deref().unwrap_or("external")
+}
+
+/// How long a job that runs has given no sign of life.
+///
+/// Of a file that a provider makes, progress is partly guessed by the time it takes: there only what
+/// the provider says counts.
+pub(super) fn silence(log: &Log, now: i64) -> Duration {
+    let noted = trail::sign_at(log.job.as_str());
+    let appended = log.last_at();
+    let sign = if log.kind.is_media() { noted.or(appended) } else { noted.max(appended) };
+    let silent = now.saturating_sub(sign.unwrap_or(log.created_at));
+    Duration::from_millis(silent.try_into().unwrap_or(0))
+}
+
+fn set(app: &App, now: &Now) {
+    let metrics = metrics();
+    let whole = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    set_all(&metrics.readers, [("stream", whole(now.readers)), ("poll", whole(now.polls))]);
+    metrics.followers_behind.set(whole(now.behind.0));
+    metrics.follower_lag_events_max.set(whole(now.behind.1));
+    metrics.durable_lag_seconds.set(app.store.durable_lag().as_secs_f64());
+    metrics.events_not_durable.set(whole(app.store.not_durable()));
+    metrics.logs.set(whole(app.store.log_count()));
+    metrics.log_memory_bytes.set(whole(app.store.memory()));
+    metrics.log_memory_limit_bytes.set(whole(app.store.memory_limit()));
+    metrics.degraded.set(app.store.is_degraded().into());
+    metrics.ready.set(now.reason.is_none().into());
+    let lanes = now.running.iter().map(|(lane, running)| (lane.as_str(), running));
+    set_all(&metrics.jobs_running, lanes.clone().map(|(lane, running)| (lane, running.jobs)));
+    set_all_seconds(
+        &metrics.job_silence_seconds_max,
+        lanes.map(|(lane, running)| (lane, running.silence)),
+    );
+    let providers = app.makers.names();
+    set_all(
+        &metrics.provider_up,
+        providers.iter().filter_map(|name| {
+            Some((name.as_str(), i64::from(app.makers.health(name)?.status == "ok")))
+        }),
+    );
+    let Some(counted) = &now.counted else { return };
+    set_all(&metrics.jobs, [("pending", counted.pending), ("running", counted.running)]);
+    set_all(
+        &metrics.queue_jobs,
+        counted.waiting.iter().map(|waiting| (waiting.lane.as_str(), waiting.jobs)),
+    );
+    let at = now_ms();
+    set_all_seconds(
+        &metrics.queue_oldest_seconds,
+        counted.waiting.iter().map(|waiting| {
+            let waited = at.saturating_sub(waiting.oldest).try_into().unwrap_or(0);
+            (waiting.lane.as_str(), Duration::from_millis(waited))
+        }),
+    );
+    let (granted, captured, held) = counted.credits;
+    metrics.credits_held_microcredits.set(held);
+    metrics.credits_available_microcredits.set(granted - captured - held);
+    metrics.webhooks_pending.set(counted.webhooks);
+}

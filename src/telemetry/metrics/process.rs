@@ -1,0 +1,116 @@
+//! What the system says of this process.
+
+use std::fs;
+
+use std::fmt::Write;
+
+/// What this process takes, by the names that <https://prometheus.io/docs/instrumenting/writing_clientlibs/#process-metrics>
+/// gives. What the system does not tell is 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Process {
+    /// Processor time so far, in the process and in the system on its behalf, in seconds.
+    pub cpu_seconds: f64,
+    /// Resident memory, in bytes.
+    pub resident_bytes: u64,
+    /// Files and connections that are open.
+    pub open_fds: u64,
+    /// How many may be.
+    pub max_fds: u64,
+    /// When it started, in seconds since 1970.
+    pub start_time: f64,
+}
+
+/// What this process takes at the moment.
+#[must_use]
+pub fn process() -> Process {
+    let stat = read("/proc/self/stat");
+    Process {
+        cpu_seconds: field(&stat, 14)
+            .zip(field(&stat, 15))
+            .map_or(0.0, |(user, system)| seconds(user + system)),
+        resident_bytes: resident(&read("/proc/self/status")),
+        open_fds: fs::read_dir("/proc/self/fd").map_or(0, |open| open.count() as u64),
+        max_fds: open_limit(&read("/proc/self/limits")),
+        start_time: boot_time(&read("/proc/stat")) + field(&stat, 22).map_or(0.0, seconds),
+    }
+}
+
+impl Process {
+    pub(super) fn to_text(self) -> String {
+        let Self { cpu_seconds, resident_bytes, open_fds, max_fds, start_time } = self;
+        let mut text = String::new();
+        for (name, kind, help, value) in [
+            ("cpu_seconds_total", "counter", "Processor time so far.", cpu_seconds.to_string()),
+            ("resident_memory_bytes", "gauge", "Resident memory.", resident_bytes.to_string()),
+            ("open_fds", "gauge", "Files and connections that are open.", open_fds.to_string()),
+            ("max_fds", "gauge", "How many may be open.", max_fds.to_string()),
+            ("start_time_seconds", "gauge", "When it started.", start_time.to_string()),
+        ] {
+            write!(
+                text,
+                "# HELP process_{name} {help}\n# TYPE process_{name} {kind}\nprocess_{name} {value}\n"
+            )
+            .expect("memory takes every write");
+        }
+        text
+    }
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(path).unwrap_or_default()
+}
+
+/// A field of `/proc/self/stat`, counted from 1 as proc(5) does; the name, field 2, may hold blanks.
+fn field(stat: &str, number: usize) -> Option<u64> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    fields.split_whitespace().nth(number.checked_sub(3)?)?.parse().ok()
+}
+
+/// Ticks of a hundredth of a second, which is what Linux tells programs on every machine (proc(5)).
+#[expect(clippy::cast_precision_loss, reason = "a process does not live for 2^52 ticks")]
+fn seconds(ticks: u64) -> f64 {
+    ticks as f64 / 100.0
+}
+
+fn resident(status: &str) -> u64 {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes =
+        line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+    kilobytes.unwrap_or(0) * 1024
+}
+
+fn open_limit(limits: &str) -> u64 {
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
+
+fn boot_time(stat: &str) -> f64 {
+    let line = stat.lines().find_map(|line| line.strip_prefix("btime "));
+    line.and_then(|line| line.trim().parse().ok()).unwrap_or(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_blanks_does_not_move_the_fields() {
+        let stat = "12 (a b) c) S 1 12 12 0 -1 4194560 1 0 0 0 150 50 0 0 20 0 4 0 777 1";
+        assert_eq!(
+            (field(stat, 14), field(stat, 15), field(stat, 22)),
+            (Some(150), Some(50), Some(777))
+        );
+        assert_eq!(field("nonsense", 14), None);
+    }
+
+    #[test]
+    fn what_the_system_says_is_read() {
+        assert_eq!(resident("Name:\tx\nVmRSS:\t    12 kB\n"), 12 << 10);
+        assert_eq!(
+            open_limit("Max open files            1024                 4096      files"),
+            1024
+        );
+        assert_eq!(open_limit("Max open files            unlimited            unlimited files"), 0);
+        assert!((boot_time("cpu 1 2\nbtime 1700000000\n") - 1_700_000_000.0).abs() < 1.0);
+    }
+}
