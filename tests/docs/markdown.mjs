@@ -17,6 +17,7 @@
 // Once on a page, anywhere, `<!-- server: NAME=value --flag … -->` says how its server is started.
 
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -25,8 +26,9 @@ const DIRECTIVE = /^(not run|file|from|in background until|given|first|then|exit
 const FENCE = /^(\s*)(`{3,}|~{3,})\s*(\S*)(.*)$/;
 
 /** A page's code blocks, in order, and how its server is to be started. */
-export function read(path) {
-  const text = readFileSync(new URL(path, `file://${ROOT}`), "utf8");
+export const read = (path) => parse(path, readFileSync(join(ROOT, path), "utf8"));
+
+export function parse(path, text) {
   const lines = text.split("\n");
   const blocks = [];
   let directives = {};

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 
 import { read } from "./markdown.mjs";
-import { freePort, PATH, Program, Server } from "./support.mjs";
+import { binary, freePort, PATH, Program, run, Server } from "./support.mjs";
 
 const { blocks } = read("docs/guides/proxy.md");
 const textOf = (file) => blocks.find(({ directives }) => directives.file === file).text;
@@ -26,21 +26,21 @@ after(() => server?.stop());
 
 /** Each program with the lines of the guide, and the addresses of this test. */
 const PROXIES = {
-  nginx: async (folder, port) => {
+  nginx: async (folder, port, to) => {
     const lines = textOf("nginx.conf").replace("listen 80;", `listen 127.0.0.1:${port};`)
-      .replace("127.0.0.1:8080", new URL(server.url).host).replace("/var/log/nginx/tailwater.log", "access.log");
+      .replace("127.0.0.1:8080", new URL(to.url).host).replace("/var/log/nginx/tailwater.log", "access.log");
     const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((name) => `${name}_temp_path ${name};`).join(" ");
     await writeFile(join(folder, "nginx.conf"), `daemon off; ${process.getuid() === 0 ? "user root;" : ""} pid nginx.pid; error_log stderr; events {}
 http { ${temporary} gzip on;\n${lines}\n}`);
     return new Program("nginx", ["-p", folder, "-c", "nginx.conf", "-e", "stderr"], { env: { ...process.env, PATH } });
   },
-  caddy: async (folder, port) => {
-    const lines = textOf("Caddyfile").replace(HOST, `http://${HOST}:${port}`).replace("127.0.0.1:8080", new URL(server.url).host);
+  caddy: async (folder, port, to, site) => {
+    const lines = textOf("Caddyfile").replace(HOST, `http://${site}:${port}`).replace("127.0.0.1:8080", new URL(to.url).host);
     await writeFile(join(folder, "Caddyfile"), `{\n\tadmin off\n}\n${lines}`);
     return new Program("caddy", ["run", "--config", "Caddyfile"], { cwd: folder, env: { ...process.env, XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder } });
   },
-  haproxy: async (folder, port) => {
-    const lines = textOf("haproxy.cfg").replace("bind :80", `bind 127.0.0.1:${port}`).replace("127.0.0.1:8080", new URL(server.url).host);
+  haproxy: async (folder, port, to) => {
+    const lines = textOf("haproxy.cfg").replace("bind :80", `bind 127.0.0.1:${port}`).replace("127.0.0.1:8080", new URL(to.url).host);
     await writeFile(join(folder, "haproxy.cfg"), lines);
     return new Program("haproxy", ["-db", "-f", "haproxy.cfg"], { cwd: folder, env: { ...process.env, PATH } });
   },
@@ -95,18 +95,23 @@ async function follow(port, path, headers = {}) {
   }
 }
 
+/** Waits until a proxy passes requests on. */
+async function answers(proxy, port, host) {
+  for (let tries = 0; ; tries += 1) {
+    const up = await ask(port, "/readyz", { headers: { host } }).then(({ statusCode }) => statusCode === 200, () => false);
+    if (up) return;
+    assert.ok(tries < 500, `it does not answer: ${proxy.said}`);
+    await new Promise((resolve) => { setTimeout(resolve, 20); });
+  }
+}
+
 for (const [name, begin] of Object.entries(PROXIES)) {
   test(name, async (context) => {
     const folder = await mkdtemp(join(tmpdir(), "tailwater-proxy-"));
     const port = await freePort();
-    const proxy = await begin(folder, port);
+    const proxy = await begin(folder, port, server, HOST);
     try {
-      for (let tries = 0; ; tries += 1) {
-        const up = await ask(port, "/readyz").then(({ statusCode }) => statusCode === 200, () => false);
-        if (up) break;
-        assert.ok(tries < 500, `${name} does not answer: ${proxy.said}`);
-        await new Promise((resolve) => { setTimeout(resolve, 20); });
-      }
+      await answers(proxy, port, HOST);
       const json = { "content-type": "application/json" };
       const submit = async () => JSON.parse(await whole(await ask(port, "/api/jobs", { method: "POST", headers: json, body: '{"kind": "external"}' })));
       const { job_id: job, stream_url: url } = await submit();
@@ -157,3 +162,29 @@ for (const [name, begin] of Object.entries(PROXIES)) {
     }
   });
 }
+
+test("the doctor finds nothing to mend in any of them", async (context) => {
+  const plain = await Server.start({ options: ["--trusted-proxies", "127.0.0.1"] });
+  try {
+    for (const [name, begin] of Object.entries(PROXIES)) {
+      await context.test(name, async () => {
+        const folder = await mkdtemp(join(tmpdir(), "tailwater-proxy-"));
+        const port = await freePort();
+        const proxy = await begin(folder, port, plain, "127.0.0.1");
+        try {
+          await answers(proxy, port, `127.0.0.1:${port}`);
+          const args = ["doctor", "--url", `http://127.0.0.1:${port}`, "--server", plain.url, "--idle", "6", "--json"];
+          const { stdout, stderr } = await run(binary(), args, { env: { ...process.env, TAILWATER_DATA: plain.data } });
+          const path = JSON.parse(stdout || "null")?.findings?.filter(({ check }) => check.startsWith("path."));
+          assert.ok(path?.length > 5, stderr + stdout);
+          assert.deepEqual(path.filter(({ verdict }) => verdict === "fault" || verdict === "warning"), []);
+        } finally {
+          await proxy.stop();
+          await rm(folder, { recursive: true, force: true });
+        }
+      });
+    }
+  } finally {
+    await plain.stop();
+  }
+});

@@ -16,7 +16,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let server = Server::from_env();
 
     // In a product, a backend submits, and hands the id to a worker by its queue.
-    let submitted = server.post("/api/jobs", &json!({ "kind": "external", "input": { "frames": frames } }))?;
+    let submitted =
+        server.post("/api/jobs", &json!({ "kind": "external", "input": { "frames": frames } }))?;
     let mut job = Job::new(&server, submitted["job_id"].as_str().ok_or("no job_id")?);
     println!("watch it: {}/#job={}", server.address, job.id);
 
@@ -62,9 +63,12 @@ struct Server {
 
 impl Server {
     fn from_env() -> Self {
-        let address = env::var("TAILWATER_SERVER").unwrap_or_else(|_| "http://127.0.0.1:8080".into());
+        let address =
+            env::var("TAILWATER_SERVER").unwrap_or_else(|_| "http://127.0.0.1:8080".into());
         // Answers that say no are read: they say why.
-        let agent = Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(30)));
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(30)));
         Self { address, key: env::var("TAILWATER_API_KEY").ok(), agent: agent.build().into() }
     }
 
