@@ -29,6 +29,7 @@ mod reconcile;
 mod smoke;
 mod storage;
 mod tls;
+mod upgrade;
 mod uploads;
 mod vectors;
 mod webhooks;
