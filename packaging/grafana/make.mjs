@@ -214,7 +214,7 @@ const rows = {
     lines("Requests", { "{{provider}} {{outcome}}": perSecond("provider, outcome", "tailwater_provider_requests_total") }, { unit: "reqps" },
       "Requests to providers, by how they went. Many polls for few jobs: callbacks do not arrive, so set --public-url."),
     lines("Errors by code", { "{{provider}} {{code}}": `60 * ${perSecond("provider, code", "tailwater_provider_errors_total")}` }, {},
-      "Requests that failed, a minute, by code. rate limits: lower --requests-per-minute. unauthorized or quota: the key or the account. timeout: the provider or the way to it."),
+      "Requests that failed, a minute, by code. rate_limited: lower --requests-per-minute. unauthorised or out_of_funds: the key or the account. timeout, transport: the provider or the way to it."),
     lines("Latency", { "p95 {{provider}} {{operation}}": quantile(0.95, ["provider", "operation"], "tailwater_provider_request_seconds") }, { unit: "s" },
       "How long providers take to answer. Higher for one: that provider. Higher for all: the way out of this machine, or its DNS."),
     lines("Callbacks and polls saved", {
