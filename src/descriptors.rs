@@ -1,5 +1,21 @@
 //! How many files and connections this process may have open at once.
 
+/// How many there may be as the process was started.
+#[cfg(unix)]
+#[must_use]
+pub fn limit() -> usize {
+    use rustix::process::{Resource, getrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    limit.current.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX))
+}
+
+/// A guess where there is no such limit.
+#[cfg(not(unix))]
+#[must_use]
+pub fn limit() -> usize {
+    8_192
+}
+
 /// Raises the limit as far as the process is allowed to; gives it. What the process starts from now
 /// on has it too.
 ///

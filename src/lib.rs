@@ -47,5 +47,6 @@ pub mod server;
 
 pub mod cli;
 pub mod client;
+pub mod doctor;
 pub mod loadtest;
 pub mod simulator;

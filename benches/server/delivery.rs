@@ -77,6 +77,7 @@ async fn serve(engine: &Engine, folder: &Path) -> SocketAddr {
         artifacts: Artifacts::open(folder).expect("a folder"),
         options: Arc::default(),
         engine: None,
+        readers: tailwater::http::readers::Readers::default(),
         limits: Default::default(),
         draining: CancellationToken::new(),
         info: Arc::new(info),

@@ -20,4 +20,4 @@ pub use incoming::{Folder, Staged, StreamError};
 pub use location::{InBucket, Location};
 pub use probe::Probe;
 pub use sniff::{Family, Sniffed};
-pub use store::{ArtifactError, Artifacts, Bytestream, Stored};
+pub use store::{ArtifactError, Artifacts, Bytestream, Stored, is_place};

@@ -308,6 +308,12 @@ fn spool(folder: &Path) -> Result<Arc<Spool>, ArtifactError> {
     Spool::open(folder).map_err(|source| ArtifactError::Open { path: folder.into(), source })
 }
 
+/// Whether a path lies within artifact storage, whatever wrote it.
+#[must_use]
+pub fn is_place(path: &str) -> bool {
+    place(path).is_ok()
+}
+
 /// Checks that a path lies within artifact storage.
 pub(super) fn place(path: &str) -> Result<Place, ArtifactError> {
     let bad = || ArtifactError::BadPlace(path.into());

@@ -7,10 +7,14 @@
 //! never do, 128 plus the signal's number when a signal ended it.
 
 mod args;
+mod backup;
 mod credits;
+mod doctor;
+mod health;
 mod jobs;
 mod keys;
 mod loadtest;
+mod man;
 mod media;
 mod models;
 mod out;
@@ -26,7 +30,7 @@ mod webhooks;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::FromArgMatches;
 use secrecy::SecretString;
 
 use crate::client::{Client, ClientError, FieldError, Options};
@@ -72,18 +76,18 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
         Command::LoadTestLimit(limit) => {
             loadtest::run_part(move || crate::loadtest::run_limit(limit.listen)).await
         }
+        Command::Doctor(args) => doctor::run(args).await,
         Command::Config(config) => show_settings(&config),
         Command::Migrate(migrate) => {
             let loaded = settings(&migrate.flags)?;
             out::print(&(server::migrate(&loaded.settings).await? + "\n")).ok();
             Ok(0)
         }
-        Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "tailwater", &mut script);
-            out::print(&String::from_utf8_lossy(&script)).ok();
-            Ok(0)
-        }
+        Command::Backup(args) => backup::make(args).await,
+        Command::Restore(args) => backup::restore(args).await,
+        Command::Health(args) => health::run(args).await,
+        Command::Completions { shell } => Ok(man::completions(shell)),
+        Command::Man(args) => man::pages(&args),
     }
 }
 
@@ -118,12 +122,7 @@ fn client(server: &str) -> Result<Client, Failure> {
 
 impl Cli {
     fn try_from_process() -> Result<Self, clap::Error> {
-        // Without a command the flags of `serve` are taken too, but listed only there.
-        let own = |arg: clap::Arg| match arg.get_help_heading() {
-            Some(_) => arg.hide(true),
-            None => arg,
-        };
-        Self::from_arg_matches(&Self::command().mut_args(own).try_get_matches()?)
+        Self::from_arg_matches(&Self::command_as_listed().try_get_matches()?)
     }
 }
 

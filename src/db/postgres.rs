@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::error::check_version;
 use super::sql::Pool;
-use super::{Db, DbError, Versions, Writer};
+use super::{Db, DbError, Look, Versions, Writer};
 
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
@@ -76,6 +76,34 @@ pub(super) async fn open(
         .connect_lazy_with(options.clone());
     let writer = Writer::of_postgres(connection, options, hold);
     Ok((Db { pool: Pool::Postgres(pool) }, writer, Versions { from, to: known }))
+}
+
+/// Looks at the database without changing anything.
+pub(super) async fn look(url: &SecretString) -> Result<Look, DbError> {
+    let options = options(url)?.disable_statement_logging();
+    let failed = |source| DbError::Open { place: place_of(&options), source };
+    let seen = async {
+        let mut connection = PgConnection::connect_with(&options).await?;
+        let is_in_use: bool = sqlx::query_scalar(
+            "select exists (select 1 from pg_locks \
+             where locktype = 'advisory' and granted and objsubid = 2 \
+               and database = (select oid from pg_database where datname = current_database()) \
+               and classid::bigint = $1 \
+               and objid::bigint = (hashtext(current_schema())::bigint & 4294967295))",
+        )
+        .bind(i64::from(LOCKS))
+        .fetch_one(&mut connection)
+        .await?;
+        let version = applied(&mut connection).await?;
+        let keys = sqlx::query_scalar("select count(*) from api_key");
+        let keys = keys.fetch_one(&mut connection).await.ok();
+        let clock = "select cast(extract(epoch from clock_timestamp()) * 1000 as bigint)";
+        let clock_ms = sqlx::query_scalar(clock).fetch_one(&mut connection).await?;
+        connection.close().await.ok();
+        let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+        Ok(Look { version, known, keys, is_in_use, clock_ms: Some(clock_ms), damage: None })
+    };
+    super::sql::in_time(seen).await.map_err(failed)
 }
 
 /// The address without who we are there.

@@ -11,7 +11,7 @@ use sqlx::{ConnectOptions, Connection};
 
 use super::error::check_version;
 use super::sql::Pool;
-use super::{Db, DbError, Versions, Writer};
+use super::{Db, DbError, Look, Versions, Writer};
 
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -52,17 +52,61 @@ pub(super) async fn open(
     Ok((Db { pool: Pool::Sqlite(pool) }, writer, versions))
 }
 
+/// How large a file may be that is looked through, in bytes: a larger one takes long.
+const LOOKED_THROUGH: u64 = 64 << 20;
+
+/// Looks at the file without changing anything; nothing where there is none.
+pub(super) async fn look(folder: &Path) -> Result<Option<Look>, DbError> {
+    let path = folder.join(FILE);
+    let failed = |source| DbError::Open { place: path.display().to_string(), source };
+    let length = match std::fs::metadata(&path) {
+        Ok(file) => file.len(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(sqlx::Error::Io(error))),
+    };
+    let options = SqliteConnectOptions::new()
+        .filename(&path)
+        .read_only(true)
+        .busy_timeout(LOCK_WAIT)
+        .disable_statement_logging();
+    let mut connection = SqliteConnection::connect_with(&options).await.map_err(failed)?;
+    // Reads the file, which connecting does not.
+    sqlx::query("select count(*) from sqlite_schema")
+        .fetch_one(&mut connection)
+        .await
+        .map_err(failed)?;
+    let version = applied(&mut connection).await;
+    let keys = sqlx::query_scalar("select count(*) from api_key").fetch_one(&mut connection).await;
+    let damage = if length <= LOOKED_THROUGH {
+        let said: String = sqlx::query_scalar("pragma quick_check(1)")
+            .fetch_one(&mut connection)
+            .await
+            .map_err(failed)?;
+        (said != "ok").then_some(said)
+    } else {
+        None
+    };
+    connection.close().await.ok();
+    let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+    Ok(Some(Look { version, known, keys: keys.ok(), is_in_use: false, clock_ms: None, damage }))
+}
+
 async fn migrate(
     connection: &mut SqliteConnection,
     path: &Path,
     may_migrate: bool,
 ) -> Result<Versions, DbError> {
     let from = applied(connection).await;
-    let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+    let known = newest(&MIGRATIONS);
     if check_version(|| path.display().to_string(), from, known, may_migrate)? {
         MIGRATIONS.run_direct(None, connection, false).await.map_err(DbError::Migrate)?;
     }
     Ok(Versions { from, to: known })
+}
+
+/// The newest of these migrations.
+pub(super) fn newest(migrations: &Migrator) -> i64 {
+    migrations.iter().map(|migration| migration.version).max().unwrap_or(0)
 }
 
 /// The newest applied migration; 0 when there is none, or no table of them yet.

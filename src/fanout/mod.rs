@@ -42,6 +42,7 @@ mod tests;
 use std::any::Any;
 use std::io;
 use std::net::TcpStream;
+use std::num::NonZeroU16;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -112,6 +113,9 @@ pub struct Handover {
     pub after: EventId,
     /// Whether the reader cannot hear comments.
     pub keep_alive_as_event: bool,
+    /// After how many seconds of silence it wants to hear that the stream is alive, where that is not
+    /// what everybody is told.
+    pub keep_alive_s: Option<NonZeroU16>,
     /// When the stream has lasted long enough.
     pub ends_at: Instant,
     /// The number of the key that the reader came with, or 0.

@@ -1,5 +1,8 @@
 //! A reader: a row of a shard's table.
 
+use std::num::NonZeroU16;
+use std::time::Duration;
+
 use bytes::Bytes;
 use mio::net::TcpStream;
 
@@ -39,12 +42,21 @@ pub(super) struct Reader {
 pub(super) struct State {
     /// It cannot hear comments.
     pub(super) hears_events_only: bool,
+    /// After how many seconds of silence it wants to hear something, where it has said so.
+    pub(super) keep_alive_s: Option<NonZeroU16>,
     /// A page of the database is on its way to it.
     pub(super) is_fetching: bool,
     /// It is in the list of those who are to be written to again.
     pub(super) is_queued: bool,
     /// Why it is told to leave, as soon as it can take it.
     pub(super) leaves: Option<&'static str>,
+}
+
+impl State {
+    /// After how much silence it hears that the stream is alive, who has asked for nothing else.
+    pub(super) fn keep_alive(&self, usual: Duration) -> Duration {
+        self.keep_alive_s.map_or(usual, |seconds| Duration::from_secs(seconds.get().into()))
+    }
 }
 
 /// Bytes on their way to one reader.

@@ -129,6 +129,7 @@ impl Rig {
             log,
             after,
             keep_alive_as_event: false,
+            keep_alive_s: None,
             ends_at,
             key: 0,
             revoked: CancellationToken::new(),

@@ -7,6 +7,7 @@
 use std::any::Any;
 use std::convert::Infallible;
 use std::io;
+use std::num::NonZeroU16;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -54,6 +55,7 @@ pub(super) struct Promise {
     pub(super) log: Arc<Log>,
     pub(super) after: EventId,
     pub(super) keep_alive_as_event: bool,
+    pub(super) keep_alive_s: Option<NonZeroU16>,
     pub(super) ends_at: Instant,
     /// The number of the reader's key, or 0.
     pub(super) key: u32,
@@ -68,7 +70,17 @@ impl Promise {
     /// # Errors
     /// When the socket cannot be taken out of the runtime.
     pub(super) fn keep(self, socket: TcpStream, connection: Held) -> io::Result<()> {
-        let Self { engine, log, after, keep_alive_as_event, ends_at, key, revoked, held } = self;
+        let Self {
+            engine,
+            log,
+            after,
+            keep_alive_as_event,
+            keep_alive_s,
+            ends_at,
+            key,
+            revoked,
+            held,
+        } = self;
         let (socket, ends_at) = (socket.into_std()?, ends_at.into_std());
         let held = connection.and(held);
         // Ends when the reader leaves; where nobody takes spans it is nothing, and nothing is kept.
@@ -80,6 +92,7 @@ impl Promise {
             log,
             after,
             keep_alive_as_event,
+            keep_alive_s,
             ends_at,
             key,
             revoked,

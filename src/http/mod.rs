@@ -121,14 +121,6 @@ impl Default for Options {
     }
 }
 
-impl Options {
-    /// What a stream's `hello` says of its keep-alives, so that a client need not learn it from
-    /// waiting.
-    pub(super) fn keep_alive_ms(&self) -> u64 {
-        u64::try_from(self.keep_alive.as_millis()).unwrap_or(u64::MAX)
-    }
-}
-
 /// How many bodies with files in them are worked on at once: each may take a hundred megabytes.
 pub const LARGE_BODIES: usize = 4;
 

@@ -15,7 +15,7 @@ use crate::store::{Gap, Log, Standing};
 
 use super::guard::Call;
 use super::query::Query;
-use super::{App, Code, Problem, control, cursor};
+use super::{App, Code, Problem, control, cursor, stream};
 
 /// How many jobs one connection may name.
 const MOST_JOBS: usize = 100;
@@ -122,7 +122,13 @@ struct HelloJob<'a> {
 }
 
 /// `hello` of a stream of these jobs.
-pub(super) fn hello(app: &App, places: &[Place], asked: Cursor, head: EventId) -> Bytes {
+pub(super) fn hello(
+    app: &App,
+    query: &Query,
+    places: &[Place],
+    asked: Cursor,
+    head: EventId,
+) -> Bytes {
     let jobs: Vec<_> = places
         .iter()
         .map(|Place { log, standing, asked, is_over, .. }| HelloJob {
@@ -137,7 +143,7 @@ pub(super) fn hello(app: &App, places: &[Place], asked: Cursor, head: EventId) -
         "jobs": jobs,
         "after": cursor::number(asked),
         "head": head,
-        "keep_alive_ms": app.options.keep_alive_ms(),
+        "keep_alive_ms": stream::keep_alive_ms(&app.options, query),
     });
     if app.store.is_degraded() {
         hello["degraded"] = true.into();

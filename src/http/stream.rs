@@ -4,6 +4,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
+use std::num::NonZeroU16;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +41,10 @@ pub const DRAIN: Duration = Duration::from_secs(2);
 
 /// How often the place in the queue is told, while it changes.
 const QUEUE_PACE: Duration = Duration::from_secs(1);
+
+/// The longest silence that a reader may ask for, in seconds: one that is gone is noticed when it is told
+/// something.
+const LONGEST_KEEP_ALIVE_S: NonZeroU16 = NonZeroU16::new(600).expect("it is not 0");
 
 /// How long a reader waits when its events are in a database that does not answer.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -112,7 +117,7 @@ async fn open(
         attempt: standing.attempt,
         after: cursor::number(asked),
         head: call.store.head(),
-        keep_alive_ms: call.options.keep_alive_ms(),
+        keep_alive_ms: keep_alive_ms(&call.options, query),
         degraded: call.store.is_degraded(),
     };
     let mut opening = VecDeque::from([control::retry(), control::hello(&hello)]);
@@ -130,6 +135,7 @@ async fn open(
             log,
             after,
             keep_alive_as_event: pace.keep_alive_as_event,
+            keep_alive_s: keep_alive_s(query),
             ends_at: pace.ends_at,
             key: pace.right.key,
             revoked: pace.right.revoked,
@@ -238,6 +244,24 @@ impl Reader for Follower {
     }
 }
 
+/// After how many seconds of silence the reader wants to hear something, where it says so. What is no such
+/// number is passed over, as everything is that a stream does not know.
+fn keep_alive_s(query: &Query) -> Option<NonZeroU16> {
+    let seconds: NonZeroU16 = query.get("keepalive")?.parse().ok()?;
+    (seconds <= LONGEST_KEEP_ALIVE_S).then_some(seconds)
+}
+
+fn keep_alive(options: &Options, query: &Query) -> Duration {
+    let seconds = keep_alive_s(query);
+    seconds.map_or(options.keep_alive, |seconds| Duration::from_secs(seconds.get().into()))
+}
+
+/// The silence after which the reader hears that the stream is alive, as `hello` says it: a client need not
+/// learn it from waiting.
+pub(super) fn keep_alive_ms(options: &Options, query: &Query) -> u64 {
+    u64::try_from(keep_alive(options, query).as_millis()).unwrap_or(u64::MAX)
+}
+
 /// When a stream says something although nothing happened.
 #[derive(Debug)]
 pub(super) struct Pace {
@@ -253,7 +277,7 @@ impl Pace {
         let age = options.max_stream_age;
         let age = jitter(age * 3 / 4..age.max(Duration::from_millis(4)));
         Self {
-            keep_alive: options.keep_alive,
+            keep_alive: keep_alive(options, query),
             keep_alive_as_event: query.get("keepalive") == Some("event"),
             ends_at: Instant::now() + right.lasts.map_or(age, |lasts| lasts.min(age)),
             right,
@@ -477,6 +501,16 @@ mod tests {
             text += std::str::from_utf8(&bytes).unwrap();
         }
         text
+    }
+
+    #[test]
+    fn a_reader_may_ask_for_another_silence_within_bounds() {
+        let of = |text: &str| keep_alive_ms(&Options::default(), &Query::of_stream(Some(text)));
+        let usual = 5_000;
+        assert_eq!((of("keepalive=1"), of("keepalive=600")), (1_000, 600_000));
+        for text in ["", "keepalive=event", "keepalive=0", "keepalive=601", "keepalive=-1"] {
+            assert_eq!(of(text), usual, "{text}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -23,7 +23,7 @@ use super::places;
 use super::problem::quoted;
 use super::query::Query;
 use super::segment::Segment;
-use super::stream::{Pace, Reader, come_again, respond};
+use super::stream::{Pace, Reader, come_again, keep_alive_ms, respond};
 use super::{App, Code, Problem, control, cursor, openapi, project, view};
 
 /// How many jobs the snapshot of a project shows, newest first.
@@ -107,7 +107,8 @@ async fn open_jobs(call: &Call, query: &Query, headers: &HeaderMap) -> Result<Re
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let head = call.store.head();
-    let mut opening = VecDeque::from([control::retry(), places::hello(call, &places, asked, head)]);
+    let mut opening =
+        VecDeque::from([control::retry(), places::hello(call, query, &places, asked, head)]);
     // What is over for the reader has nothing to tell, after a gap of the others neither.
     places.retain(|place| !place.is_over);
     let held = call.hold_stream(places.iter().map(|place| &place.log.job))?;
@@ -224,7 +225,7 @@ async fn open_project(
         "project": name,
         "after": cursor::number(asked),
         "head": head,
-        "keep_alive_ms": call.options.keep_alive_ms(),
+        "keep_alive_ms": keep_alive_ms(&call.options, query),
     });
     if call.store.is_degraded() {
         hello["degraded"] = true.into();

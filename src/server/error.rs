@@ -10,6 +10,8 @@ use crate::nats::NatsError;
 use crate::queue::claim::RecoverError;
 use crate::tls::TlsError;
 
+use super::backup::BackupError;
+
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -132,6 +134,9 @@ pub enum Error {
         /// What is wrong, and what would be right.
         reason: String,
     },
+    /// A backup is not made, or not restored.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
     /// The simulator does not start.
     #[error("cannot start the simulator: {0}")]
     Simulator(io::Error),
@@ -163,6 +168,13 @@ impl Error {
                 | DbError::Newer { .. }
                 | DbError::Older { .. },
             ) => 2,
+            Self::Backup(error) => {
+                if error.is_bad_input() {
+                    2
+                } else {
+                    1
+                }
+            }
             Self::Db(DbError::Migrate(_) | DbError::Statement(_))
             | Self::Artifacts(_)
             | Self::Recover(_)

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::Error;
 
 /// The file whose lock says that the folder is in use.
-const LOCK_FILE: &str = "tailwater.lock";
+pub const LOCK_FILE: &str = "tailwater.lock";
 
 /// A data folder that nobody else uses for as long as this lives; the system gives the lock back
 /// however the process ends.

@@ -142,7 +142,7 @@ fn private_host(url: &str) -> Option<String> {
 }
 
 /// The catalog that comes with the server, as the operator's file and settings change it.
-fn catalog(settings: &Settings) -> Result<Catalog, Error> {
+pub(super) fn catalog(settings: &Settings) -> Result<Catalog, Error> {
     let catalog = match &settings.catalog {
         None => Catalog::builtin(),
         Some(path) => {

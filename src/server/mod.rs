@@ -1,5 +1,7 @@
 //! The server: build, spawn, serve, drain.
 
+pub mod backup;
+mod check;
 mod cluster;
 mod edge;
 pub mod error;
@@ -11,6 +13,7 @@ mod makers;
 pub mod providers;
 mod storage;
 
+pub use check::{check, files};
 pub use error::Error;
 
 use std::net::SocketAddr;
@@ -137,7 +140,7 @@ pub async fn migrate(settings: &Settings) -> Result<String, Error> {
 }
 
 /// Where the database is.
-fn place(settings: &Settings) -> Place<'_> {
+pub fn place(settings: &Settings) -> Place<'_> {
     settings.database.as_ref().map_or(Place::Folder(&settings.data), Place::Postgres)
 }
 

@@ -1,5 +1,7 @@
 //! Where files are kept.
 
+use std::path::PathBuf;
+
 use crate::artifact::{Account, ArtifactError, Artifacts, InBucket, Location, bucket};
 use crate::config::Settings;
 
@@ -21,6 +23,21 @@ pub(super) async fn open(settings: &Settings) -> Result<Artifacts, ArtifactError
             Artifacts::connect(place, &account(settings), &own).await
         }
     }
+}
+
+/// The folder that files are in; nothing where they are in a bucket.
+pub(super) fn folder(settings: &Settings) -> Option<PathBuf> {
+    match &settings.artifacts {
+        None => Some(settings.data.join(FOLDER)),
+        Some(Location::Folder(path)) => Some(path.clone()),
+        Some(Location::Bucket(_)) => None,
+    }
+}
+
+/// What people are told of where files are.
+pub(super) fn name(settings: &Settings) -> String {
+    let own = || settings.data.join(FOLDER).display().to_string();
+    settings.artifacts.as_ref().map_or_else(own, Location::to_string)
 }
 
 /// A file must fit into one request.

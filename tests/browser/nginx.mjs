@@ -5,6 +5,10 @@
 // | --- | --- |
 // | `plain` | passes on; lets streams through because the server says `X-Accel-Buffering: no` |
 // | `buffering` | is told not to listen to that, and holds a stream back until it ends |
+// | `impatient` | cuts what says nothing for 10 s |
+// | `gzip` | compresses streams too |
+// | `forgetful` | does not pass on `Last-Event-ID` |
+// | `keyless` | does not pass on `Authorization` |
 // | `storm` | lets five requests a second through, and answers the others with 429 and `Retry-After` |
 // | `storm-bare` | the same without `Retry-After` |
 //
@@ -46,6 +50,19 @@ const WAYS = {
     proxy_ignore_headers X-Accel-Buffering;
     proxy_buffer_size 1m;
     proxy_buffers 8 1m;`,
+  impatient: "proxy_read_timeout 10s;",
+  gzip: `
+    gzip on;
+    gzip_types text/event-stream application/json;
+    gzip_proxied any;`,
+  forgetful: `
+    proxy_set_header Connection "";
+    proxy_set_header Host $http_host;
+    proxy_set_header Last-Event-ID "";`,
+  keyless: `
+    proxy_set_header Connection "";
+    proxy_set_header Host $http_host;
+    proxy_set_header Authorization "";`,
   "storm": `
     limit_req zone=storm burst=1 nodelay;
     limit_req_status 429;
@@ -166,7 +183,7 @@ export class Nginx {
 }
 
 /** Ports that nobody listens on; all are held until the last one is known, so that they differ. */
-async function freePorts(count) {
+export async function freePorts(count) {
   const holders = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
   await Promise.all(holders.map((holder) => once(holder, "listening")));
   const ports = holders.map((holder) => holder.address().port);

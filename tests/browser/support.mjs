@@ -24,7 +24,7 @@ export const PATIENCE_MS = Number(process.env.TAILWATER_PATIENCE_MS ?? 120_000);
  * The server's binary: `TAILWATER_BIN`, else the build that was made last. (A release build has the
  * page embedded as it was then; a debug build reads it from `static/`.)
  */
-function binary() {
+export function binary() {
   const builds = ["release", "debug"].map((profile) => `../../target/${profile}/tailwater`)
     .map((path) => fileURLToPath(new URL(path, import.meta.url)))
     .filter((path) => existsSync(path))
@@ -40,23 +40,34 @@ export class Server {
   #folder;
   #speed;
   #options;
+  #surroundings;
   url = "";
 
-  /** `options` are further arguments of `tailwater serve`. */
-  static async start({ speed = 20, options = [] } = {}) {
+  /**
+   * `options` are further arguments of `tailwater serve`, `env` and `cwd` what its process is started with;
+   * `port` is for a server that has to know its own address.
+   */
+  static async start({ speed = 20, options = [], env = {}, cwd, port = 0 } = {}) {
     const server = new Server();
+    if (port !== 0) server.url = `http://127.0.0.1:${port}`;
     server.#options = options;
+    server.#surroundings = { env: { ...process.env, ...env }, cwd };
     server.#folder = await mkdtemp(join(tmpdir(), "tailwater-page-"));
     server.#speed = speed;
     await server.start();
     return server;
   }
 
+  /** The data folder, for commands that work on it. */
+  get data() {
+    return this.#folder;
+  }
+
   /** Starts the process, on the same port and data as before. */
   async start() {
     const listen = this.url === "" ? "127.0.0.1:0" : new URL(this.url).host;
     const options = ["--listen", listen, "--data", this.#folder, "--simulator-speed", String(this.#speed)];
-    const child = spawn(binary(), ["serve", ...options, ...this.#options], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(binary(), ["serve", ...options, ...this.#options], { ...this.#surroundings, stdio: ["ignore", "pipe", "pipe"] });
     this.#process = child;
     let said = "";
     child.stderr.on("data", (bytes) => { said = (said + bytes).slice(-4_000); });

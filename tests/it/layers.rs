@@ -44,6 +44,7 @@ const LAYERS: &[Row] = &[
 const BESIDE: &[(&str, &[&str])] = &[
     ("client", &["event", "backoff"]),
     ("simulator", &["telemetry", "backoff", "event"]),
+    ("doctor", &["descriptors", "event", "job", "db", "artifact", "provider", "config", "server"]),
     ("loadtest", &["telemetry", "backoff", "descriptors", "event", "client", "simulator"]),
 ];
 

@@ -3,6 +3,7 @@
 
 #![expect(unreachable_pub, reason = "a test binary exports nothing")]
 
+mod backup;
 mod bad_input;
 mod chat;
 mod cli;
@@ -30,6 +31,7 @@ mod storage;
 mod tls;
 #[cfg(feature = "otlp")]
 mod traces;
+mod upgrade;
 mod uploads;
 mod vectors;
 mod webhooks;

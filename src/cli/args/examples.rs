@@ -80,6 +80,23 @@ They are kept in the data folder, as hashes. A server that runs there notices wi
 there is a key, nobody does anything without one: client commands take theirs from
 TAILWATER_API_KEY.";
 
+pub(super) const BACKUP_EXAMPLES: &str = "\
+Examples:
+  tailwater backup /backup/$(date +%F)               database and files
+  tailwater backup --no-files /backup/db-$(date +%F)
+  cd /backup/2026-11-27 && sha256sum --check --quiet SHA256SUMS
+
+The database is as it is at one moment; a server goes on meanwhile. A backup without manifest.json was
+not finished. Keep it as you keep the data folder: it has every job, and the hashes of all keys.";
+
+pub(super) const RESTORE_EXAMPLES: &str = "\
+Examples:
+  tailwater restore /backup/2026-11-27 --data ./data
+
+The data folder has no database in it, and no server has it. Everything is held against the checksums
+before anything is written. What was running is run again; who comes with an id from after the backup is
+told of a gap, and no id is given out twice.";
+
 pub(super) const WATCH_EXAMPLES: &str = "\
 Examples:
   tailwater watch job_06b2…                          the text as it comes, progress beside it
@@ -108,3 +125,14 @@ pub(super) const RECORD_EXAMPLES: &str = "\
 Examples:
   tailwater record job_06b2… > job.ndjson
   tailwater loadtest fanout --from job.ndjson --speed 2";
+
+pub(super) const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  tailwater doctor                                   what `tailwater serve` would stand on
+  tailwater doctor --url https://your.domain         and the path through your proxy
+  tailwater doctor --url https://your.domain --server http://127.0.0.1:8080 --idle 30
+  TAILWATER_API_KEY=tw_… tailwater doctor --url https://your.domain --json
+
+It takes the flags of `serve`, and looks at the settings as they would be there. With --url it makes jobs
+of its own, pushes their events, and reads them through that address; the key needs the scopes submit,
+read and publish. Exit code 0: nothing is at fault; 1: something is; 2: it could not begin.";

@@ -1,5 +1,7 @@
 //! The arguments of every command.
 
+mod backup;
+mod doctor;
 mod examples;
 mod keys;
 mod load;
@@ -16,6 +18,8 @@ use crate::config::Flags;
 use crate::credits::Micro;
 use crate::job;
 
+pub(super) use backup::{Backup, Restore};
+pub(super) use doctor::Doctor;
 pub(super) use keys::{CreateKey, Keys, ListKeys, RevokeKey, WhatKeys};
 pub(super) use load::{Limit, LoadTest, Record};
 pub(super) use outbox::{ListWebhooks, Outbox, ReplayWebhooks, Webhooks};
@@ -83,15 +87,28 @@ pub(super) enum Command {
     /// Write each event to each reader, and nothing else.
     #[command(name = "loadtest-limit", hide = true)]
     LoadTestLimit(Limit),
+    /// Look at what a server stands on, and at the way to it through a proxy, and say what is wrong.
+    #[command(after_help = examples::DOCTOR_EXAMPLES)]
+    Doctor(Doctor),
     /// Print every effective setting and where it comes from; secrets stay hidden.
     Config(Config),
     /// Bring the database in the data folder to this version, without serving.
     Migrate(Migrate),
+    /// Make a backup of the data folder, also while a server has it.
+    #[command(after_help = examples::BACKUP_EXAMPLES)]
+    Backup(Backup),
+    /// Make a data folder from a backup, for a server to go on from.
+    #[command(after_help = examples::RESTORE_EXAMPLES)]
+    Restore(Restore),
+    /// Ask a server whether it takes jobs; ends with 0 when it does, else with 1.
+    Health(Health),
     /// Print the completion script of a shell.
     Completions {
         /// Which shell.
         shell: Shell,
     },
+    /// Print the manual page, or write the pages of all commands.
+    Man(OfMan),
 }
 
 #[derive(Args, Debug)]
@@ -107,6 +124,22 @@ pub(super) struct Config {
     pub(super) json: bool,
     #[command(flatten)]
     pub(super) flags: Flags,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Health {
+    /// Print all that the server says, as JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) server: Server,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct OfMan {
+    /// Write tailwater.1 and a page for each command into this folder.
+    #[arg(long, value_name = "DIR")]
+    pub(super) dir: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -439,6 +472,9 @@ mod tests {
             vec!["credits", "grant"],
             vec!["credits", "grant", "-5"],
             vec!["credits", "grant", "0.0000001"],
+            vec!["doctor", "--idle", "4"],
+            vec!["doctor", "--idle", "soon"],
+            vec!["doctor", "--idle", "30"],
             vec!["webhooks"],
             vec!["webhooks", "list", "--status", "failed"],
             vec!["webhooks", "replay"],

@@ -173,8 +173,17 @@ impl Shard {
     // ── Coming and going ──
 
     fn adopt(&mut self, handover: Handover) {
-        let Handover { socket, log, after, keep_alive_as_event, ends_at, key, revoked, held } =
-            handover;
+        let Handover {
+            socket,
+            log,
+            after,
+            keep_alive_as_event,
+            keep_alive_s,
+            ends_at,
+            key,
+            revoked,
+            held,
+        } = handover;
         self.turns = self.turns.wrapping_add(1);
         let reader = Reader {
             socket: TcpStream::from_std(socket),
@@ -184,7 +193,11 @@ impl Shard {
             spoke: self.clock(),
             ends: self.clock_at(ends_at),
             key,
-            state: State { hears_events_only: keep_alive_as_event, ..State::default() },
+            state: State {
+                hears_events_only: keep_alive_as_event,
+                keep_alive_s,
+                ..State::default()
+            },
             position: after,
             rest: None,
         };
@@ -201,7 +214,8 @@ impl Shard {
             return self.remove(row);
         }
         let timer = Key { row: row_number(row), turn: reader.turn };
-        self.wheel.set(timer, Instant::now() + self.options.keep_alive);
+        let keep_alive = reader.state.keep_alive(self.options.keep_alive);
+        self.wheel.set(timer, Instant::now() + keep_alive.min(self.options.keep_alive));
         if revoked.is_cancelled() {
             return self.dismiss(row, REVOKED);
         }

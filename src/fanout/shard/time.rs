@@ -42,22 +42,24 @@ impl Shard {
         let is_live = reader.is_live();
         let spoke = if is_live { later(reader.spoke, line.spoke) } else { reader.spoke };
         let silent = Duration::from_millis(u64::from(clock.wrapping_sub(spoke)));
+        let keep_alive = reader.state.keep_alive(self.options.keep_alive);
         if !is_live && !reader.state.is_fetching && silent >= self.options.stall {
             return self.remove(row);
         }
         if is_past(clock, reader.ends) && reader.state.leaves.is_none() {
             self.dismiss(row, "max_age");
-        } else if is_live && silent >= self.options.keep_alive {
+        } else if is_live && silent >= keep_alive {
             let words = self.keep_alives[usize::from(reader.state.hears_events_only)].clone();
             self.say(row, words);
         }
         if self.row(key).is_none() {
             return;
         }
-        let next = if is_live && silent < self.options.keep_alive {
-            now + (self.options.keep_alive - silent)
+        let next = if is_live && silent < keep_alive {
+            now + (keep_alive - silent)
         } else {
-            now + self.options.keep_alive
+            // One that is behind is looked at as often as any: it may be stalled.
+            now + keep_alive.min(self.options.keep_alive)
         };
         self.wheel.set(key, next);
     }

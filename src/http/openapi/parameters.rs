@@ -28,7 +28,8 @@ pub struct Jobs {
 pub struct Stream {
     /// The id of the last event that the reader has; `Last-Event-ID` wins over it.
     pub after: Option<String>,
-    /// `event` for keep-alives as events, which a page sees, instead of comments.
+    /// `event` for keep-alives as events, which a page sees, instead of comments; or after how many
+    /// seconds of silence there is to be one, 1 to 600.
     pub keepalive: Option<String>,
 }
 

@@ -72,7 +72,7 @@ async fn tell(feed: Feed, call: Call, filter: Filter) -> Result<(), Gone> {
         beat.tick().await;
         let now = now::look(&call).await;
         let sample = Sample::take();
-        feed.say("figures", &view(&call, &now, &before, &sample, latencies.next())).await?;
+        feed.say("figures", &view(&call, &now, &before, &sample, &latencies.next())).await?;
         before = sample;
         if filter.contains.is_none() || count % SEARCH_PACE == 0 {
             // A database that does not answer shows nothing new.
@@ -148,7 +148,7 @@ impl Window {
     }
 }
 
-fn view(app: &App, now: &Now, before: &Sample, sample: &Sample, latency: Value) -> Value {
+fn view(app: &App, now: &Now, before: &Sample, sample: &Sample, latency: &Value) -> Value {
     let metrics = metrics();
     let at = now_ms();
     let process = process();

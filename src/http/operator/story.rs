@@ -165,11 +165,17 @@ impl Teller {
                 "request",
                 operation.intended_at,
                 &format!("meant to start at {provider}"),
-                Some(format!("attempt {}", operation.attempt)),
+                Some(&format!("attempt {}", operation.attempt)),
             ));
             if let Some(at) = operation.started_at {
                 let handle = operation.handle.as_ref().map(|handle| handle["id"].to_string());
-                entries.push(row("started", "request", at, &format!("{provider} took it"), handle));
+                entries.push(row(
+                    "started",
+                    "request",
+                    at,
+                    &format!("{provider} took it"),
+                    handle.as_deref(),
+                ));
             }
         }
         for entry in db.ledger_of(&job.id).await? {
@@ -180,14 +186,14 @@ impl Teller {
                 "credit",
                 entry.at,
                 &title,
-                Some(entry.account),
+                Some(&entry.account),
             ));
         }
         for webhook in &webhooks {
             let at = webhook.attempted_at.unwrap_or(webhook.created_at);
             let title =
                 format!("webhook {}, {} attempts", webhook.status.as_str(), webhook.attempts);
-            let detail = webhook.last_error.clone().or_else(|| Some(webhook.endpoint.clone()));
+            let detail = webhook.last_error.as_deref().or(Some(&webhook.endpoint));
             entries.push(row(&format!("webhook-{}", webhook.id), "webhook", at, &title, detail));
         }
         let mut head = jobs::shape(&self.call, &job, place.as_ref());
@@ -348,7 +354,7 @@ fn is_frequent(name: &str) -> bool {
     )
 }
 
-fn row(key: &str, kind: &str, at: i64, title: &str, detail: Option<String>) -> Value {
+fn row(key: &str, kind: &str, at: i64, title: &str, detail: Option<&str>) -> Value {
     json!({
         "key": key, "at": at, "until_at": null, "kind": kind, "title": title, "detail": detail,
         "times": 1, "id": null, "data": null, "level": "info",

@@ -466,6 +466,10 @@ async fn every_command_has_help_and_every_shell_completions() {
         (&["config", "--help"], "--json"),
         (&["migrate", "--help"], "--data"),
         (&["completions", "--help"], "zsh"),
+        (&["backup", "--help"], "sha256sum"),
+        (&["restore", "--help"], "--no-files"),
+        (&["health", "--help"], "TAILWATER_SERVER"),
+        (&["man"], ".TH tailwater 1"),
         (&["--version"], "tailwater 0."),
         (&["completions", "bash"], "complete -F"),
         (&["completions", "zsh"], "#compdef tailwater"),
@@ -479,4 +483,46 @@ async fn every_command_has_help_and_every_shell_completions() {
         assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{arguments:?}");
         assert!(ended.stdout.contains(part), "{arguments:?}: {}", ended.stdout);
     }
+}
+
+#[tokio::test]
+async fn every_command_has_a_page_of_the_manual() {
+    let folder = TempDir::new().unwrap();
+    let mut command = command();
+    command.arg("man").arg("--dir").arg(folder.path());
+    let ended = finish(command).await;
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), ""), "{ended:?}");
+    for (name, part) in [
+        ("tailwater", "tailwater\\-serve(1)"),
+        ("tailwater-serve", "TAILWATER_LISTEN"),
+        ("tailwater-submit-blog", "voiceover"),
+        ("tailwater-backup", "sha256sum"),
+    ] {
+        let page = std::fs::read_to_string(folder.path().join(format!("{name}.1"))).unwrap();
+        assert!(page.contains(part), "{name}: {page}");
+    }
+    assert!(!folder.path().join("tailwater-loadtest-readers.1").exists(), "it is hidden");
+}
+
+#[tokio::test]
+async fn health_tells_by_its_exit_code_whether_jobs_are_taken() {
+    let server = Server::start().await;
+    let well = server.run(&["health"]).await;
+    assert_eq!((well.code, well.stdout.as_str()), (Some(0), "ready\n"), "{well:?}");
+    let all: Value = serde_json::from_str(&server.run(&["health", "--json"]).await.stdout).unwrap();
+    assert_eq!((&all["ready"], &all["reason"]), (&json!(true), &Value::Null), "{all}");
+    let address = server.url("");
+    drop(server);
+    let gone = async {
+        loop {
+            let mut command = command();
+            command.args(["health", "--server", &address]);
+            let ended = finish(command).await;
+            if ended.code != Some(0) {
+                return ended;
+            }
+        }
+    };
+    let gone = tokio::time::timeout(PATIENCE, gone).await.unwrap();
+    assert!(gone.code == Some(1) && gone.stderr.contains("no server answers"), "{gone:?}");
 }

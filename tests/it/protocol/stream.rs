@@ -220,6 +220,27 @@ async fn p10_a_silent_stream_says_that_it_is_alive() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p10_a_reader_is_told_after_the_silence_that_it_asks_for() {
+    let usual = Duration::from_millis(200);
+    let server = TestServer::with(|settings| settings.keep_alive = usual).await;
+    let job = server.submit_external().await;
+    for (path, wanted) in [
+        (format!("/api/jobs/{job}/stream?keepalive=2"), Duration::from_secs(2)),
+        (format!("/api/stream?job={job}&keepalive=1"), Duration::from_secs(1)),
+        (format!("/api/jobs/{job}/stream?keepalive=601"), usual),
+    ] {
+        let before = Instant::now();
+        let mut raw = Raw::open(&server, &path, &[]).await;
+        assert!(field(&raw.block().await.unwrap(), "retry").is_some());
+        let hello = raw.block().await.unwrap();
+        let hello: Value = serde_json::from_str(field(&hello, "data").unwrap()).unwrap();
+        assert_eq!(hello["keep_alive_ms"], json!(wanted.as_millis()));
+        assert_eq!(raw.block().await.unwrap(), ": keep-alive");
+        assert!(before.elapsed() >= wanted, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p17_a_connection_of_the_greatest_age_is_told_to_come_again() {
     let server =
         TestServer::with(|settings| settings.max_stream_age = Duration::from_millis(200)).await;
