@@ -97,6 +97,7 @@ export function jobSection(section: HTMLElement, { onState, mayRetry }: JobOptio
     if (job === null || feed === null || section.hidden) return;
     const now = Date.now();
     const silence = silenceOf(job, toldAt, now);
+    if (isSuspicious(silence) && !section.hasAttribute("data-silent")) announce(job.explanation);
     for (const marked of [section, find("#job-state", section)]) setAttribute(marked, "data-silent", isSuspicious(silence));
     facts(find("#facts", section), factRows(job, silence, now));
     const ended = job.ended_at;
@@ -122,10 +123,11 @@ export function jobSection(section: HTMLElement, { onState, mayRetry }: JobOptio
       feed = openFeed(storyAddress(id), {
         on: {
           job(data) {
-            const before = job?.explanation;
+            const before = job;
             job = (data as { job: StoryJob }).job;
             toldAt = Date.now();
-            if (before !== undefined && before !== job.explanation) announce(job.explanation);
+            // Its seconds change all the time, and are not read out.
+            if (before !== null && (before.status !== job.status || before.attempt !== job.attempt)) announce(job.explanation);
             request();
           },
           entry(data) {
