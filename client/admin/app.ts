@@ -35,7 +35,7 @@ const overview = overviewSection(parts.overview);
 const jobs = jobsSection(parts.jobs, listen);
 const job = jobSection(parts.job, { onState: (state) => { told.job = state; drawState(); }, mayRetry: mayRetryJob });
 const webhooks = webhooksSection(parts.webhooks);
-const keys = keysSection(parts.keys, { isOpen: () => session?.kind === "open", onSignedIn: () => void comeIn() });
+const keys = keysSection(parts.keys, { isOpen: () => session?.kind === "open", onSignedIn: comeIn });
 const credits = creditsSection(parts.credits);
 
 /** What the two streams say of themselves; the worse of them is shown. */

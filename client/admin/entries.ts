@@ -2,6 +2,7 @@
 
 import { arrange, create, find, setAttribute, setText } from "../studio/dom.ts";
 import { timeOfDay } from "../studio/times.ts";
+import { capital } from "../studio/titles.ts";
 import { several, span } from "./amounts.ts";
 import { keyed } from "./overview.ts";
 import { laneOf, LANES } from "./story.ts";
@@ -110,7 +111,8 @@ function entryRow(first: Entry, begin: () => number): { element: HTMLElement; up
       element.dataset.level = entry.level;
       setText(time, timeOfDay(entry.at).slice(0, -4));
       setText(offset, entry.at <= begin() ? "" : `+${span(entry.at - begin())}`);
-      setText(title, entry.title);
+      // Events go by their names, as on the wire.
+      setText(title, entry.kind === "event" || entry.kind === "end" ? entry.title : capital(entry.title));
       times.hidden = entry.times <= 1;
       setText(times, `× ${entry.times.toLocaleString("en")}`);
       setAttribute(detail, "hidden", entry.detail === null);

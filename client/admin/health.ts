@@ -53,9 +53,9 @@ export function concernsOf(figures: Figures): Concern[] {
 /** Whether something that runs there has said nothing for too long. */
 export const isSilent = ({ silence_ms_max: silence }: Lane): boolean => silence !== null && silence > SILENCE_MS;
 
-function ofProvider({ name, status, note, last_error: error }: ProviderHealth): Concern[] {
+function ofProvider({ name, status, note }: ProviderHealth): Concern[] {
   if (status === "ok") return [];
-  const why = note ?? error ?? "";
+  const why = note ?? "";
   return [{
     key: `provider-${name}`,
     level: status === "failing" ? "error" : "warn",

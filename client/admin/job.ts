@@ -97,6 +97,7 @@ export function jobSection(section: HTMLElement, { onState, mayRetry }: JobOptio
     if (job === null || feed === null || section.hidden) return;
     const now = Date.now();
     const silence = silenceOf(job, toldAt, now);
+    if (isSuspicious(silence) && !section.hasAttribute("data-silent")) announce(job.explanation);
     for (const marked of [section, find("#job-state", section)]) setAttribute(marked, "data-silent", isSuspicious(silence));
     facts(find("#facts", section), factRows(job, silence, now));
     const ended = job.ended_at;
@@ -122,10 +123,11 @@ export function jobSection(section: HTMLElement, { onState, mayRetry }: JobOptio
       feed = openFeed(storyAddress(id), {
         on: {
           job(data) {
-            const before = job?.explanation;
+            const before = job;
             job = (data as { job: StoryJob }).job;
             toldAt = Date.now();
-            if (before !== undefined && before !== job.explanation) announce(job.explanation);
+            // Its seconds change all the time, and are not read out.
+            if (before !== null && (before.status !== job.status || before.attempt !== job.attempt)) announce(job.explanation);
             request();
           },
           entry(data) {
@@ -163,7 +165,7 @@ function factRows(job: StoryJob, silence: number | null, now: number): [string, 
     ["Last sign of life", silence === null ? null : `${span(silence)} ago`],
     ["Waits for", job.waits_for],
     ["Stage", job.ended_at === null ? [`${Math.round(job.progress)} %`, job.stage, job.message ?? ""].filter(Boolean).join(" · ") : null],
-    ["Lease", job.lease_ms === null ? null : `${span(job.lease_ms)} left`],
+    ["Lease", typeof job.lease_ms === "number" ? `${span(job.lease_ms)} left` : null],
     ["Submitted", timeOfDay(job.created_at)],
     ["Waited", job.started_at === null ? (job.ended_at === null ? span(now - job.created_at) : null) : span(job.started_at - job.created_at)],
     [job.ended_at === null ? "Runs for" : "Ran", job.started_at === null ? null : span((job.ended_at ?? now) - job.started_at)],

@@ -22,7 +22,7 @@ export interface KeysOptions {
   /** Whether anybody may do everything here, since there was never a key. */
   readonly isOpen: () => boolean;
   /** The first key was made, and this page has a session by it. */
-  readonly onSignedIn: () => void;
+  readonly onSignedIn: () => Promise<void>;
 }
 
 /** Brings the section to life. */
@@ -91,7 +91,7 @@ export function keysSection(section: HTMLElement, { isOpen, onSignedIn }: KeysOp
       form.reset();
       if (wasOpen && key.key !== undefined && !locksOut) {
         await openSession(key.key);
-        onSignedIn();
+        await onSignedIn();
       }
       find("#fresh-key-title", section).focus();
       await load();

@@ -5,11 +5,13 @@ import { creditsOf } from "../studio/money.ts";
 import { providerName } from "../studio/names.ts";
 import { announce } from "../studio/announce.ts";
 import { jobsAddress, sectionAddress } from "./address.ts";
-import { count, several, short, span } from "./amounts.ts";
+import { count, short, span } from "./amounts.ts";
 import { concernsOf, isSilent, silentLink } from "./health.ts";
 import type { Concern } from "./health.ts";
 import { tileView } from "./tile.ts";
 import { TILES } from "./tiles.ts";
+import { lastMinute, providerWords, withTotals } from "./rates.ts";
+import type { Rates } from "./rates.ts";
 import type { Figures, Lane, ProviderHealth } from "./types.ts";
 
 /** The section with the live figures. */
@@ -24,7 +26,8 @@ export function overviewSection(section: HTMLElement): Overview {
   const tiles = TILES.map(tileView);
   const concerns = keyed<Concern>(concernRow);
   const lanes = keyed<Lane>(laneRow);
-  const providers = keyed<ProviderHealth>(providerRow);
+  const rates = new Map<string, Rates>();
+  const providers = keyed<ProviderHealth>((provider) => providerRow(provider, () => rates.get(provider.name)));
   let newest: Figures | null = null;
   let known = new Set<string>();
 
@@ -74,6 +77,7 @@ export function overviewSection(section: HTMLElement): Overview {
     take(figures) {
       newest = figures;
       for (const tile of tiles) tile.take(figures);
+      for (const provider of figures.providers) rates.set(provider.name, withTotals(rates.get(provider.name), figures.at, provider));
       const found = concernsOf(figures);
       const fresh = found.filter(({ key }) => !known.has(key));
       if (fresh.length > 0) announce(fresh.map(({ words }) => words).join(". "));
@@ -162,7 +166,7 @@ function laneRow({ provider }: Lane): Part<Lane> {
 
 const STATUS: Readonly<Record<ProviderHealth["status"], string>> = { ok: "well", paused: "paused", failing: "failing" };
 
-function providerRow({ name }: ProviderHealth): Part<ProviderHealth> {
+function providerRow({ name }: ProviderHealth, ratesOf: () => Rates | undefined): Part<ProviderHealth> {
   const mark = create("span", { class: "simulated" }, "Simulated");
   const state = create("span", { class: "provider-state" });
   const rates = create("p", { class: "provider-rates" });
@@ -177,13 +181,8 @@ function providerRow({ name }: ProviderHealth): Part<ProviderHealth> {
       element.dataset.status = provider.status;
       mark.hidden = !provider.simulated;
       setText(state, STATUS[provider.status] ?? provider.status);
-      const saved = provider.polls_saved_total;
-      setText(rates, [
-        `${several(Math.round(provider.requests_per_min), "request")} a minute`,
-        provider.errors_per_min > 0 ? `${several(Math.round(provider.errors_per_min), "error")} a minute` : "no errors",
-        saved > 0 ? `${several(saved, "poll")} saved by callbacks` : "",
-      ].filter(Boolean).join(" · "));
-      const words = [provider.note, provider.last_error === null ? null : `Last error: ${provider.last_error}`].filter((part) => part !== null).join(" · ");
+      setText(rates, providerWords(provider, lastMinute(ratesOf())));
+      const words = [provider.note, provider.resumes_in_ms ? `tried again in ${span(provider.resumes_in_ms)}` : null].filter((part) => part !== null).join(" · ");
       note.hidden = words === "";
       setText(note, words);
     },

@@ -20,7 +20,7 @@ export function readersView(card: HTMLElement): (reading: Reading | null, now: n
       update(reader) {
         setText(name, TRANSPORTS[reader.transport] ?? reader.transport);
         setText(place, reader.behind === 0 ? "has everything" : `${several(reader.behind, "event")} behind`);
-        setText(since, `since ${span(Math.max(0, clock - reader.since))}, at event ${reader.after}${reader.silent_ms > 15_000 ? `, took nothing for ${span(reader.silent_ms)}` : ""}`);
+        setText(since, `since ${span(Math.max(0, clock - reader.since))}, at event ${reader.after}${(reader.silent_ms ?? 0) > 15_000 ? `, took nothing for ${span(reader.silent_ms ?? 0)}` : ""}`);
         setAttribute(element, "data-behind", reader.behind > 0);
       },
     };

@@ -5,6 +5,8 @@
 const BREAK_SHARE = 0.16;
 /** A stretch is empty where nothing happened for so much of the whole. */
 const EMPTY_SHARE = 0.3;
+/** A job that was this short is to scale, whatever is empty in it. */
+const SHORT_MS = 60_000;
 /** No more stretches than that are shortened, or nothing on the line is to scale any more. */
 const MOST_BREAKS = 3;
 /** A stretch that is drawn shorter than it is; places are shares of the line. */
@@ -33,7 +35,7 @@ export function scaleOf(moments: readonly number[], from: number, to: number): S
     .map((moment, index) => ({ from: inside[index] ?? from, to: moment }))
     .filter((gap) => gap.to - gap.from > whole * EMPTY_SHARE)
     // One gap alone is to scale whatever its length: there is nothing that it could squeeze.
-    .filter(() => inside.length > 3)
+    .filter(() => inside.length > 3 && whole > SHORT_MS)
     .sort((left, right) => (right.to - right.from) - (left.to - left.from))
     .slice(0, MOST_BREAKS)
     .sort((left, right) => left.from - right.from);

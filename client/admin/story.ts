@@ -49,10 +49,12 @@ export interface Mark {
 /** Everything that is drawn of a job, as it is at `now`. */
 export function marksOf(job: StoryJob, entries: readonly Entry[], now: number): Mark[] {
   const end = job.ended_at ?? now;
+  const leases = entries.filter(({ kind }) => kind === "lease");
   const marks: Mark[] = entries.map((entry) => ({
     lane: laneOf(entry),
     from: entry.at,
-    to: untilOf(entry, end, now),
+    // A lease is over when the next one begins, whatever became of its worker.
+    to: untilOf(entry, leases[leases.indexOf(entry) + 1]?.at ?? end, now),
     kind: entry.kind,
     level: entry.level,
     title: entry.times > 1 ? `${entry.title} × ${entry.times}` : entry.title,
@@ -62,9 +64,9 @@ export function marksOf(job: StoryJob, entries: readonly Entry[], now: number): 
 }
 
 /** Where a span ends. A lease or a reader without an end is still there; what else has none is a moment. */
-function untilOf({ kind, until_at: until }: Entry, end: number, now: number): number | null {
+function untilOf({ kind, until_at: until }: Entry, over: number, now: number): number | null {
   if (until !== null) return until;
-  if (kind === "lease") return end;
+  if (kind === "lease") return over;
   return kind === "read" ? now : null;
 }
 

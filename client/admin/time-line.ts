@@ -135,8 +135,10 @@ function drawAxis(axis: HTMLElement, scale: Scale, isGoing: boolean): void {
     .map(({ left, right, from, to }) => label((left + right) / 2, `⋯ ${span(to - from)} ⋯`, "gap"));
   const ending = isGoing ? "now" : `+${span(scale.to - scale.from)}`;
   const end = label(1, atEnd === null ? ending : `⋯ ${span(atEnd.to - atEnd.from)} ⋯ ${ending}`, "end");
+  const words = new Set<string | null>();
+  const different = ticks.filter(({ textContent: said }) => !words.has(said) && words.add(said));
   // A label of a shortened stretch says more than the step that it lies upon.
-  const free = ticks.filter((tick) => gaps.every((gap) => Math.abs(place(gap) - place(tick)) * width > (GAP_PX + LABEL_PX) * 50));
+  const free = different.filter((tick) => gaps.every((gap) => Math.abs(place(gap) - place(tick)) * width > (GAP_PX + LABEL_PX) * 50));
   axis.replaceChildren(...(atEnd === null ? free : free.filter((tick) => (100 - place(tick)) * width > (GAP_PX + LABEL_PX) * 100)), ...gaps, end);
 }
 

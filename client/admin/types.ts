@@ -76,9 +76,11 @@ export interface ProviderHealth {
   readonly simulated: boolean;
   readonly status: "ok" | "paused" | "failing";
   readonly note: string | null;
-  readonly requests_per_min: number;
-  readonly errors_per_min: number;
-  readonly last_error: string | null;
+  /** When it is tried again, where it is paused. */
+  readonly resumes_in_ms?: number | null;
+  readonly requests_total: number;
+  readonly errors_total: number;
+  readonly callbacks_total: number;
   readonly polls_saved_total: number;
 }
 
@@ -133,7 +135,7 @@ export interface StoryJob extends AdminJob {
   readonly result: unknown;
   /** `this server`, `node 3`, `nobody`. */
   readonly runner: string;
-  readonly lease_ms: number | null;
+  readonly lease_ms?: number | null;
   readonly webhooks: readonly JobWebhook[];
   /** Why it stands where it stands, in a sentence. */
   readonly explanation: string;
@@ -175,7 +177,8 @@ export interface Reader {
   /** How many events it has not. */
   readonly behind: number;
   readonly since: Moment;
-  readonly silent_ms: number;
+  /** How long it has taken nothing, where it could. */
+  readonly silent_ms: number | null;
 }
 
 /** A webhook on its way, as `GET /api/deliveries` lists it. */

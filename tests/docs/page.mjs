@@ -33,7 +33,7 @@ export class Page {
     mkdirSync(bin);
     symlinkSync(binary(), join(bin, "tailwater"));
     // An answer that says no is a failed block.
-    writeFileSync(join(bin, "curl"), '#!/bin/sh\nPATH=${PATH#*:} exec curl --fail-with-body --max-time 100 "$@"\n');
+    writeFileSync(join(bin, "curl"), '#!/bin/sh\nPATH=${PATH#*:} exec curl --fail-with-body --max-time 200 "$@"\n');
     chmodSync(join(bin, "curl"), 0o755);
     symlinkSync(join(ROOT, "examples"), join(opened.#folder, "examples"));
     mkdirSync(join(opened.#folder, "node_modules"));

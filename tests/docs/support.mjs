@@ -15,7 +15,7 @@ export const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 export const PATH = `${process.env.PATH}:/usr/sbin`;
 
 /** Runs a command to its end, in a group of its own that is ended with it; gives its code and what it said. */
-export async function run(command, args, { input = "", timeoutMs = PATIENCE_MS, ...options } = {}) {
+export async function run(command, args, { input = "", timeoutMs = 2 * PATIENCE_MS, ...options } = {}) {
   const child = spawn(command, args, { ...options, detached: true, stdio: ["pipe", "pipe", "pipe"] });
   let stdout = "";
   let stderr = "";

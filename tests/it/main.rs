@@ -31,6 +31,7 @@ mod storage;
 mod tls;
 #[cfg(feature = "otlp")]
 mod traces;
+mod upgrade;
 mod uploads;
 mod vectors;
 mod webhooks;

@@ -49,7 +49,7 @@ async fn a_jobs_trace_goes_from_the_submit_through_the_provider_to_the_last_deli
     let url = format!("http://{}", server.address);
     let http = client();
     let body = json!({ "kind": "video", "model": "seedance-t2v", "input": { "prompt": "a kite" } });
-    let answer = http.post(format!("{}/api/jobs", server.url)).json(&body).send().await;
+    let answer = http.post(format!("{url}/api/jobs")).json(&body).send().await;
     let answer: Value = answer.expect("an answer").json().await.expect("JSON");
     let stream = format!("{}{}", url, answer["stream_url"].as_str().expect("a link"));
     let messages = Reader::open(&http, &stream, None).await.read_to_end().await;

@@ -65,12 +65,12 @@ pub(in super::super) fn delivery(
         at_fault(BUFFERING, text, Trouble::Age, proxy)
     } else if through.missing > 0 {
         Finding::fault(BUFFERING, format!("{} of {EVENTS} events never came", through.missing))
+    } else if fair > TOO_LATE {
+        let text = format!("events come {} late, straight from the server too", said(fair));
+        Finding::warning(BUFFERING, text)
     } else if through.median() > OFTEN_LATE {
         let text = format!("events come {} late, most of them", said(through.median()));
         weak(BUFFERING, text, Trouble::Buffering, proxy)
-    } else if through.median() > TOO_LATE || fair > TOO_LATE {
-        let text = format!("events come {} late, straight from the server too", said(fair));
-        Finding::warning(BUFFERING, text)
     } else {
         let text = format!(
             "each of {EVENTS} events came by itself, at most {} after it was pushed",

@@ -1,0 +1,74 @@
+// A job's story: its entries in order, its lanes, and where things stand on the time line.
+
+import { expect, test } from "vitest";
+
+import { scaleOf, ticksOf } from "../../admin/scale.ts";
+import { countsOf, inOrder, laneOf, marksOf, withEntry } from "../../admin/story.ts";
+import type { Story } from "../../admin/story.ts";
+import { mergedMarks } from "../../admin/time-line.ts";
+import { entry, storyJob } from "./samples.ts";
+
+const told = (...entries: readonly ReturnType<typeof entry>[]): Story => entries.reduce(withEntry, new Map());
+
+test("a newer entry takes the place of the older one with its key", () => {
+  const story = told(entry({ key: "poll", at: 5, times: 1 }), entry({ key: "submit", at: 1 }), entry({ key: "poll", at: 5, times: 9 }));
+  expect(inOrder(story).map(({ key, times }) => [key, times])).toEqual([["submit", 1], ["poll", 9]]);
+  expect(countsOf(inOrder(story))).toEqual(new Map([["events", 2]]));
+  expect(laneOf({ kind: "read" })).toBe("readers");
+});
+
+test("a job waits from its submit to its lease, and again after a requeue", () => {
+  const waits = (...args: Parameters<typeof marksOf>) => marksOf(...args).filter(({ kind }) => kind === "wait").map(({ from, to }) => [from, to]);
+  const job = storyJob({ created_at: 1_000, started_at: 2_000 });
+  const first = entry({ key: "l1", kind: "lease", at: 2_000, until_at: 5_000 });
+  expect(waits(job, [first], 9_000)).toEqual([[1_000, 2_000]]);
+  expect(waits(job, [first, entry({ key: "l2", kind: "lease", at: 7_000 })], 9_000)).toEqual([[1_000, 2_000], [5_000, 7_000]]);
+  expect(waits({ ...job, status: "pending" }, [first], 9_000)).toEqual([[1_000, 2_000], [5_000, 9_000]]);
+  expect(waits({ ...job, status: "pending", started_at: null }, [], 9_000)).toEqual([[1_000, 9_000]]);
+  expect(waits({ ...job, status: "canceled", started_at: null, ended_at: 4_000 }, [], 9_000)).toEqual([[1_000, 4_000]]);
+});
+
+test("a lease goes on until the next one, the end, or now", () => {
+  const leases = (...args: Parameters<typeof marksOf>) => marksOf(...args).filter(({ kind }) => kind === "lease").map(({ to }) => to);
+  const two = [entry({ key: "l1", kind: "lease", at: 2_000 }), entry({ key: "l2", kind: "lease", at: 7_000 })];
+  expect(leases(storyJob(), two, 9_000)).toEqual([7_000, 9_000]);
+  expect(leases(storyJob({ status: "completed", ended_at: 8_000 }), two, 9_000)).toEqual([7_000, 8_000]);
+});
+
+test("a silence of more than half a minute is drawn where something should happen", () => {
+  const silences = marksOf(storyJob({ last_sign_ms: 40_000 }), [], 100_000).filter(({ kind }) => kind === "silence");
+  expect(silences.map(({ lane, from, to }) => [lane, from, to])).toEqual([["provider", 60_000, 100_000], ["events", 60_000, 100_000]]);
+  expect(marksOf(storyJob({ last_sign_ms: 20_000 }), [], 100_000).some(({ kind }) => kind === "silence")).toBe(false);
+});
+
+test("a short job is to scale; of a long one what is empty is drawn shorter", () => {
+  const short = scaleOf([0, 100, 200, 9_000], 0, 10_000);
+  expect(short.breaks).toEqual([]);
+  expect([0, 5_000, 10_000, 99_999].map((at) => short.at(at))).toEqual([0, 0.5, 1, 1]);
+  const hour = 3_600_000;
+  const long = scaleOf([0, 1_000, 2_000, hour, hour + 1_000], 0, hour + 2_000);
+  expect(long.breaks).toHaveLength(1);
+  expect(long.breaks[0]).toMatchObject({ from: 2_000, to: hour });
+  expect(long.at(2_000)).toBeCloseTo(0.42);
+  expect(long.at(hour) - long.at(2_000)).toBeCloseTo(0.16);
+  expect(long.at(hour + 2_000)).toBeCloseTo(1);
+  // Whatever comes later stands further right.
+  const places = [0, 500, 2_000, 900_000, hour, hour + 1_500].map((at) => long.at(at));
+  expect([...places].sort((left, right) => left - right)).toEqual(places);
+});
+
+test("labels of the line keep their distance, and none hangs over its end", () => {
+  for (const [moments, to] of [[[], 7_000], [[1_000, 2_000, 3_600_000], 3_601_000], [[], 0]] as const) {
+    const ticks = ticksOf(scaleOf([...moments], 0, to), 0.13);
+    const gaps = ticks.slice(1).map(({ left }, index) => left - (ticks[index]?.left ?? 0));
+    expect(gaps.every((gap) => gap >= 0.13 - 1e-9)).toBe(true);
+    expect(ticks.every(({ left }) => left <= 0.87)).toBe(true);
+  }
+});
+
+test("moments that cannot be told apart are one mark, the worst of them", () => {
+  const entries = [entry({ key: "a", at: 1_000 }), entry({ key: "b", at: 1_010, level: "error", title: "no" }), entry({ key: "c", at: 60_000 })];
+  const marks = marksOf(storyJob(), entries, 100_000).filter(({ lane }) => lane === "events");
+  const placed = mergedMarks(marks, scaleOf([], 1_000, 100_000));
+  expect(placed.map(({ key, more }) => [key, more])).toEqual([["b", 1], ["c", 0]]);
+});
