@@ -97,6 +97,8 @@ function lines(title, named, { unit = "short", from, stack = false, w = 8, h = 8
       stacking: { mode: stack ? "normal" : "none", group: "A" },
       scaleDistribution: log ? { type: "log", log: 10 } : { type: "linear" },
       axisPlacement: "auto",
+      // Nothing at all is a line at the bottom, and not in the middle of a hundred.
+      ...(unit === "short" ? { axisSoftMax: 1 } : {}),
       thresholdsStyle: { mode: from === undefined ? "off" : "line" },
     },
   }, {
@@ -175,7 +177,7 @@ const rows = {
     lines("Reconnects", { "{{instance}}": perSecond("instance", "tailwater_reconnects_total") }, { unit: "ops", w: 6 },
       "Streams that came with a cursor: readers who were cut and came back. A steady wave: a proxy cuts streams after a fixed time, which `tailwater doctor --url` measures. A spike: a deploy."),
     lines("Gaps told", { "{{reason}}": "sum by (reason) (increase(tailwater_gaps_total{…}[$__rate_interval]))" }, { w: 6 },
-      "Readers that were told that events are missing, and got a snapshot. lost_in_crash, unknown_epoch and ahead_of_head are the server's doing (a crash, an older database); trimmed and invalid_cursor are a reader's."),
+      "Readers that were told that events are missing, and got a snapshot. lost_in_crash, unknown_epoch and ahead_of_head: a crash, an older database, or a client that makes ids up. trimmed: older than what is kept. invalid_cursor: no id at all."),
     lines("Refused", { "{{code}}": perSecond("code", "tailwater_refused_total") }, { unit: "reqps", w: 6 },
       "Requests refused for a limit. too_many_requests: one client, look at --requests-per-key and its neighbours. unavailable: the server itself is full; look at Ready and Memory of logs."),
     lines("Delivered bytes", { "{{instance}}": perSecond("instance", "tailwater_delivered_bytes_total") }, { unit: "Bps", w: 6 },
@@ -187,11 +189,8 @@ const rows = {
       "Jobs that wait, by the provider that they wait for; no line means that none waits. It grows and Running stands still: raise --concurrency or --requests-per-minute, if the provider allows more."),
     lines("Oldest waiting", { "{{provider}}": shared("provider", "tailwater_queue_oldest_seconds") }, { unit: "s", from: 120 },
       "How long the first in each queue has waited. Steadily up: nothing is let through; look whether the provider is up. The red line is where the alert begins."),
-    lines("Wait until claimed", {
-      "p50 {{provider}}": quantile(0.5, ["provider"], "tailwater_queue_wait_seconds"),
-      "p95 {{provider}}": quantile(0.95, ["provider"], "tailwater_queue_wait_seconds"),
-    }, { unit: "s" },
-      "From submit until a worker takes the job. It is what a customer waits before anything moves."),
+    lines("Wait until claimed", { "p95 {{provider}}": quantile(0.95, ["provider"], "tailwater_queue_wait_seconds") }, { unit: "s" },
+      "p95 from submit until a worker takes the job. It is what a customer waits before anything moves."),
     lines("Running", { "{{provider}}": shared("provider", "tailwater_jobs_running") }, { stack: true },
       "Jobs that run, by provider. As many as --concurrency lets run at once, while Waiting grows: it is full. None, while jobs wait: Providers below says who is not asked."),
     lines("Silence", { "{{provider}}": shared("provider", "tailwater_job_silence_seconds_max") }, { unit: "s", from: 240 },

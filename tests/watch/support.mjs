@@ -118,8 +118,7 @@ export class Prometheus {
   }
 
   /** What it was in the last `seconds`: `[{metric, values}]`. */
-  async range(query, seconds = 60, step = 1) {
-    const end = Date.now() / 1000;
+  async range(query, seconds = 60, step = 1, end = Date.now() / 1000) {
     return (await this.#ask("query_range", { query, start: end - seconds, end, step })).result;
   }
 
