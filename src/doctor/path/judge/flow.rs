@@ -30,6 +30,8 @@ pub(in super::super) fn delivery(
 ) -> Finding {
     let fair = straight.map_or(Duration::ZERO, Delivery::most);
     let most = through.most().saturating_sub(fair);
+    let median = through.median().saturating_sub(straight.map_or(Duration::ZERO, Delivery::median));
+    let is_fair = straight.is_some_and(|straight| straight.held_to_the_end >= through.came());
     let (came, lumps) = (through.came(), through.lumps);
     let finding = if came == 0 {
         let why = through.broke.as_ref().map_or_else(
@@ -42,7 +44,7 @@ pub(in super::super) fn delivery(
             Trouble::Buffering,
             proxy,
         )
-    } else if through.held_to_the_end == came {
+    } else if through.held_to_the_end == came && !is_fair {
         let text = format!(
             "events are held back until the stream ends: {came} of {EVENTS} came then, the first of \
              them {} late",
@@ -65,12 +67,12 @@ pub(in super::super) fn delivery(
         at_fault(BUFFERING, text, Trouble::Age, proxy)
     } else if through.missing > 0 {
         Finding::fault(BUFFERING, format!("{} of {EVENTS} events never came", through.missing))
-    } else if fair > TOO_LATE {
-        let text = format!("events come {} late, straight from the server too", said(fair));
-        Finding::warning(BUFFERING, text)
-    } else if through.median() > OFTEN_LATE {
-        let text = format!("events come {} late, most of them", said(through.median()));
+    } else if median > OFTEN_LATE {
+        let text = format!("events come {} late, most of them", said(median));
         weak(BUFFERING, text, Trouble::Buffering, proxy)
+    } else if fair > TOO_LATE {
+        let text = format!("events come up to {} late, straight from the server too", said(fair));
+        Finding::warning(BUFFERING, text)
     } else {
         let text = format!(
             "each of {EVENTS} events came by itself, at most {} after it was pushed",
