@@ -68,6 +68,7 @@ export const TILES: readonly Tile[] = [
   {
     id: "refused", title: "Refused a second",
     of: ({ rates }) => rates.refused,
+    top: () => 1,
     words: ({ rates }) => short(rates.refused),
     detail: ({ rates }) => `of ${short(rates.requests)} requests a second`,
     isBad: ({ rates }) => rates.refused >= 1,
@@ -75,6 +76,8 @@ export const TILES: readonly Tile[] = [
   {
     id: "cpu", title: "CPU",
     of: ({ process }) => process.cpu,
+    // A quiet server is drawn as one.
+    top: () => 1,
     words: ({ process }) => `${count(process.cpu)}`,
     detail: ({ process }) => `cores; ${memoryOf(process.resident_bytes)} resident, ${short(process.open_fds)} files`,
   },

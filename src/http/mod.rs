@@ -100,6 +100,8 @@ pub struct Options {
     pub cors_origins: Vec<String>,
     /// How long one run of a job that writes or speaks may take in all.
     pub job_time_limit: Duration,
+    /// How long a text model may say nothing.
+    pub chat_idle_timeout: Duration,
 }
 
 impl Default for Options {
@@ -117,6 +119,7 @@ impl Default for Options {
             public_url: None,
             cors_origins: Vec::new(),
             job_time_limit: Duration::from_secs(600),
+            chat_idle_timeout: Duration::from_secs(120),
         }
     }
 }

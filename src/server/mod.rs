@@ -426,6 +426,7 @@ fn http_options(settings: &Settings) -> http::Options {
         public_url: public_url(settings),
         cors_origins: settings.cors_origins.clone(),
         job_time_limit: settings.job_time_limit,
+        chat_idle_timeout: settings.chat_idle_timeout,
     }
 }
 

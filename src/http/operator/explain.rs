@@ -80,6 +80,10 @@ fn running(app: &App, job: &Job, log: &Log, notes: &[Note], now: i64) -> String 
     let began = job.started_at.unwrap_or(job.created_at);
     let left = began + i64::try_from(limit.as_millis()).unwrap_or(i64::MAX / 2) - now;
     let left = Duration::from_millis(left.try_into().unwrap_or(0));
+    if matches!(job.kind, Kind::Blog | Kind::Chat) && silent >= QUIET {
+        let patience = app.options.chat_idle_timeout;
+        text += &format!("A text model that says nothing for {} is given up. ", words(patience));
+    }
     text + &format!("The time limit of {} ends it in about {}.", words(limit), words(left))
 }
 

@@ -229,6 +229,7 @@ fn queue(now: &Now, at: i64) -> Vec<Value> {
             "oldest_ms": waiting.map_or(0, |waiting| (at - waiting.oldest).max(0)),
             "running": running.map_or(0, |running| running.jobs),
             "silence_ms_max": running.map(|running| milliseconds(running.silence)),
+            "silent_job": running.and_then(|running| running.silent.as_ref()),
         })
     };
     lanes.into_iter().map(lane).collect()

@@ -8,16 +8,19 @@ use crate::db::figures::Figures;
 use crate::event::now_ms;
 use crate::http::App;
 use crate::http::readers::Transport;
+use crate::job::JobId;
 use crate::store::Log;
 use crate::telemetry::metrics::{metrics, set_all, set_all_seconds};
 use crate::telemetry::trail;
 
 /// The jobs of one provider that run here, or in the cluster.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Running {
     pub(super) jobs: i64,
     /// The longest that one of them has given no sign of life.
     pub(super) silence: Duration,
+    /// Which one that is.
+    pub(super) silent: Option<JobId>,
 }
 
 /// How everything stands.
@@ -51,7 +54,10 @@ fn gather(app: &App, counted: Result<Figures, DbError>) -> Now {
     for log in app.store.running() {
         let of_lane = running.entry(lane(&log).to_owned()).or_default();
         of_lane.jobs += 1;
-        of_lane.silence = of_lane.silence.max(silence(&log, at));
+        let silence = silence(&log, at);
+        if of_lane.silent.is_none() || silence > of_lane.silence {
+            (of_lane.silence, of_lane.silent) = (silence, Some(log.job.clone()));
+        }
     }
     Now {
         counted: counted.ok(),

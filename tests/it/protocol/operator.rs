@@ -64,6 +64,7 @@ async fn p87_a_stuck_job_is_found_and_explained_from_the_operators_streams_alone
     };
     let found = until(&mut figures, "figures", is_silent).await;
     assert_eq!(lane(&found.data, "chat")["running"], 1, "{found:?}");
+    assert_eq!(lane(&found.data, "chat")["silent_job"], job.as_str());
     assert_eq!(found.data["jobs"]["running"], 1);
     // It is the one that has said nothing for longest.
     let search = server.url("/api/admin/stream?status=running&q=THE%20MOON");
