@@ -196,7 +196,7 @@ const rows = {
     lines("Silence", { "{{provider}}": shared("provider", "tailwater_job_silence_seconds_max") }, { unit: "s", from: 240 },
       "The longest time without a sign of life of a running job: an event, or an answer of the provider with something new in it. A saw with small teeth is healthy; a ramp is a stuck job. The red line is for media; a text is stuck at 75 s."),
     lines("Submitted", { "{{kind}}": `60 * ${perSecond("kind", "tailwater_jobs_submitted_total")}` }, { unit: "short", stack: true },
-      "Jobs submitted in a minute, by kind."),
+      "Jobs submitted in a minute, by kind. A spike: look whether one project fills the queue, at /admin. Nothing, when there should be something: your backend, its key, or Refused above."),
     lines("Ended", { "{{kind}} {{status}}": `60 * ${perSecond("kind, status", "tailwater_jobs_ended_total")}` }, { w: 12, stack: true },
       "Jobs ended in a minute, by kind and by how. Failed ones: /admin lists them with their codes; Errors by code below says what the provider answers."),
     lines("From submit to end", {

@@ -46,10 +46,12 @@ before(async () => {
   await happen();
   await passes(3_000);
   await happen();
+  await write();
 });
 
 after(async () => {
   leave.abort();
+  await writing?.catch(() => {});
   await prometheus?.stop();
   await server?.stop();
   receiver?.close();
@@ -58,7 +60,7 @@ after(async () => {
 const at = (path) => `http://127.0.0.1:${receiver.address().port}${path}`;
 
 async function post(path, body) {
-  const response = await fetch(server.url + path, {
+  const response = await fetch(new URL(path, server.url), {
     method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body),
   });
   const answer = await response.json();
@@ -71,6 +73,23 @@ async function read(path, headers = {}) {
   const response = await fetch(new URL(path, server.url), { headers, signal: leave.signal });
   const body = response.body.pipeTo(new WritableStream(), { signal: leave.signal });
   body.catch(() => {});
+}
+
+let writing;
+
+/** A worker of one's own that writes while somebody reads, until the test is over: its deliveries are live. */
+async function write() {
+  const job = await server.submit({ kind: "external" });
+  await read(job.stream_url);
+  writing = (async () => {
+    for (let line = 1; !leave.signal.aborted; line += 1) {
+      const event = { type: "progress", data: { percent: line % 100 }, producer_seq: line };
+      await post(job.events_url, event);
+      await passes(250);
+    }
+  })();
+  // The server is killed in the end; before, whoever waits for deliveries says that there are none.
+  writing.catch(() => {});
 }
 
 let submitted = 0;
