@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Policy;
 use crate::db::{Change, DbError};
-use crate::event::payload::{ArtifactReady, Canceled, End, Progress, TtsCompleted};
+use crate::event::payload::{ArtifactReady, Canceled, End, Failed, Progress, TtsCompleted};
 use crate::event::{Draft, EventId, EventType, now_ms};
 use crate::job::{ArtifactId, Fact, Kind, StoredArtifact};
 use crate::provider;
@@ -123,7 +123,9 @@ impl Run {
         let ended = match outcome {
             Ok(done) => queue.complete(log, job.attempt, done.summary, done.cost).await,
             Err(Halt::Failed(end)) => {
-                tracing::warn!(job = %job.id, ?end, "a job failed");
+                if let End::Failed(Failed { code, message, .. }) = &end {
+                    tracing::warn!(job = %job.id, code, error = message, "a job failed");
+                }
                 queue.end(log, Some(job.attempt), end).await
             }
             Err(Halt::Canceled) => {
