@@ -92,6 +92,8 @@ fn judge(name: &str, look: &Look, is_locked: bool) -> Finding {
             "{name} is of a later version ({version}; this program knows {known}): use that program"
         );
         Finding::fault(CHECK, text)
+    } else if *version == 0 {
+        Finding::good(CHECK, format!("{name} is empty: a start makes its tables"))
     } else if version < known {
         let text = format!(
             "{name} is of version {version}, and this program is at {known}: a start, or `tailwater \
@@ -166,6 +168,7 @@ mod tests {
         assert_eq!(judge("x", &look(7), false).verdict, Verdict::Good);
         assert_eq!(judge("x", &look(6), false).verdict, Verdict::Warning);
         assert_eq!(judge("x", &look(8), false).verdict, Verdict::Fault);
+        assert!(judge("x", &look(0), false).text.contains("empty"));
         let damaged = Look { damage: Some("row 3".into()), ..look(7) };
         assert_eq!(judge("x", &damaged, false).verdict, Verdict::Fault);
         assert!(judge("x", &look(7), true).text.contains("in use"));

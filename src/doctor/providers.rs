@@ -62,13 +62,13 @@ const OPENAI: &str = "https://api.openai.com/v1";
 
 /// Whether any provider is not simulated, but speech and text.
 pub(super) fn are_real(settings: &Settings) -> bool {
-    all(settings).iter().any(|it| !it.name.starts_with("openai") && it.key.is_some())
+    all(settings).iter().any(|it| !matches!(it.name, "chat" | "speech") && it.key.is_some())
 }
 
 fn all(settings: &Settings) -> Vec<Provider<'_>> {
     let mut all = vec![
-        openai("openai.chat", settings, settings.chat_base_url.as_ref()),
-        openai("openai.speech", settings, settings.speech_base_url.as_ref()),
+        openai("chat", settings, settings.chat_base_url.as_ref()),
+        openai("speech", settings, settings.speech_base_url.as_ref()),
     ];
     all.extend([
         maker(
@@ -285,7 +285,7 @@ mod tests {
     fn a_key_that_is_none_is_told_without_being_shown() {
         let of = |key: &str| {
             let settings = Settings { openai_api_key: Some(key.into()), ..Settings::default() };
-            plain(&openai("openai.chat", &settings, None), "x").map(|finding| {
+            plain(&openai("chat", &settings, None), "x").map(|finding| {
                 assert!(!finding.text.contains(key), "{}", finding.text);
                 finding.verdict
             })
