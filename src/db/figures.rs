@@ -72,16 +72,18 @@ impl Db {
 
 #[cfg(test)]
 mod tests {
+    use super::Waiting;
     use crate::db::rig::Rig;
 
     #[tokio::test]
     async fn what_waits_is_counted_by_whom_it_waits_for() {
-        let mut rig = Rig::with(0).await;
-        rig.submit(0).await;
-        rig.submit(0).await;
+        let mut rig = Rig::with(100).await;
+        rig.submit(10).await;
+        rig.submit(20).await;
         let figures = rig.db.figures().await.unwrap();
         assert_eq!((figures.pending, figures.running, figures.webhooks), (2, 0, 0));
-        let waiting: i64 = figures.waiting.iter().map(|waiting| waiting.jobs).sum();
-        assert!(waiting <= 2, "{figures:?}");
+        let oldest = figures.waiting[0].oldest;
+        assert_eq!(figures.waiting, [Waiting { lane: "fal".into(), jobs: 2, oldest }]);
+        assert_eq!(figures.credits, (100, 0, 30));
     }
 }

@@ -68,4 +68,27 @@ mod tests {
         let [listed] = <[Job; 1]>::try_from(rig.db.jobs(&filter).await.unwrap()).unwrap();
         assert_eq!((listed.input, listed.end), (Value::Null, Some(End::Completed(json!({})))));
     }
+
+    #[tokio::test]
+    async fn what_is_searched_for_is_found_and_its_signs_are_no_patterns() {
+        let mut rig = Rig::with(0).await;
+        let (first, second) = (rig.submit(0).await, rig.submit(0).await);
+        for (job, topic) in [(&first, "100 % Sea_salt"), (&second, "1000 seasalts")] {
+            let update =
+                format!(r#"update job set input = '{{"topic":"{topic}"}}' where id = '{job}'"#);
+            rig.outside(&update).await.unwrap();
+        }
+        for (text, found) in [
+            ("sea_SALT", vec![&first]),
+            ("100 %", vec![&first]),
+            ("SEA", vec![&second, &first]),
+            (second.as_str(), vec![&second]),
+            ("nothing", vec![]),
+        ] {
+            let contains = Some(text.to_owned());
+            let filter = Filter { contains, limit: 10, ..Filter::default() };
+            let jobs = rig.db.jobs(&filter).await.unwrap();
+            assert_eq!(jobs.iter().map(|job| &job.id).collect::<Vec<_>>(), found, "{text}");
+        }
+    }
 }

@@ -29,7 +29,7 @@ use crate::store::{Gap, Log, Snapshot};
 use crate::telemetry::trace::job_span;
 
 use super::limits::Held;
-use super::{control, stream};
+use super::{control, streaming};
 
 /// A connection's way out of HTTP; its requests carry it. Only those of HTTP/1.1: a body of chunks
 /// is what leaves.
@@ -107,7 +107,8 @@ impl Exit {
     pub(super) fn respond(&self, opening: Bytes, promise: Promise) -> Response {
         *self.promise() = Some(promise);
         let shared = Arc::clone(&self.shared);
-        let mut response = stream::as_stream(Body::new(Opening { bytes: Some(opening), shared }));
+        let mut response =
+            streaming::as_stream(Body::new(Opening { bytes: Some(opening), shared }));
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         response
     }

@@ -39,6 +39,7 @@ pub mod segment;
 pub mod serve;
 pub mod stall;
 pub mod stream;
+pub mod streaming;
 pub mod streams;
 pub mod submit;
 mod time;

@@ -15,7 +15,7 @@ use crate::store::{Gap, Log, Standing};
 
 use super::guard::Call;
 use super::query::Query;
-use super::{App, Code, Problem, control, cursor, stream};
+use super::{App, Code, Problem, control, cursor, streaming};
 
 /// How many jobs one connection may name.
 const MOST_JOBS: usize = 100;
@@ -143,7 +143,7 @@ pub(super) fn hello(
         "jobs": jobs,
         "after": cursor::number(asked),
         "head": head,
-        "keep_alive_ms": stream::keep_alive_ms(&app.options, query),
+        "keep_alive_ms": streaming::keep_alive_ms(&app.options, query),
     });
     if app.store.is_degraded() {
         hello["degraded"] = true.into();

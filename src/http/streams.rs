@@ -23,7 +23,7 @@ use super::places;
 use super::problem::quoted;
 use super::query::Query;
 use super::segment::Segment;
-use super::stream::{Pace, Reader, come_again, keep_alive_ms, respond};
+use super::streaming::{Pace, Reader, come_again, keep_alive_ms, respond};
 use super::{App, Code, Problem, control, cursor, openapi, project, view};
 
 /// How many jobs the snapshot of a project shows, newest first.

@@ -3,6 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
+use crate::telemetry::metrics::{cpu_ticks, kilobytes};
+
 /// The processes that are looked at.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Processes(pub(super) Vec<u32>);
@@ -11,7 +13,7 @@ impl Processes {
     /// The processor time of all of them so far, in their own code and in the system on their
     /// behalf, in steps of 10 ms; none where it cannot be read.
     pub(super) fn cpu(&self) -> Option<Duration> {
-        sum(&self.0, |id| cpu_of(&fs::read_to_string(format!("/proc/{id}/stat")).ok()?))
+        sum(&self.0, |id| cpu_ticks(&fs::read_to_string(format!("/proc/{id}/stat")).ok()?))
             .map(|ticks| Duration::from_millis(10 * ticks))
     }
 
@@ -39,20 +41,6 @@ fn sum(processes: &[u32], of: impl Fn(u32) -> Option<u64>) -> Option<u64> {
     processes.iter().map(|id| of(*id)).sum()
 }
 
-/// User and system time, in ticks of a hundredth of a second (proc(5)).
-fn cpu_of(stat: &str) -> Option<u64> {
-    // Behind the name, which may hold blanks: state is field 3, utime and stime are 14 and 15.
-    let (_, fields) = stat.rsplit_once(')')?;
-    let ticks = fields.split_whitespace().skip(11).take(2);
-    ticks.map(|field| field.parse::<u64>().ok()).sum()
-}
-
-/// A line such as `VmRSS:     123 kB`.
-fn kilobytes(text: &str, name: &str) -> Option<u64> {
-    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-    line.trim().strip_suffix("kB")?.trim().parse().ok()
-}
-
 /// The slope of a line through points, by least squares: how much memory a reader takes, whatever
 /// the process took before the first.
 #[expect(clippy::cast_precision_loss, reason = "counts of readers and bytes are far below 2^52")]
@@ -73,19 +61,6 @@ pub(super) fn slope(points: &[(u64, u64)]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_name_with_blanks_does_not_move_the_fields() {
-        let stat = "12 (a b) c) S 1 12 12 0 -1 4194560 1 0 0 0 150 50 0 0 20 0 4 0 1";
-        assert_eq!(cpu_of(stat), Some(200));
-        assert_eq!(cpu_of("nonsense"), None);
-    }
-
-    #[test]
-    fn memory_is_read_in_kilobytes() {
-        assert_eq!(kilobytes("Name:\tx\nVmRSS:\t    1234 kB\n", "VmRSS:"), Some(1234));
-        assert_eq!(kilobytes("Name:\tx\n", "VmRSS:"), None);
-    }
 
     #[test]
     fn the_slope_does_not_depend_on_where_the_line_begins() {

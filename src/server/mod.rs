@@ -330,7 +330,7 @@ fn start_engine(settings: &Settings, store: &Store) -> Result<Option<Arc<Engine>
         room: descriptors::raise_limit().min(ROOM),
         keep_alive: settings.keep_alive,
         stall: settings.stall_timeout,
-        drain: http::stream::DRAIN,
+        drain: http::streaming::DRAIN,
         words: Arc::new(http::handover::ControlWords),
     };
     Engine::start(store, &options).map(|engine| Some(Arc::new(engine))).map_err(Error::Engine)

@@ -7,6 +7,7 @@
 pub mod accept;
 mod append;
 pub mod cluster;
+mod figures;
 pub mod follow;
 pub mod journal;
 pub mod load;
@@ -34,7 +35,7 @@ use std::time::Duration;
 use crate::db::epochs::Epochs;
 use crate::db::{Db, DbError};
 use crate::event::{Cursor, EventId};
-use crate::job::{Job, JobId, State, Status};
+use crate::job::{Job, JobId, State};
 use crate::sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard, Notify};
 
 use journal::Unwritten;
@@ -297,27 +298,6 @@ impl Store {
         &self.shared.db
     }
 
-    /// What all logs take in memory, in bytes.
-    #[must_use]
-    pub fn memory(&self) -> usize {
-        self.shared.memory.load(Ordering::Relaxed)
-    }
-
-    /// Whether the logs take more than they may: new jobs are then refused.
-    #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.memory() > self.shared.options.memory_limit
-    }
-
-    /// Counts what a log has grown by, and tells retention when that passes the bound.
-    fn count_memory(&self, grown: usize) {
-        let limit = self.shared.options.memory_limit;
-        let used = self.shared.memory.fetch_add(grown, Ordering::Relaxed);
-        if used <= limit && used + grown > limit {
-            self.shared.tight.notify_one();
-        }
-    }
-
     /// Names those who hear of appends besides followers, at most 32 of them; a log knows each by
     /// its place in the list. Once, before any log has one.
     pub fn set_listeners(&self, listeners: Vec<Arc<dyn Listener>>) {
@@ -350,43 +330,6 @@ impl Store {
             }
             room.await;
         }
-    }
-
-    /// What all logs may take in memory, in bytes.
-    #[must_use]
-    pub fn memory_limit(&self) -> usize {
-        self.shared.options.memory_limit
-    }
-
-    /// How many logs are in memory.
-    #[must_use]
-    pub fn log_count(&self) -> usize {
-        lock(&self.shared.logs).len()
-    }
-
-    /// How old the oldest event is that is not in the database yet.
-    #[must_use]
-    pub fn durable_lag(&self) -> Duration {
-        let oldest = {
-            let tail = lock(&self.shared.tail);
-            // What is being written was taken from there, and is older.
-            tail.written_since.or_else(|| tail.unwritten.front().map(|event| event.event.at))
-        };
-        let lag = oldest.map_or(0, |at| crate::event::now_ms().saturating_sub(at));
-        Duration::from_millis(lag.try_into().unwrap_or(0))
-    }
-
-    /// How many events are not in the database yet.
-    #[must_use]
-    pub fn not_durable(&self) -> usize {
-        let tail = lock(&self.shared.tail);
-        tail.unwritten.len() + tail.being_written
-    }
-
-    /// Whether the journal has room for more events.
-    #[must_use]
-    pub fn has_room(&self) -> bool {
-        self.shared.unwritten_bytes.load(Ordering::Relaxed) < self.shared.options.journal_limit
     }
 
     /// The log of a job that was submitted this moment: nothing of it can be in the database.
@@ -430,13 +373,6 @@ impl Store {
     #[must_use]
     pub fn find(&self, job: &JobId) -> Option<Arc<Log>> {
         lock(&self.shared.logs).get(job).cloned()
-    }
-
-    /// Logs in memory of jobs that run.
-    #[must_use]
-    pub fn running(&self) -> Vec<Arc<Log>> {
-        let logs: Vec<_> = lock(&self.shared.logs).values().cloned().collect();
-        logs.into_iter().filter(|log| log.standing().status == Status::Running).collect()
     }
 
     /// Logs with at least one follower.

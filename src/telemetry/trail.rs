@@ -112,64 +112,63 @@ fn write(job: &str, about: About, title: String, detail: Option<String>, is_trou
     let detail = detail.map(|detail| detail.chars().take(DETAIL).collect());
     let mut jobs = lock();
     let trail = jobs.of(job);
-    trail.version += 1;
-    let last = trail.notes.iter_mut().rev().find(|note| note.about == about);
-    if let Some(last) = last.filter(|last| last.title == title) {
-        last.until = at;
-        last.times += 1;
-        if last.detail != detail {
-            last.detail = detail;
-            trail.sign_at = at;
-        }
-        return;
-    }
-    trail.sign_at = at;
-    trail.count += 1;
-    let number = trail.count;
-    trail.notes.push_back(Note {
-        number,
-        about,
-        at,
-        until: at,
-        times: 1,
-        title,
-        detail,
-        is_trouble,
-    });
-    if trail.notes.len() > NOTES {
-        trail.notes.pop_front();
+    if trail.add(about, title, detail, is_trouble, at) {
+        trail.sign_at = at;
     }
 }
 
-/// Notes that events of jobs came to the database: of those only of which something is kept already.
+/// Whether nothing is kept of any job.
+#[must_use]
+pub fn is_empty() -> bool {
+    lock().trails.is_empty()
+}
+
+/// Notes that events of jobs came to the database, which is no sign of life: of those jobs only of which
+/// something is kept already.
 pub fn committed<'a>(jobs: impl IntoIterator<Item = (&'a str, u64)>, took_ms: u128) {
     let mut seen = lock();
-    if seen.trails.is_empty() {
-        return;
-    }
     let at = now();
     for (job, through) in jobs {
         let Some(trail) = seen.trails.get_mut(job) else { continue };
-        trail.version += 1;
         let detail = Some(format!("through {through}, in {took_ms} ms"));
-        let last = trail.notes.iter_mut().rev().find(|note| note.about == About::Commit);
-        if let Some(last) = last {
+        trail.add(About::Commit, "committed".into(), detail, false, at);
+    }
+}
+
+impl Trail {
+    /// Adds a note, or counts the last one of its kind where that says the same; gives whether there is
+    /// anything new in it.
+    fn add(
+        &mut self,
+        about: About,
+        title: String,
+        detail: Option<String>,
+        is_trouble: bool,
+        at: i64,
+    ) -> bool {
+        self.version += 1;
+        let last = self.notes.iter_mut().rev().find(|note| note.about == about);
+        if let Some(last) = last.filter(|last| last.title == title) {
+            let is_new = last.detail != detail;
             (last.until, last.times, last.detail) = (at, last.times + 1, detail);
-            continue;
+            return is_new;
         }
-        trail.count += 1;
-        let number = trail.count;
-        let title = "committed".to_owned();
-        trail.notes.push_back(Note {
+        self.count += 1;
+        let number = self.count;
+        self.notes.push_back(Note {
             number,
-            about: About::Commit,
+            about,
             at,
             until: at,
             times: 1,
             title,
             detail,
-            is_trouble: false,
+            is_trouble,
         });
+        if self.notes.len() > NOTES {
+            self.notes.pop_front();
+        }
+        true
     }
 }
 

@@ -18,7 +18,7 @@ use crate::store::{Follower, Journal, Log, Next};
 use super::super::Problem;
 use super::super::guard::Call;
 use super::super::query::Query;
-use super::super::stream::{self, Pace};
+use super::super::streaming::{self, Pace};
 use super::parts::Parts;
 
 /// What names the protocol, as the AI SDK's own server does.
@@ -49,7 +49,7 @@ pub(super) async fn open(call: &Call, chat_id: &str, log: &Arc<Log>) -> Result<R
         job: log.job.clone(),
     };
     let pace = Pace::new(&call.options, &Query::default(), call.right(), call.limits.crowd());
-    let mut response = stream::respond(call, pace, opening, reader, held);
+    let mut response = streaming::respond(call, pace, opening, reader, held);
     let headers = response.headers_mut();
     headers.insert(PROTOCOL, HeaderValue::from_static("v1"));
     if let Ok(job) = HeaderValue::from_str(log.job.as_str()) {
@@ -67,7 +67,7 @@ struct Reader {
     job: JobId,
 }
 
-impl stream::Reader for Reader {
+impl streaming::Reader for Reader {
     /// # Cancel safety
     /// Safe: parts are written only where nothing is waited for any more, and telling twice is
     /// telling once.
@@ -111,11 +111,11 @@ impl stream::Reader for Reader {
         Parts::place(position)
     }
 
-    fn farewell(&mut self, reason: stream::Farewell, _: usize) -> Option<Bytes> {
+    fn farewell(&mut self, reason: streaming::Farewell, _: usize) -> Option<Bytes> {
         self.parts.break_off(match reason {
-            stream::Farewell::Draining => "the server is going down",
-            stream::Farewell::Revoked => "the key was revoked",
-            stream::Farewell::MaxAge => "the stream has reached its greatest age",
+            streaming::Farewell::Draining => "the server is going down",
+            streaming::Farewell::Revoked => "the key was revoked",
+            streaming::Farewell::MaxAge => "the stream has reached its greatest age",
         })
     }
 }

@@ -4,13 +4,13 @@ use axum::Router;
 use axum::http::{Method, Uri};
 use axum::response::{IntoResponse, Response};
 
-use super::super::{Problem, stream};
+use super::super::{Problem, streaming};
 
 /// The answer to a request that is over a limit. A native `EventSource` gives up for good on any
 /// status but 200: a stream is opened, told when to come again, and closed.
 pub(in crate::http) fn refusal(problem: Problem, method: &Method, uri: &Uri) -> Response {
     if method == Method::GET && is_stream(uri.path()) {
-        return stream::over_limit(&problem);
+        return streaming::over_limit(&problem);
     }
     problem.into_response()
 }

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::event::control;
 use crate::http::guard::Call;
-use crate::http::stream::as_stream;
+use crate::http::streaming::as_stream;
 use crate::http::{Problem, control as words};
 
 /// How much may wait for a reader who is slow.

@@ -6,6 +6,7 @@ use std::time::Instant;
 use axum::extract::RawQuery;
 use axum::response::Response;
 use serde_json::{Value, json};
+use tokio::time::MissedTickBehavior;
 
 use crate::db::jobs::Filter;
 use crate::event::now_ms;
@@ -68,6 +69,8 @@ async fn tell(feed: Feed, call: Call, filter: Filter) -> Result<(), Gone> {
     let mut latencies = Window::default();
     let mut shown = Value::Null;
     let mut beat = tokio::time::interval(PACE);
+    // After a database that was slow, the next look is in a second and not at once.
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for count in 0_u64.. {
         beat.tick().await;
         let now = now::look(&call).await;

@@ -10,7 +10,7 @@ use crate::http::App;
 use crate::http::readers::Transport;
 use crate::job::JobId;
 use crate::store::Log;
-use crate::telemetry::metrics::{metrics, set_all, set_all_seconds};
+use crate::telemetry::metrics::{Metrics, set_all, set_all_seconds, set_together};
 use crate::telemetry::trail;
 
 /// The jobs of one provider that run here, or in the cluster.
@@ -44,7 +44,7 @@ pub(super) async fn look(app: &App) -> Now {
         tracing::debug!(%error, "the database does not count");
     }
     let now = gather(app, counted);
-    set(app, &now);
+    set_together(|metrics| set(metrics, app, &now));
     now
 }
 
@@ -87,8 +87,7 @@ pub(super) fn silence(log: &Log, now: i64) -> Duration {
     Duration::from_millis(silent.try_into().unwrap_or(0))
 }
 
-fn set(app: &App, now: &Now) {
-    let metrics = metrics();
+fn set(metrics: &Metrics, app: &App, now: &Now) {
     let whole = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     set_all(&metrics.readers, [("stream", whole(now.readers)), ("poll", whole(now.polls))]);
     metrics.followers_behind.set(whole(now.behind.0));

@@ -226,11 +226,15 @@ struct Group {
 
 /// Tells who looks at a job that its events are in the database.
 fn note_commit(events: &[Unwritten], took: Duration) {
+    if trail::is_empty() {
+        return;
+    }
     let mut last = HashMap::new();
     for event in events {
-        last.insert(event.log.job.as_str(), event.event.id.get());
+        last.insert(Arc::as_ptr(&event.log), event);
     }
-    trail::committed(last, took.as_millis());
+    let jobs = last.values().map(|event| (event.log.job.as_str(), event.event.id.get()));
+    trail::committed(jobs, took.as_millis());
 }
 
 /// The task that writes.

@@ -9,10 +9,10 @@
 mod process;
 mod recent;
 
-pub use process::{Process, process};
+pub use process::{Process, cpu_ticks, kilobytes, process};
 pub use recent::Recent;
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use prometheus::core::Collector;
@@ -174,9 +174,19 @@ pub fn metrics() -> &'static Metrics {
     &METRICS
 }
 
+/// Held while what was looked up is set, and while all is shown: nobody sees a half of it.
+static SHOWN: Mutex<()> = Mutex::new(());
+
+/// Sets what was looked up, all of it before anybody is shown any.
+pub fn set_together(set: impl FnOnce(&Metrics)) {
+    let _shown = SHOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    set(metrics());
+}
+
 /// All of them in Prometheus' text format, with what the system says of this process.
 #[must_use]
 pub fn render() -> Vec<u8> {
+    let _shown = SHOWN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut text = Vec::new();
     TextEncoder::new()
         .encode(&metrics().registry.gather(), &mut text)

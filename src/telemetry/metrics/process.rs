@@ -25,10 +25,8 @@ pub struct Process {
 pub fn process() -> Process {
     let stat = read("/proc/self/stat");
     Process {
-        cpu_seconds: field(&stat, 14)
-            .zip(field(&stat, 15))
-            .map_or(0.0, |(user, system)| seconds(user + system)),
-        resident_bytes: resident(&read("/proc/self/status")),
+        cpu_seconds: cpu_ticks(&stat).map_or(0.0, seconds),
+        resident_bytes: 1024 * kilobytes(&read("/proc/self/status"), "VmRSS:").unwrap_or(0),
         open_fds: fs::read_dir("/proc/self/fd").map_or(0, |open| open.count() as u64),
         max_fds: open_limit(&read("/proc/self/limits")),
         start_time: boot_time(&read("/proc/stat")) + field(&stat, 22).map_or(0.0, seconds),
@@ -72,11 +70,17 @@ fn seconds(ticks: u64) -> f64 {
     ticks as f64 / 100.0
 }
 
-fn resident(status: &str) -> u64 {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kilobytes =
-        line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
-    kilobytes.unwrap_or(0) * 1024
+/// User and system time in a `/proc/…/stat`, in ticks of a hundredth of a second.
+#[must_use]
+pub fn cpu_ticks(stat: &str) -> Option<u64> {
+    Some(field(stat, 14)? + field(stat, 15)?)
+}
+
+/// The number in a line such as `VmRSS:     123 kB`.
+#[must_use]
+pub fn kilobytes(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 
 fn open_limit(limits: &str) -> u64 {
@@ -100,12 +104,14 @@ mod tests {
             (field(stat, 14), field(stat, 15), field(stat, 22)),
             (Some(150), Some(50), Some(777))
         );
-        assert_eq!(field("nonsense", 14), None);
+        assert_eq!(cpu_ticks(stat), Some(200));
+        assert_eq!(cpu_ticks("nonsense"), None);
     }
 
     #[test]
     fn what_the_system_says_is_read() {
-        assert_eq!(resident("Name:\tx\nVmRSS:\t    12 kB\n"), 12 << 10);
+        assert_eq!(kilobytes("Name:\tx\nVmRSS:\t    12 kB\n", "VmRSS:"), Some(12));
+        assert_eq!(kilobytes("Name:\tx\n", "VmRSS:"), None);
         assert_eq!(
             open_limit("Max open files            1024                 4096      files"),
             1024

@@ -80,6 +80,14 @@ mod tests {
         Polling { first: 5 * SECOND, ceiling: 30 * SECOND, per_position: Duration::ZERO }
     }
 
+    #[test]
+    fn what_a_callback_saves_is_counted_by_the_usual_pace() {
+        assert_eq!(polls_within(replicate(), Duration::ZERO), 1);
+        let polls = polls_within(replicate(), 60 * SECOND);
+        // Between one each 30 s and one each 5 s.
+        assert!((3..=13).contains(&polls), "{polls}");
+    }
+
     /// How many polls it takes to see the end of work of this length.
     fn polls(mut pace: Pace, length: Duration) -> u32 {
         let (mut at, mut count) = (Duration::ZERO, 0);
