@@ -1,5 +1,7 @@
 // What the page shows, as its address says it: a filter can be sent to a colleague, a job too.
 
+import { placeIn, sectionAddress as addressOf, type PlaceIn } from "../studio/address.ts";
+
 /** The page's sections, in the order of its navigation. */
 export const SECTIONS = ["overview", "jobs", "webhooks", "keys", "credits"] as const;
 export type Section = (typeof SECTIONS)[number];
@@ -14,26 +16,18 @@ export interface Filter {
 /** Every job. */
 export const ANY: Filter = { status: "", kind: "", q: "" };
 
-/** A section with what its address asks for, or a job. */
-export type Place =
-  | { readonly section: Section; readonly query: URLSearchParams }
-  | { readonly job: string };
+export type Place = PlaceIn<Section>;
 
-/** Reads the part of an address behind `#`. What is no place of the page is its first section. */
-export function placeOf(hash: string): Place {
-  const text = hash.replace(/^#/, "");
-  const job = new URLSearchParams(text).get("job");
-  if (job !== null && job !== "") return { job };
-  const [path = "", query = ""] = text.replace(/^\//, "").split(/\?(.*)/s);
-  const section = SECTIONS.find((name) => name === path) ?? SECTIONS[0];
-  return { section, query: new URLSearchParams(query) };
-}
+/** Reads the part of an address behind `#`. */
+export const placeOf = (hash: string): Place => placeIn(SECTIONS, hash);
 
-/** The address of a section, with what it should begin with; empty words are left out. */
-export function sectionAddress(section: Section, query: Readonly<Record<string, string>> = {}): string {
-  const said = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== "")).toString();
-  return said === "" ? `#/${section}` : `#/${section}?${said}`;
-}
+/** What is said of a query: empty words are left out. */
+const said = (query: Readonly<Record<string, string>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(query).filter(([, value]) => value !== ""));
+
+/** The address of a section, with what it should begin with. */
+export const sectionAddress = (section: Section, query: Readonly<Record<string, string>> = {}): string =>
+  addressOf(section, said(query));
 
 /** The address of the jobs that fit. */
 export const jobsAddress = (filter: Partial<Filter>): string => sectionAddress("jobs", { ...filter });
@@ -45,8 +39,8 @@ export const filterOf = (query: URLSearchParams): Filter => ({
 
 /** The stream that the page lives on. */
 export function streamAddress(filter: Filter): string {
-  const said = new URLSearchParams(Object.entries(filter).filter(([, value]) => value !== "")).toString();
-  return said === "" ? "/api/admin/stream" : `/api/admin/stream?${said}`;
+  const query = new URLSearchParams(said({ ...filter })).toString();
+  return query === "" ? "/api/admin/stream" : `/api/admin/stream?${query}`;
 }
 
 /** The stream of one job's story. */

@@ -6,25 +6,29 @@ export const SECTIONS = ["blog", "narration", "image", "video", "lip-sync", "job
 export type Section = (typeof SECTIONS)[number];
 
 /** A section with what its address asks for, or a job. */
-export type Place =
-  | { readonly section: Section; readonly query: URLSearchParams }
+export type PlaceIn<S extends string> =
+  | { readonly section: S; readonly query: URLSearchParams }
   | { readonly job: string };
+export type Place = PlaceIn<Section>;
 
-/** Reads the part of an address behind `#`. What is no place of the page is its first section. */
-export function placeOf(hash: string): Place {
+/** Reads the part of an address behind `#`, of a page with these sections. What is no place of it is the first. */
+export function placeIn<S extends string>(sections: readonly [S, ...S[]], hash: string): PlaceIn<S> {
   const text = hash.replace(/^#/, "");
   const job = new URLSearchParams(text).get("job");
   if (job !== null && job !== "") return { job };
   const [path = "", query = ""] = text.replace(/^\//, "").split(/\?(.*)/s);
-  const section = SECTIONS.find((name) => name === path) ?? SECTIONS[0];
+  const section = sections.find((name) => name === path) ?? sections[0];
   return { section, query: new URLSearchParams(query) };
 }
+
+/** The same of the studio. */
+export const placeOf = (hash: string): Place => placeIn(SECTIONS, hash);
 
 /** The address of a job. */
 export const jobAddress = (id: string): string => `#job=${id}`;
 
 /** The address of a section, with what it should begin with. */
-export function sectionAddress(section: Section, query: Readonly<Record<string, string>> = {}): string {
+export function sectionAddress(section: string, query: Readonly<Record<string, string>> = {}): string {
   const said = new URLSearchParams(query).toString();
   return said === "" ? `#/${section}` : `#/${section}?${said}`;
 }
