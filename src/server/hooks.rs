@@ -9,7 +9,8 @@ use crate::outward::Outward;
 use crate::queue::Queue;
 use crate::webhook::{self, Webhooks};
 
-use super::{Error, public_url};
+use super::Error;
+use super::parts::public_url;
 
 /// Sets the webhooks up; nothing where there is no secret to sign them with. From here on the
 /// database knows who is told of every job.

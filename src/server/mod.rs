@@ -10,6 +10,7 @@ mod hooks;
 pub mod keys;
 mod leftover;
 mod makers;
+mod parts;
 pub mod providers;
 mod storage;
 
@@ -26,15 +27,10 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::access::Access;
 use crate::artifact::Location;
-use crate::config::{self, Settings};
-use crate::credits;
-use crate::db::credits::OpenAccount;
-use crate::db::{self, Db, Place, Writer};
+use crate::config::Settings;
+use crate::db::{self, Db, Place};
 use crate::descriptors;
-use crate::event::{EventId, now_ms};
-use crate::fanout::{self, Engine};
 use crate::http::serve::{self, Ends};
 use crate::http::{self, App};
 use crate::outward::Outward;
@@ -42,24 +38,17 @@ use crate::provider;
 use crate::queue::Queue;
 use crate::queue::claim::RecoverError;
 use crate::reconcile::Reconciler;
-use crate::store::{self, Journal, Store};
 use crate::tls::{Renewal, Tls};
 use crate::worker::{self, Workshop};
 
 use folder::Folder;
 use providers::Providers;
 
-/// How often it is looked whether the last reader has left.
-const LOOK: Duration = Duration::from_millis(20);
-
 /// How long streams and requests may take to end once the server goes down.
 const DRAIN_LIMIT: Duration = Duration::from_millis(4_500);
 
 /// How long handing jobs back and writing the last events may take after that.
 const SETTLE_LIMIT: Duration = Duration::from_secs(4);
-
-/// For how many readers there is room from the start; more than a machine has ports for.
-const ROOM: usize = 1 << 20;
 
 /// How a running server is told to stop.
 #[derive(Clone, Debug, Default)]
@@ -164,15 +153,15 @@ impl Server {
         address: SocketAddr,
         tls: Option<Tls>,
     ) -> Result<Self, Error> {
-        let (db, writer, _) = open_database(settings).await?;
+        let (db, writer, _) = parts::open_database(settings).await?;
         let artifacts = storage::open(settings).await?;
         let simulator_stop = CancellationToken::new();
         let providers = Providers::connect(settings, address, simulator_stop.clone()).await?;
         let draining = CancellationToken::new();
-        let opened = open_store(settings, address, db.clone(), writer).await?;
-        let Opened { store, journal, stop: journal_stop, mut notes } = opened;
+        let opened = parts::open_store(settings, address, db.clone(), writer).await?;
+        let parts::Opened { store, journal, stop: journal_stop, mut notes } = opened;
         let queue = Queue::new(store.clone(), edge::room(settings), draining.clone());
-        open_account(&store, settings.demo_credits).await?;
+        parts::open_account(&store, settings.demo_credits).await?;
         let outward = Arc::new(Outward::new().map_err(provider::Error::from)?);
         let webhooks = hooks::connect(settings, &queue, &outward).await?;
         if store.cluster().is_none() {
@@ -193,10 +182,10 @@ impl Server {
             artifacts: settings.artifacts.as_ref().map(Location::to_string),
             notes: Vec::new(),
         };
-        let engine = start_engine(settings, &store)?;
-        let access = open_access(&store, engine.clone()).await?;
-        check_is_safe(settings, address, &access)?;
-        notes.extend(notes_of(settings, &access));
+        let engine = parts::start_engine(settings, &store)?;
+        let access = parts::open_access(&store, engine.clone()).await?;
+        parts::check_is_safe(settings, address, &access)?;
+        notes.extend(parts::notes_of(settings, &access));
         banner.notes = notes;
         banner.notes.extend(hooks::notes(settings, &db).await);
         let limits = edge::limits(settings);
@@ -218,7 +207,7 @@ impl Server {
             outward: Arc::clone(&outward),
             webhooks,
             replays,
-            options: Arc::new(http_options(settings)),
+            options: Arc::new(parts::http_options(settings)),
             readers: http::readers::Readers::default(),
             limits,
             draining: draining.clone(),
@@ -287,7 +276,7 @@ impl Server {
             tasks.wait().await;
             queue.settle().await;
         };
-        let streams_end = drain_engine(engine, &deadline);
+        let streams_end = parts::drain_engine(engine, &deadline);
         let settled = tokio::time::timeout(DRAIN_LIMIT + SETTLE_LIMIT, settled);
         let (served, settled, ()) = tokio::join!(served, settled, streams_end);
         if served.is_err() || settled.is_err() {
@@ -300,152 +289,4 @@ impl Server {
         self.simulator_stop.cancel();
         self.db.close().await;
     }
-}
-
-/// Reads the keys; the streams of one that is revoked end.
-async fn open_access(store: &Store, engine: Option<Arc<Engine>>) -> Result<Access, Error> {
-    let ended = move |key| {
-        if let Some(engine) = &engine {
-            engine.revoke(key);
-        }
-    };
-    Ok(Access::open(store, Arc::new(ended)).await?)
-}
-
-/// Without a key everybody who reaches the server may do everything, so only this machine may.
-fn check_is_safe(settings: &Settings, address: SocketAddr, access: &Access) -> Result<(), Error> {
-    if access.is_open() && !address.ip().is_loopback() {
-        return Err(Error::NoKeys { address, data: settings.data.clone() });
-    }
-    Ok(())
-}
-
-/// Starts what serves streams, unless hyper is to.
-fn start_engine(settings: &Settings, store: &Store) -> Result<Option<Arc<Engine>>, Error> {
-    if settings.engine == config::Engine::Hyper {
-        return Ok(None);
-    }
-    let options = fanout::Options {
-        shards: std::thread::available_parallelism().map_or(1, usize::from),
-        room: descriptors::raise_limit().min(ROOM),
-        keep_alive: settings.keep_alive,
-        stall: settings.stall_timeout,
-        drain: http::streaming::DRAIN,
-        words: Arc::new(http::handover::ControlWords),
-    };
-    Engine::start(store, &options).map(|engine| Some(Arc::new(engine))).map_err(Error::Engine)
-}
-
-/// Tells the engine's readers to come back, and ends it when they have left or the time is up.
-async fn drain_engine(engine: Option<Arc<Engine>>, deadline: &CancellationToken) {
-    let Some(engine) = engine else { return };
-    engine.drain();
-    let left = async {
-        while engine.readers() > 0 {
-            tokio::time::sleep(LOOK).await;
-        }
-    };
-    deadline.run_until_cancelled(left).await;
-    let stopped = tokio::task::spawn_blocking(move || engine.stop());
-    if let Err(error) = stopped.await {
-        tracing::error!(%error, "the streams did not end in order");
-    }
-}
-
-/// Opens the database: for us alone, or as a node of a cluster.
-async fn open_database(settings: &Settings) -> Result<(Db, Writer, db::Versions), Error> {
-    match (&settings.events, &settings.database) {
-        (Some(_), Some(url)) => Ok(db::open_shared(url).await?),
-        (Some(_), None) => Err(Error::EventsAlone),
-        (None, _) => Ok(db::open(place(settings)).await?),
-    }
-}
-
-/// A store at work.
-struct Opened {
-    store: Store,
-    journal: tokio::task::JoinHandle<()>,
-    stop: CancellationToken,
-    /// What people should know of it.
-    notes: Vec<String>,
-}
-
-async fn open_store(
-    settings: &Settings,
-    address: SocketAddr,
-    db: Db,
-    mut writer: Writer,
-) -> Result<Opened, Error> {
-    let options = store::Options {
-        memory_limit: settings.memory_limit,
-        journal_limit: settings.journal_limit,
-        memory_retention: settings.retention_memory,
-        database_retention: settings.retention_database,
-        ..store::Options::default()
-    };
-    let (store, feed, notes) = match &settings.events {
-        Some(events) => cluster::join(settings, events, address, db, &mut writer, options).await?,
-        None => {
-            let epochs = writer.begin_epoch(now_ms()).await?;
-            let (journal, feed) = Journal::new(epochs.last_committed());
-            (Store::new(db, epochs, options, journal), feed, Vec::new())
-        }
-    };
-    let stop = CancellationToken::new();
-    let journal = store.clone().run_journal(writer, feed, stop.clone());
-    let together = store.clone().run_cluster();
-    let journal = tokio::spawn(async move {
-        // To the last write the others are listened to: they may have to write something first.
-        tokio::select! {
-            () = journal => {}
-            () = together => {}
-        }
-    });
-    Ok(Opened { store, journal, stop, notes })
-}
-
-/// Opens the account that pays for jobs, where it is not open yet.
-async fn open_account(store: &Store, demo: u32) -> Result<(), Error> {
-    let account = credits::DEFAULT_ACCOUNT.to_owned();
-    let open = OpenAccount { account, demo: credits::Micro::of_credits(demo).get(), now: now_ms() };
-    store.journal().change_after(EventId::ZERO, open).await?;
-    Ok(())
-}
-
-fn http_options(settings: &Settings) -> http::Options {
-    http::Options {
-        body_limit: settings.body_limit,
-        media_body_limit: settings.body_limit.saturating_mul(32),
-        lipsync_wait: settings.lipsync_wait,
-        upload_limit: settings.upload_limit as u64,
-        event_limit: settings.event_limit,
-        keep_alive: settings.keep_alive,
-        max_stream_age: settings.max_stream_age,
-        stall_timeout: settings.stall_timeout,
-        upload_allow_private: settings.upload_allow_private,
-        public_url: public_url(settings),
-        cors_origins: settings.cors_origins.clone(),
-        job_time_limit: settings.job_time_limit,
-        chat_idle_timeout: settings.chat_idle_timeout,
-    }
-}
-
-/// What clients reach this server by, without a slash at the end.
-fn public_url(settings: &Settings) -> Option<String> {
-    settings.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned())
-}
-
-fn notes_of(settings: &Settings, access: &Access) -> Vec<String> {
-    let mut notes = Vec::new();
-    if settings.workers == 0 {
-        notes.push("this process runs no jobs (workers = 0)".into());
-    }
-    if access.is_open() {
-        notes.push(
-            "NO KEYS: whoever reaches this address may do everything; `tailwater keys create` makes \
-             one, and closes the server to everybody else"
-                .into(),
-        );
-    }
-    notes
 }
