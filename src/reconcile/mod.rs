@@ -20,7 +20,7 @@ use crate::db::DbError;
 use crate::db::watched::Watched;
 use crate::event::now_ms;
 use crate::job::{JobId, Status};
-use crate::store::{Log, Store};
+use crate::store::{Log, Snapshot, Store};
 
 /// How often it sees which jobs are due: half of the shortest interval.
 const TICK: Duration = Duration::from_millis(100);
@@ -51,6 +51,19 @@ pub async fn look(store: &Store, log: &Arc<Log>) -> Result<Option<Watched>, DbEr
         is_told(store, store.announce_end(log, end, row.job.ended_at)).await;
     }
     Ok(Some(row))
+}
+
+/// The job for somebody who polls it, after a [`look`]: as its events make it, or as its rows say while no
+/// event can come.
+///
+/// # Errors
+/// When its text must be read back from the database and that does not answer.
+pub async fn shown(store: &Store, log: &Arc<Log>, row: &Watched) -> Result<Snapshot, DbError> {
+    if store.is_degraded() {
+        aside::as_stored(store, log, row).await
+    } else {
+        store.snapshot(log).await
+    }
 }
 
 /// Whether what is told could be appended: not while the event log of a cluster is out of reach, for as long

@@ -210,7 +210,7 @@ async fn without_its_log_a_cluster_says_so_and_shows_what_the_database_has() {
     let path = format!("/api/jobs/{job}");
     let poll = tokio::time::timeout(PATIENCE, server.get(&path));
     let view = poll.await.expect("it is answered").1;
-    assert_eq!(view["progress"], 42, "{view}");
+    assert_eq!(view["progress"]["percent"], 42, "{view}");
 
     cable.plug_in();
     let pushed = tokio::time::timeout(PATIENCE, push).await.expect("it goes on");

@@ -46,10 +46,10 @@ impl Seen {
 pub(super) async fn look(call: &Call, id: &str) -> Result<Seen, Problem> {
     let log = call.log(id).await?;
     let row = reconcile::look(&call.store, &log).await?;
-    let job = row.ok_or_else(|| Problem::new(Code::UnknownJob, "the job is gone"))?.job;
+    let row = row.ok_or_else(|| Problem::new(Code::UnknownJob, "the job is gone"))?;
     let standing = log.standing();
-    let snapshot = call.store.snapshot(&log).await?;
-    let job = view::with_end(call, job, snapshot.status).await?;
+    let snapshot = reconcile::shown(&call.store, &log, &row).await?;
+    let job = view::with_end(call, row.job, snapshot.status).await?;
     let progress = &snapshot.progress;
     let line = progress.message.clone().unwrap_or_else(|| format!("{} %", progress.percent));
     let urls = snapshot.artifacts.iter().map(|artifact| view::link(call, &artifact.url)).collect();
