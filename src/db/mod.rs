@@ -23,6 +23,7 @@ pub mod keys;
 mod life;
 mod listed;
 mod look;
+mod migrations;
 pub mod nodes;
 pub mod operations;
 pub mod permits;

@@ -3,16 +3,13 @@
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};
 use tokio::time::Instant;
 
 use super::error::check_version;
 use super::sql::Pool;
-use super::{Db, DbError, Look, Versions, Writer};
-
-pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+use super::{Db, DbError, Look, Versions, Writer, migrations};
 
 /// Says in `pg_locks` which of its locks are ours.
 const LOCKS: i32 = 0x7461_696c; // "tail"
@@ -60,7 +57,7 @@ pub(super) async fn open(
         return Err(DbError::Encoding { place: place(), encoding });
     }
     let from = applied(&mut connection).await.map_err(failed)?;
-    let mut known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+    let mut known = migrations::newest(&migrations::POSTGRES);
     let is_wider = hold == Hold::Shared && from > known;
     if is_wider && only_adds(&mut connection, known).await.map_err(failed)? {
         // While nodes are replaced one by one, those of the version before may come and go.
@@ -100,7 +97,7 @@ pub(super) async fn look(url: &SecretString) -> Result<Look, DbError> {
         let clock = "select cast(extract(epoch from clock_timestamp()) * 1000 as bigint)";
         let clock_ms = sqlx::query_scalar(clock).fetch_one(&mut connection).await?;
         connection.close().await.ok();
-        let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+        let known = migrations::newest(&migrations::POSTGRES);
         Ok(Look { version, known, keys, is_in_use, clock_ms: Some(clock_ms), damage: None })
     };
     super::sql::in_time(seen).await.map_err(failed)
@@ -171,7 +168,10 @@ async fn migrate(connection: &mut PgConnection) -> Result<(), DbError> {
     while !try_lock(connection, MIGRATING).await? {
         tokio::time::sleep(LOCK_LOOK).await;
     }
-    MIGRATIONS.run_direct(None, &mut *connection, false).await.map_err(DbError::Migrate)?;
+    migrations::POSTGRES
+        .run_direct(None, &mut *connection, false)
+        .await
+        .map_err(DbError::Migrate)?;
     sqlx::query("select pg_advisory_unlock($1, hashtext(current_schema()))")
         .bind(MIGRATING)
         .execute(connection)

@@ -11,8 +11,7 @@ use sqlx::{ConnectOptions, Connection};
 use crate::event::{EventId, now_ms};
 
 use super::error::check_version;
-use super::sqlite::{self, MIGRATIONS};
-use super::{DbError, FILE, unsigned};
+use super::{DbError, FILE, migrations, unsigned};
 
 /// How long a statement waits for a lock: making a copy wants one only while a server opens the database.
 const LOCK_WAIT: Duration = Duration::from_secs(30);
@@ -44,7 +43,7 @@ pub struct FileRow {
 /// The newest migration that this program knows.
 #[must_use]
 pub fn known_schema() -> i64 {
-    sqlite::newest(&MIGRATIONS)
+    migrations::newest(&migrations::SQLITE)
 }
 
 /// Writes a copy of the database in `folder` into the new file `to`, as it is at one moment. A server

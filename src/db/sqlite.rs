@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -11,9 +10,7 @@ use sqlx::{ConnectOptions, Connection};
 
 use super::error::check_version;
 use super::sql::Pool;
-use super::{Db, DbError, Look, Versions, Writer};
-
-pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+use super::{Db, DbError, Look, Versions, Writer, migrations};
 
 /// The database's file in the data folder.
 pub const FILE: &str = "tailwater.db";
@@ -87,7 +84,7 @@ pub(super) async fn look(folder: &Path) -> Result<Option<Look>, DbError> {
         None
     };
     connection.close().await.ok();
-    let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+    let known = migrations::newest(&migrations::SQLITE);
     Ok(Some(Look { version, known, keys: keys.ok(), is_in_use: false, clock_ms: None, damage }))
 }
 
@@ -97,16 +94,11 @@ async fn migrate(
     may_migrate: bool,
 ) -> Result<Versions, DbError> {
     let from = applied(connection).await;
-    let known = newest(&MIGRATIONS);
+    let known = migrations::newest(&migrations::SQLITE);
     if check_version(|| path.display().to_string(), from, known, may_migrate)? {
-        MIGRATIONS.run_direct(None, connection, false).await.map_err(DbError::Migrate)?;
+        migrations::SQLITE.run_direct(None, connection, false).await.map_err(DbError::Migrate)?;
     }
     Ok(Versions { from, to: known })
-}
-
-/// The newest of these migrations.
-pub(super) fn newest(migrations: &Migrator) -> i64 {
-    migrations.iter().map(|migration| migration.version).max().unwrap_or(0)
 }
 
 /// The newest applied migration; 0 when there is none, or no table of them yet.

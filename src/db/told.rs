@@ -4,7 +4,7 @@ use super::home::{Home, Outside};
 use super::rig::{Rig, claim};
 use super::segments::{self, Segment};
 use super::sql::{self, Conn};
-use super::{Change, postgres, sqlite};
+use super::{Change, migrations};
 use crate::event::{Event, EventId, Frame};
 use crate::job::{JobId, Status};
 
@@ -98,10 +98,10 @@ async fn of_jobs_from_before_it_is_told_what_was_restored_of_them() {
     let mut outside = home.create().await;
     match &mut outside {
         Outside::Sqlite(connection) => {
-            sqlite::MIGRATIONS.run_direct(Some(9), connection, false).await.unwrap();
+            migrations::SQLITE.run_direct(Some(9), connection, false).await.unwrap();
         }
         Outside::Postgres(connection) => {
-            postgres::MIGRATIONS.run_direct(Some(1), connection, false).await.unwrap();
+            migrations::POSTGRES.run_direct(Some(1), connection, false).await.unwrap();
         }
     }
     let columns = "id, kind, status, attempt, told_attempt, progress, last_event_id, end_event_id";
