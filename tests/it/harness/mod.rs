@@ -253,9 +253,16 @@ impl TestServer {
         .await
     }
 
-    /// Submits an external job.
+    /// Submits an external job; its first event is that it is pending. A cluster answers before that is
+    /// told, and whoever pushes at once may be first.
     pub async fn submit_external(&self) -> String {
-        self.submit(&json!({ "kind": "external" })).await
+        let job = self.submit(&json!({ "kind": "external" })).await;
+        while cluster::is_cluster()
+            && self.get(&format!("/api/jobs/{job}")).await.1["last_event_id"] == 0
+        {
+            tokio::task::yield_now().await;
+        }
+        job
     }
 
     /// Pushes events, one line each, as NDJSON; gives status and answer.
