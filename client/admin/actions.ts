@@ -2,6 +2,7 @@
 
 import { find } from "../studio/dom.ts";
 import { jobAddress } from "../studio/address.ts";
+import { freshKey } from "../studio/fresh-key.ts";
 import { ask } from "./ask.ts";
 import type { Question } from "./ask.ts";
 import { cancel, requeue, retry } from "./server.ts";
@@ -39,6 +40,8 @@ export function questionOf(action: "cancel" | "requeue" | "retry", { status, tit
 export function jobActions(section: HTMLElement): Actions {
   const line = find("#job-told", section);
   let job: AdminJob | null = null;
+  /** Jobs whose retry was asked for and not answered: to ask again is no second retry. */
+  const unanswered = new Map<string, string>();
   const buttons = {
     cancel: find("#cancel", section, HTMLButtonElement),
     requeue: find("#requeue", section, HTMLButtonElement),
@@ -56,7 +59,10 @@ export function jobActions(section: HTMLElement): Actions {
       tell(line, wasWaiting ? "The job is the next of its queue." : "The job is back in its queue and begins anew.");
     },
     retry: async (id: string): Promise<void> => {
-      const { job_id: next } = await retry(id);
+      const token = unanswered.get(id) ?? freshKey();
+      unanswered.set(id, token);
+      const { job_id: next } = await retry(id, token);
+      unanswered.delete(id);
       tell(line, "A new job was submitted:", { href: jobAddress(next), words: next });
     },
   };

@@ -59,3 +59,8 @@ export const percent = (part: number, whole: number): string => (whole > 0 ? `${
 
 /** `1 job`, `2 jobs`. */
 export const several = (number: number, one: string, many = `${one}s`): string => `${number === 1 ? 1 : number.toLocaleString("en")} ${number === 1 ? one : many}`;
+
+/** A figure in these words, or a dash where it is not known. */
+export const known = <T>(value: T | null | undefined, words: (value: T) => string): string => (
+  value === null || value === undefined ? "–" : words(value)
+);

@@ -3,6 +3,7 @@
 import type { LedgerEntry } from "../src/types.ts";
 import { jobAddress } from "../studio/address.ts";
 import { create, find, showText } from "../studio/dom.ts";
+import { freshKey } from "../studio/fresh-key.ts";
 import { creditsOf, microOf } from "../studio/money.ts";
 import { timeOfDay } from "../studio/times.ts";
 import { sectionAddress } from "./address.ts";
@@ -55,7 +56,7 @@ export function creditsSection(section: HTMLElement): CreditsSection {
   }
 
   /** One form filled in is one grant, however often its button is pressed. */
-  let token = crypto.randomUUID();
+  let token = freshKey();
 
   async function give(): Promise<void> {
     const said = new FormData(form);
@@ -68,7 +69,7 @@ export function creditsSection(section: HTMLElement): CreditsSection {
     const told = find(".told", form);
     await doing(find("[type=submit]", form, HTMLButtonElement), told, async () => {
       const entry = await grant(shown, amount, String(said.get("note") ?? "").trim(), token);
-      token = crypto.randomUUID();
+      token = freshKey();
       form.reset();
       tell(told, `${entry.amount_credits} credits were granted; ${entry.available_after_credits} are available.`);
       await load();

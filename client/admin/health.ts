@@ -84,6 +84,12 @@ export const silentLink = ({ silent_job: job }: Lane): { href: string; words: st
 function ofServer(figures: Figures): Concern[] {
   const { memory_bytes: memory, memory_limit_bytes: limit, durable_lag_ms: lag, process, rates } = figures;
   const concerns: Concern[] = [];
+  if (!figures.database) {
+    concerns.push({
+      key: "database", level: "error", words: "The database does not answer",
+      advice: "What is counted in it is not known now; streams go on. Look at the database and the way to it.",
+    });
+  }
   if (lag > DURABLE_LAG_MS) {
     concerns.push({
       key: "durable", level: "error",

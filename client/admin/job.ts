@@ -21,6 +21,9 @@ import type { Story } from "./story.ts";
 import { timeLine } from "./time-line.ts";
 import type { Entry, JobWebhook, Reading, StoryJob } from "./types.ts";
 
+/** Readers are told every five seconds, changed or not; so long without, and the stream is dead. */
+const SILENCE_MS = 12_000;
+
 /** The section of one job. */
 export interface JobSection {
   open(id: string): void;
@@ -141,6 +144,7 @@ export function jobSection(section: HTMLElement, { onState, mayRetry }: JobOptio
         },
         onState,
         mayRetry: () => mayRetry(wanted),
+        silenceMs: SILENCE_MS,
       });
     },
     close() {

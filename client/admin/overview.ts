@@ -5,7 +5,7 @@ import { creditsOf } from "../studio/money.ts";
 import { providerName } from "../studio/names.ts";
 import { announce } from "../studio/announce.ts";
 import { jobsAddress, sectionAddress } from "./address.ts";
-import { count, short, span } from "./amounts.ts";
+import { count, known, short, span } from "./amounts.ts";
 import { concernsOf, isSilent, silentLink } from "./health.ts";
 import type { Concern } from "./health.ts";
 import { tileView } from "./tile.ts";
@@ -29,7 +29,7 @@ export function overviewSection(section: HTMLElement): Overview {
   const rates = new Map<string, Rates>();
   const providers = keyed<ProviderHealth>((provider) => providerRow(provider, () => rates.get(provider.name)));
   let newest: Figures | null = null;
-  let known = new Set<string>();
+  let told = new Set<string>();
 
   find("#tiles", section).append(...tiles.map(({ element }) => element));
 
@@ -39,7 +39,8 @@ export function overviewSection(section: HTMLElement): Overview {
     const found = concernsOf(newest);
     arrange(find("#concerns", section), concerns(found, ({ key }) => key));
     find("#calm", section).hidden = found.length > 0;
-    drawTable(find("#queue", section), lanes(newest.queue, ({ provider }) => provider));
+    drawTable(find("#queue", section), lanes(lanesOf(newest), ({ provider }) => provider));
+    setText(find("#queue + .empty", section), newest.database ? "Nothing waits and nothing runs." : "Nothing runs here; what waits is not known, since the database does not answer.");
     const rows = providers(newest.providers, ({ name }) => name);
     arrange(find("#providers", section), rows);
     find("#providers + .empty", section).hidden = rows.length > 0;
@@ -48,27 +49,31 @@ export function overviewSection(section: HTMLElement): Overview {
   }
 
   function drawStates({ jobs }: Figures): void {
-    const states: readonly (readonly [string, string, number])[] = [
-      ["pending", "waiting", jobs.pending], ["running", "running", jobs.running], ["completed", "done", jobs.completed_total],
-      ["failed", "failed", jobs.failed_total], ["canceled", "canceled", jobs.canceled_total],
+    const states: readonly (readonly [string, string, number | null])[] = [
+      ["pending", "waiting", jobs.pending], ["running", "running", jobs.running], ["completed", "done since start", jobs.completed_total],
+      ["failed", "failed since start", jobs.failed_total], ["canceled", "canceled since start", jobs.canceled_total],
     ];
     const list = find("#states", section);
     if (list.childElementCount === 0) {
+      // What this process has counted is no list of jobs: it leads nowhere.
+      const isListed = (status: string): boolean => status === "pending" || status === "running";
       list.append(...states.map(([status, words]) => create("li", {}, create(
-        "a", { "href": jobsAddress({ status }), "data-status": status }, create("b"), create("span", {}, words),
+        "a", { "href": isListed(status) ? jobsAddress({ status }) : null, "data-status": status }, create("b"), " ", create("span", {}, words),
       ))));
     }
-    states.forEach(([status, , number]) => setText(find(`[data-status=${status}] b`, list), short(number)));
+    states.forEach(([status, , number]) => setText(find(`[data-status=${status}] b`, list), known(number, short)));
   }
 
   function drawFacts({ credits, webhooks, rates }: Figures): void {
     facts(find("#purse", section), [
-      ["Available", creditsOf(credits.available)], ["Held by jobs", creditsOf(credits.held)],
-      ["Taken", creditsOf(credits.captured)], ["Granted", creditsOf(credits.granted)],
+      ["Available", known(credits?.available, creditsOf)], ["Held by jobs", known(credits?.held, creditsOf)],
+      ["Taken", known(credits?.captured, creditsOf)], ["Granted", known(credits?.granted, creditsOf)],
     ]);
     facts(find("#hooks", section), [
-      ["On their way", count(webhooks.pending)], ["Delivered", count(webhooks.delivered_total)],
-      ["Given up", webhooks.given_up_total === 0 ? "0" : create("a", { href: sectionAddress("webhooks", { status: "given_up" }) }, count(webhooks.given_up_total))],
+      ["On their way", known(webhooks.pending, count)], ["Delivered since start", count(webhooks.delivered_total)],
+      ["Given up since start", create(
+        "span", {}, `${count(webhooks.given_up_total)} · `, create("a", { href: sectionAddress("webhooks", { status: "given_up" }) }, "all that were"),
+      )],
       ["Readers that came back", `${count(rates.reconnects)} a second`],
     ]);
   }
@@ -79,9 +84,9 @@ export function overviewSection(section: HTMLElement): Overview {
       for (const tile of tiles) tile.take(figures);
       for (const provider of figures.providers) rates.set(provider.name, withTotals(rates.get(provider.name), figures.at, provider));
       const found = concernsOf(figures);
-      const fresh = found.filter(({ key }) => !known.has(key));
+      const fresh = found.filter(({ key }) => !told.has(key));
       if (fresh.length > 0) announce(fresh.map(({ words }) => words).join(". "));
-      known = new Set(found.map(({ key }) => key));
+      told = new Set(found.map(({ key }) => key));
       draw();
     },
     show() {
@@ -141,6 +146,11 @@ function concernRow({ link }: Concern): Part<Concern> {
   };
 }
 
+/** The lanes; what is counted in a database that does not answer is not known of them. */
+const lanesOf = ({ database, queue }: Figures): readonly Lane[] => (
+  database ? queue : queue.map((lane) => ({ ...lane, waiting: null, oldest_ms: null }))
+);
+
 function laneRow({ provider }: Lane): Part<Lane> {
   const cells = ["Waiting", "The first for", "Running", "Longest silence"].map((label) => create("td", { "data-label": label }));
   const link = create("a");
@@ -150,8 +160,8 @@ function laneRow({ provider }: Lane): Part<Lane> {
     update(lane) {
       const [waiting, first, running, silence] = cells;
       if (!waiting || !first || !running || !silence) return;
-      setText(waiting, short(lane.waiting));
-      setText(first, lane.waiting === 0 ? "–" : span(lane.oldest_ms));
+      setText(waiting, known(lane.waiting, short));
+      setText(first, lane.waiting === 0 ? "–" : known(lane.oldest_ms, span));
       setText(running, short(lane.running));
       const silent = isSilent(lane);
       setAttribute(element, "data-silent", silent);

@@ -7,6 +7,9 @@ import type { Reader, Reading } from "./types.ts";
 
 const TRANSPORTS: Readonly<Record<Reader["transport"], string>> = { stream: "Stream", poll: "Long poll", page: "Page of events" };
 
+/** Who has taken nothing for longer may be gone. */
+const SILENT_MS = 15_000;
+
 /** Draws them into the card. */
 export function readersView(card: HTMLElement): (reading: Reading | null, now: number) => void {
   let clock = 0;
@@ -20,7 +23,7 @@ export function readersView(card: HTMLElement): (reading: Reading | null, now: n
       update(reader) {
         setText(name, TRANSPORTS[reader.transport] ?? reader.transport);
         setText(place, reader.behind === 0 ? "has everything" : `${several(reader.behind, "event")} behind`);
-        setText(since, `since ${span(Math.max(0, clock - reader.since))}, at event ${reader.after}${(reader.silent_ms ?? 0) > 15_000 ? `, took nothing for ${span(reader.silent_ms ?? 0)}` : ""}`);
+        setText(since, placeWords(reader, clock));
         setAttribute(element, "data-behind", reader.behind > 0);
       },
     };
@@ -31,6 +34,15 @@ export function readersView(card: HTMLElement): (reading: Reading | null, now: n
     arrange(find("#readers", card), rows(readers, ({ key }) => key));
     setText(find("#readers-head", card), reading === null ? "Nobody reads it now." : readingWords(reading));
   };
+}
+
+/** How long somebody reads, where that is known, and what they have. */
+function placeWords({ since, after, silent_ms: silent }: Reader, now: number): string {
+  return [
+    since === null ? "" : `since ${span(Math.max(0, now - since))}`,
+    `at event ${after}`,
+    silent !== null && silent > SILENT_MS ? `took nothing for ${span(silent)}` : "",
+  ].filter(Boolean).join(", ");
 }
 
 /** How many read it, and what there is to read. */

@@ -26,7 +26,10 @@ const project = (id: string): { project_id?: string } => (id === "" ? {} : { pro
 
 export const cancel = (id: string): Promise<unknown> => connection.call(`${ofJob(id)}/cancel`, { method: "POST" });
 export const requeue = (id: string): Promise<unknown> => connection.call(`${ofOperator(id)}/requeue`, { method: "POST" });
-export const retry = (id: string): Promise<{ readonly job_id: string }> => connection.json(`${ofOperator(id)}/retry`, { method: "POST" });
+/** The same `token` is the same new job, however often it is sent. */
+export const retry = (id: string, token: string): Promise<{ readonly job_id: string }> => (
+  connection.json(`${ofOperator(id)}/retry`, { method: "POST", headers: { "idempotency-key": token } })
+);
 /** Whether there is such a job; throws what the server says where there is none. */
 export const exists = (id: string): Promise<unknown> => connection.call(ofJob(id));
 

@@ -49,40 +49,79 @@ export interface Mark {
 /** Everything that is drawn of a job, as it is at `now`. */
 export function marksOf(job: StoryJob, entries: readonly Entry[], now: number): Mark[] {
   const end = job.ended_at ?? now;
-  const leases = entries.filter(({ kind }) => kind === "lease");
+  const turns = turnsOf(entries);
   const marks: Mark[] = entries.map((entry) => ({
     lane: laneOf(entry),
     from: entry.at,
-    // A lease is over when the next one begins, whatever became of its worker.
-    to: untilOf(entry, leases[leases.indexOf(entry) + 1]?.at ?? end, now),
+    to: untilOf(entry, turns, end, now),
     kind: entry.kind,
     level: entry.level,
     title: entry.times > 1 ? `${entry.title} × ${entry.times}` : entry.title,
     key: entry.key,
   }));
-  return [...waitsOf(job, entries, end), ...marks, ...silenceOf(job, now)];
+  return [...waitsOf(job, turns, end), ...marks, ...silenceOf(job, now)];
+}
+
+/** A moment at which a job was taken, or is to wait for its turn again. */
+interface Turn {
+  readonly at: number;
+  readonly begins: boolean;
+  readonly isLease: boolean;
+}
+
+/**
+ * When a job was taken and let go of, in order.
+ *
+ * Notes are those of the process that is asked, and no longer than it lives; the status events of a log
+ * say the same of all others. That the operator wants a job back is no turn: its worker has it until it
+ * hands it back.
+ */
+function turnsOf(entries: readonly Entry[]): Turn[] {
+  const turns = entries.flatMap((entry): Turn[] => {
+    const { kind, at, until_at: until, times } = entry;
+    // What was said twice in a row is one note, from its first time to its last.
+    if (isHandBack(entry)) return (times > 1 && until !== null ? [at, until] : [at]).map((moment) => ({ at: moment, begins: false, isLease: false }));
+    if (kind === "lease") return [{ at, begins: true, isLease: true }, ...(until === null ? [] : [{ at: until, begins: false, isLease: false }])];
+    const status = statusOf(entry);
+    return status === "pending" || status === "running" ? [{ at, begins: status === "running", isLease: false }] : [];
+  });
+  return turns.sort((left, right) => left.at - right.at);
+}
+
+/** Whether a worker gave the job back to its queue. */
+const isHandBack = ({ kind, title }: Entry): boolean => (kind === "note" || kind === "lease") && /^handed back/i.test(title);
+
+/** What a status event says, or null of anything else. */
+function statusOf({ kind, title, data }: Entry): unknown {
+  if (kind !== "event" || title !== "status" || typeof data !== "object" || data === null) return null;
+  return "status" in data ? data.status : null;
 }
 
 /** Where a span ends. A lease or a reader without an end is still there; what else has none is a moment. */
-function untilOf({ kind, until_at: until }: Entry, over: number, now: number): number | null {
-  if (until !== null) return until;
-  if (kind === "lease") return over;
-  return kind === "read" ? now : null;
+function untilOf(entry: Entry, turns: readonly Turn[], end: number, now: number): number | null {
+  if (entry.until_at !== null) return entry.until_at;
+  // A lease is over when the job waits again or the next one begins, whatever became of its worker.
+  if (entry.kind === "lease" && !isHandBack(entry)) return turns.find(({ at, begins, isLease }) => at > entry.at && (!begins || isLease))?.at ?? end;
+  return entry.kind === "read" ? now : null;
 }
 
-/** The times between submit or lease and the next lease, in which the job waited for its turn. */
-function waitsOf(job: StoryJob, entries: readonly Entry[], end: number): Mark[] {
-  const leases = entries.filter(({ kind }) => kind === "lease");
+/** The times between the submit or a hand-back and the next lease, in which the job waited for its turn. */
+function waitsOf(job: StoryJob, turns: readonly Turn[], end: number): Mark[] {
+  const hasBegun = turns.some(({ begins }) => begins);
   // A server that tells no leases still knows when the job began.
-  const starts = leases.length === 0 && job.started_at !== null ? [job.started_at] : leases.map(({ at }) => at);
+  const known = hasBegun || job.started_at === null ? turns : [{ at: job.started_at, begins: true }, ...turns];
   const waits: Mark[] = [];
   let from: number | null = job.created_at;
-  starts.forEach((at, index) => {
-    if (from !== null && at > from) waits.push(wait(from, at));
-    from = leases[index]?.until_at ?? null;
-  });
-  // It waits again after a requeue, or it never began.
-  if (from !== null && end > from && (job.status === "pending" || starts.length === 0)) waits.push(wait(from, end));
+  for (const { at, begins } of [...known].sort((left, right) => left.at - right.at)) {
+    if (!begins) from ??= at;
+    else if (from !== null) {
+      if (at > from) waits.push(wait(from, at));
+      from = null;
+    }
+  }
+  // It waits again, waited until somebody ended it, or never began.
+  const isWaiting = job.status !== "running" && job.status !== "completed";
+  if (from !== null && end > from && (isWaiting || (!hasBegun && job.started_at === null))) waits.push(wait(from, end));
   return waits;
 }
 

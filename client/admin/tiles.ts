@@ -1,6 +1,6 @@
 // The live figures: what each is called, how it is said, and when it is a worry.
 
-import { bytes, count, memoryOf, percent, several, short, span } from "./amounts.ts";
+import { bytes, count, known, memoryOf, percent, several, short, span } from "./amounts.ts";
 import type { Figures } from "./types.ts";
 
 /** One live figure. */
@@ -18,7 +18,10 @@ export interface Tile {
   isBad?(figures: Figures): boolean;
 }
 
-const waiting = ({ queue }: Figures): number => queue.reduce((sum, lane) => sum + lane.waiting, 0);
+/** Nothing where the database, in which they are counted, does not answer. */
+const waiting = ({ database, queue }: Figures): number | null => (
+  database ? queue.reduce((sum, lane) => sum + (lane.waiting ?? 0), 0) : null
+);
 const share = ({ memory_bytes: used, memory_limit_bytes: limit }: Figures): number => (limit > 0 ? used / limit : 0);
 
 /** The live figures, the most important first. */
@@ -62,8 +65,8 @@ export const TILES: readonly Tile[] = [
   {
     id: "queue", title: "In the queue",
     of: waiting,
-    words: (figures) => short(waiting(figures)),
-    detail: ({ jobs }) => `${short(jobs.running)} running`,
+    words: (figures) => known(waiting(figures), short),
+    detail: ({ database, jobs }) => (database ? `${known(jobs.running, short)} running` : "the database does not answer"),
   },
   {
     id: "refused", title: "Refused a second",

@@ -14,6 +14,8 @@ export interface Figures {
   readonly ready: boolean;
   readonly reason: string | null;
   readonly degraded: boolean;
+  /** Whether the database answers; where it does not, what is counted in it is null. */
+  readonly database: boolean;
   readonly uptime_ms: number;
   /** Per second. */
   readonly rates: {
@@ -44,8 +46,9 @@ export interface Figures {
     readonly max_fds: number;
   };
   readonly jobs: {
-    readonly pending: number;
-    readonly running: number;
+    readonly pending: number | null;
+    readonly running: number | null;
+    /** The totals are this process's, since it began. */
     readonly completed_total: number;
     readonly failed_total: number;
     readonly canceled_total: number;
@@ -53,16 +56,25 @@ export interface Figures {
   readonly queue: readonly Lane[];
   readonly providers: readonly ProviderHealth[];
   /** In micro-credits. */
-  readonly credits: { readonly held: number; readonly available: number; readonly captured: number; readonly granted: number };
-  readonly webhooks: { readonly pending: number; readonly delivered_total: number; readonly given_up_total: number };
+  readonly credits: Purse | null;
+  /** The totals are this process's, since it began. */
+  readonly webhooks: { readonly pending: number | null; readonly delivered_total: number; readonly given_up_total: number };
+}
+
+/** The credits of all accounts. */
+export interface Purse {
+  readonly held: number;
+  readonly available: number;
+  readonly captured: number;
+  readonly granted: number;
 }
 
 /** What waits for a provider, and what it works on. */
 export interface Lane {
   readonly provider: string;
-  readonly waiting: number;
+  readonly waiting: number | null;
   /** How long the first has waited. */
-  readonly oldest_ms: number;
+  readonly oldest_ms: number | null;
   readonly running: number;
   /** The longest time since a running job's last sign of life. */
   readonly silence_ms_max: number | null;
@@ -176,7 +188,8 @@ export interface Reader {
   readonly after: number;
   /** How many events it has not. */
   readonly behind: number;
-  readonly since: Moment;
+  /** Null of a reader whom the engine serves: it does not keep that. */
+  readonly since: Moment | null;
   /** How long it has taken nothing, where it could. */
   readonly silent_ms: number | null;
 }

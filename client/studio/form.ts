@@ -3,6 +3,7 @@
 import { TailwaterError } from "../src/errors.ts";
 import type { SubmitBody } from "../src/types.ts";
 import { find, showText } from "./dom.ts";
+import { freshKey } from "./fresh-key.ts";
 import { creditsOf } from "./money.ts";
 import { capital, sentence } from "./titles.ts";
 
@@ -102,12 +103,6 @@ function advice(problem: unknown): string {
   }
   const said = sentence(detail);
   return retryAfterMs === null ? said : `${said} Try again in ${Math.ceil(retryAfterMs / 1000)} s.`;
-}
-
-/** A key that nobody else has. Works without https too, where `randomUUID` is missing. */
-function freshKey(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** Why something failed, in a sentence. */

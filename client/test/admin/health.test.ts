@@ -25,6 +25,10 @@ test("a job that is silent for more than half a minute is a concern, with the wa
   expect(known?.link).toEqual({ href: "#job=job_7", words: "Its story" });
 });
 
+test("a database that does not answer is a concern of its own", () => {
+  expect(concernsOf(figures({ database: false }))).toMatchObject([{ key: "database", level: "error", words: "The database does not answer" }]);
+});
+
 test("what is worst comes first, and everything says what to do", () => {
   const found = concernsOf(figures({
     providers: [provider({ status: "paused", note: "answered 503" }), provider({ name: "runway", status: "failing" })],

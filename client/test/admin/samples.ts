@@ -3,7 +3,7 @@
 import type { AdminJob, Entry, Figures, Lane, ProviderHealth, StoryJob } from "../../admin/types.ts";
 
 export const figures = (over: Partial<Figures> = {}): Figures => ({
-  at: 1_000_000, version: "0.1.0", node: null, ready: true, reason: null, degraded: false, uptime_ms: 60_000,
+  at: 1_000_000, version: "0.1.0", node: null, ready: true, reason: null, degraded: false, database: true, uptime_ms: 60_000,
   rates: { deliveries: 0, delivered_bytes: 0, appends: 0, requests: 0, refused: 0, reconnects: 0, gaps: 0 },
   readers: 0, polls_waiting: 0, followers_behind: 0, lag_events_max: 0, append_to_write_ms: null,
   durable_lag_ms: 0, not_durable: 0, memory_bytes: 0, memory_limit_bytes: 536_870_912, logs: 0,

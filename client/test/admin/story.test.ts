@@ -35,6 +35,46 @@ test("a lease goes on until the next one, the end, or now", () => {
   expect(leases(storyJob({ status: "completed", ended_at: 8_000 }), two, 9_000)).toEqual([7_000, 8_000]);
 });
 
+const handBack = (over: Parameters<typeof entry>[0]) => entry({ kind: "note", title: "handed back to the queue", ...over });
+const status = (key: string, at: number, said: string) => entry({ key, at, data: { status: said, attempt: 1 } });
+
+test("a lease ends where the job is handed back, and the wait after it at the next lease", () => {
+  const drawn = (kind: string, ...args: Parameters<typeof marksOf>) => marksOf(...args).filter((mark) => mark.kind === kind).map(({ from, to }) => [from, to]);
+  const first = entry({ key: "l1", kind: "lease", at: 2_000 });
+  const second = entry({ key: "l2", kind: "lease", at: 7_000 });
+  const asked = entry({ key: "n1", kind: "note", title: "put back into the queue by the operator", at: 4_500 });
+  // The word of a server before was a note of its lease, and is no lease either.
+  for (const kind of ["note", "lease"] as const) {
+    const story = [first, asked, handBack({ key: "n2", kind, at: 5_000 }), second];
+    expect(drawn("wait", storyJob(), story, 9_000)).toEqual([[1_000, 2_000], [5_000, 7_000]]);
+    expect(marksOf(storyJob(), story, 9_000).filter(({ lane, to }) => lane === "worker" && to !== null).map(({ from, to }) => [from, to]))
+      .toEqual([[2_000, 5_000], [7_000, 9_000]]);
+  }
+  const waiting = storyJob({ status: "pending" });
+  expect(drawn("wait", waiting, [first, handBack({ key: "n2", at: 5_000 })], 9_000)).toEqual([[1_000, 2_000], [5_000, 9_000]]);
+  expect(drawn("wait", { ...waiting, status: "canceled", ended_at: 6_000 }, [first, handBack({ key: "n2", at: 5_000 })], 9_000)).toEqual([[1_000, 2_000], [5_000, 6_000]]);
+  expect(drawn("wait", { ...waiting, status: "completed", ended_at: 8_000 }, [first], 9_000)).toEqual([[1_000, 2_000]]);
+});
+
+test("two hand-backs that are told as one note end two leases", () => {
+  const story = [
+    entry({ key: "l1", kind: "lease", at: 2_000 }), handBack({ key: "n1", at: 3_000, until_at: 6_000, times: 2 }), entry({ key: "l2", kind: "lease", at: 5_000 }),
+  ];
+  const marks = marksOf(storyJob({ status: "pending" }), story, 9_000);
+  expect(marks.filter(({ kind }) => kind === "lease").map(({ to }) => to)).toEqual([3_000, 6_000]);
+  expect(marks.filter(({ kind }) => kind === "wait").map(({ from, to }) => [from, to])).toEqual([[1_000, 2_000], [3_000, 5_000], [6_000, 9_000]]);
+});
+
+test("where other processes took the job, its status events say when it waited", () => {
+  const story = [status("e1", 1_001, "pending"), status("e2", 2_000, "running"), status("e3", 5_000, "pending"), status("e4", 7_000, "running")];
+  const waits = (entries: typeof story) => marksOf(storyJob(), entries, 9_000).filter(({ kind }) => kind === "wait").map(({ from, to }) => [from, to]);
+  expect(waits(story)).toEqual([[1_000, 2_000], [5_000, 7_000]]);
+  // What this process notes of the same moments does not make them two.
+  const both = [...story, entry({ key: "l1", kind: "lease", at: 1_998 }), handBack({ key: "n1", at: 4_999 }), entry({ key: "l2", kind: "lease", at: 6_998 })];
+  expect(waits(inOrder(told(...both)))).toEqual([[1_000, 1_998], [4_999, 6_998]]);
+  expect(marksOf(storyJob(), both, 9_000).filter(({ kind }) => kind === "lease").map(({ to }) => to)).toEqual([4_999, 9_000]);
+});
+
 test("a silence of more than half a minute is drawn where something should happen", () => {
   const silences = marksOf(storyJob({ last_sign_ms: 40_000 }), [], 100_000).filter(({ kind }) => kind === "silence");
   expect(silences.map(({ lane, from, to }) => [lane, from, to])).toEqual([["provider", 60_000, 100_000], ["events", 60_000, 100_000]]);
