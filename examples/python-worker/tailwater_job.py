@@ -44,23 +44,36 @@ class Job:
 
 def call(method, path, body=None, content_type="application/json"):
     """One request, sent again while the server is away or busy; gives the answer's JSON."""
+    key = uuid.uuid4().hex  # a submit that is sent again is the same submit; other requests do not mind
     wait, give_up_at = 0.5, time.monotonic() + PATIENCE
     while True:
+        sent = request(method, path, body, content_type)
+        sent.add_header("idempotency-key", key)
         try:
-            with urllib.request.urlopen(request(method, path, body, content_type), timeout=30) as answer:
+            with urllib.request.urlopen(sent, timeout=30) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
-            problem = json.loads(error.read() or b"{}")
+            problem = problem_of(error)
             if problem.get("code") == "job_ended":
-                raise JobEnded(problem["detail"]) from None
+                raise JobEnded(problem.get("detail")) from None
             if error.code not in (429, 502, 503, 504) or time.monotonic() > give_up_at:
                 raise RuntimeError(f"{method} {path}: {error.code} {problem}") from None
-            wait = max(wait, float(error.headers.get("Retry-After", 0)))
+            after = error.headers.get("Retry-After", "")
+            wait = max(wait, int(after) if after.isdecimal() else 0)  # a proxy may say a date
         except (OSError, HTTPException):
             if time.monotonic() > give_up_at:
                 raise
         time.sleep(wait)
         wait = min(wait * 2, 15)
+
+
+def problem_of(error):
+    """What the server says is wrong; nothing where a proxy has answered for it, in HTML."""
+    try:
+        problem = json.loads(error.read())
+    except (ValueError, OSError, HTTPException):
+        return {}
+    return problem if isinstance(problem, dict) else {}
 
 
 def request(method, path, body=None, content_type="application/json"):

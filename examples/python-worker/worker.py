@@ -42,8 +42,10 @@ def waiting_jobs(project="default"):
         except urllib.error.HTTPError as error:
             if error.code in (401, 403):
                 sys.exit("the server wants a key with submit, read and publish: set TAILWATER_API_KEY")
-        except (OSError, HTTPException):
-            pass  # a restart, or a network that broke
+        except (OSError, HTTPException, ValueError):
+            pass  # a restart, a network that broke, or a line that broke off
+        except (RuntimeError, JobEnded) as error:
+            print(f"cannot look for jobs: {error}", flush=True)
         time.sleep(1)
 
 
@@ -81,20 +83,28 @@ def png(rows):
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
 
 
+def do(job, settings):
+    """Works on a job until its end; says how it ended."""
+    try:
+        job.push("completed", **work(job, **settings))
+        return "is done"
+    except JobEnded:
+        raise
+    except Exception as error:  # the job fails, and its readers are told; the worker goes on
+        # By another producer: its numbers hold, whether the last event was taken or not.
+        Job(job.id).push("failed", code="worker_failed", message=str(error), retryable=True)
+        return f"failed: {error}"
+
+
 def main():
     print("waiting for jobs", flush=True)
     for waiting in waiting_jobs():
         job = Job(waiting["id"])
         print(f"working on {job.id}", flush=True)
         try:
-            job.push("completed", **work(job, **waiting["input"]))
-        except JobEnded as ended:
+            print(f"{job.id} {do(job, waiting['input'])}", flush=True)
+        except JobEnded as ended:  # somebody canceled it: while it was worked on, or just before it failed
             print(f"{job.id}: {ended}", flush=True)
-        except Exception as error:  # the job fails, and its readers are told; the worker goes on
-            job.push("failed", code="worker_failed", message=str(error), retryable=True)
-            print(f"{job.id} failed: {error}", flush=True)
-        else:
-            print(f"{job.id} is done", flush=True)
         if "--once" in sys.argv:
             return
 

@@ -5,6 +5,7 @@
 
 use std::env;
 use std::error::Error;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -74,24 +75,34 @@ impl Server {
 
     /// One request, sent again while the server is away or busy.
     fn post(&self, path: &str, body: &Value) -> Result<Value, Box<dyn Error>> {
+        // One for all tries: a submit whose answer was lost is no second job. Pushes have their numbers.
+        let idempotency_key = format!("{:016x}", RandomState::new().build_hasher().finish());
         let mut wait = Duration::from_millis(500);
         for _ in 0..10 {
-            let mut request = self.agent.post(format!("{}{path}", self.address));
+            let mut request = self
+                .agent
+                .post(format!("{}{path}", self.address))
+                .header("idempotency-key", &idempotency_key);
             if let Some(key) = &self.key {
                 request = request.header("authorization", format!("Bearer {key}"));
             }
-            match request.send_json(body) {
+            let problem = match request.send_json(body) {
                 Ok(mut answer) => {
-                    let status = answer.status();
-                    let said: Value = answer.body_mut().read_json()?;
-                    match status.as_u16() {
-                        200..=299 => return Ok(said),
-                        429 | 503 => {} // it says when to come back; the waits below are as long
-                        code => return Err(format!("{path}: {code} {}", said["detail"]).into()),
+                    let status = answer.status().as_u16();
+                    match (status, answer.body_mut().read_json::<Value>()) {
+                        (200..=299, Ok(said)) => return Ok(said),
+                        (200..=299, Err(error)) => error.to_string(), // it broke off
+                        // Busy or away. A proxy says so in HTML, so what is said is not looked at.
+                        (429 | 502..=504, _) => format!("status {status}"),
+                        (_, said) => {
+                            let said = said.unwrap_or_default();
+                            return Err(format!("{path}: {status} {}", said["detail"]).into());
+                        }
                     }
                 }
-                Err(error) => eprintln!("{path}: {error}; trying again in {wait:?}"),
-            }
+                Err(error) => error.to_string(),
+            };
+            eprintln!("{path}: {problem}; trying again in {wait:?}");
             sleep(wait);
             wait = (wait * 2).min(Duration::from_secs(30));
         }
