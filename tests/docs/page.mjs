@@ -21,8 +21,8 @@ export class Page {
   #programs = [];
   /** The newest id or key of each kind that any command has shown. */
   #seen = new Map();
-  /** What the last command wrote, for the block that says what it should. */
-  #output = "";
+  /** What the last command wrote, for the block that says what it should; null before the first one. */
+  #output = null;
 
   static async open(page) {
     const opened = new Page();
@@ -125,7 +125,8 @@ export class Page {
   /** What the command before answers, or a body: the members that it names are there, of the same type. */
   async json({ text }) {
     const expected = parseLoosely(text);
-    if (this.#output === "") return;
+    if (this.#output === null) return;
+    assert.notEqual(this.#output.trim(), "", "no command before it has written what this could be");
     const documents = this.#output.split("\n").filter((line) => line.startsWith("{")).map((line) => JSON.parse(line));
     const actual = documents.at(-1) ?? JSON.parse(this.#output);
     assert.deepEqual(likeness(expected, actual), [], this.#output);
@@ -136,7 +137,7 @@ export class Page {
   async text({ text }) {
     const escaped = (line) => line.trim().replace(/[.*+?^${}()|[\]\\]/g, "\\$&").replace(/…/g, ".*").replace(/\d+/g, "\\d+");
     for (const line of text.split("\n").filter((one) => one.trim() !== "" && one.trim() !== "…")) {
-      assert.match(this.#output, new RegExp(escaped(line), "m"), this.#output);
+      assert.match(this.#output ?? "", new RegExp(escaped(line), "m"), this.#output ?? "no command ran before");
     }
   }
 

@@ -32,6 +32,18 @@ test("an answer has what is shown of it, and may have more", () => {
   assert.deepEqual(likeness(shown, { id: 1, list: [{}] }), ["/id is no string", "/list/0/a is not there", "/rest is not there"]);
 });
 
+test("a body is held against the command before it, and stands by itself only where there is none", async () => {
+  const outcomes = await followed(
+    "```json", '{"kind": "external"}', "```",
+    "```sh", "true", "```",
+    "```json", '{"available": 1}', "```",
+    "```sh", "echo '{\"available\": 2}'", "```",
+    "```json", '{"available": 1}', "```",
+    "```json", '{"available": 1}', "```",
+  );
+  assert.deepEqual(outcomes.map((why) => why === null), [true, true, false, true, true, false]);
+});
+
 test("what a page says and what happens are held against each other", async () => {
   const outcomes = await followed(
     "```sh", "curl -s localhost:8080/api/nothing", "```",
