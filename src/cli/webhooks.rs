@@ -65,7 +65,11 @@ async fn begin_anew(args: args::ReplayWebhooks) -> Result<u8, Failure> {
         out::print(&format!("{}\n", delivery.job_id)).ok();
     }
     if chosen.is_empty() {
-        return Err(Failure { message: "there is no such delivery to replay".into(), code: 1 });
+        if target.is_some() {
+            return Err(Failure { message: "nothing was told of this job".into(), code: 1 });
+        }
+        out::note("nothing is to be replayed");
+        return Ok(0);
     }
     out::note(&format!("{} begun anew: `tailwater webhooks list` shows them", chosen.len()));
     Ok(0)

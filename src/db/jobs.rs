@@ -328,13 +328,29 @@ const SEARCH_DEPTH: u32 = 10_000;
 
 const SEARCHED: &str = " and id in (select id from job order by id desc limit ?)";
 
-const SEARCH_COLUMNS: [&str; 6] =
-    ["id", "project_id", "coalesce(model, '')", "coalesce(error_code, '')", "status", "input"];
+const SEARCH_COLUMNS: [&str; 7] = [
+    "id",
+    "project_id",
+    "coalesce(model, '')",
+    "coalesce(lane, '')",
+    "coalesce(error_code, '')",
+    "status",
+    "input",
+];
+
+/// What a job was asked for besides its input.
+#[derive(Clone, Debug)]
+pub struct Besides {
+    /// Higher goes first.
+    pub priority: i32,
+    /// Who is told of its end, where its submit says so; the query may be a secret.
+    pub webhook: Option<SecretString>,
+}
 
 /// What `like` finds a text by that may hold its signs.
 fn pattern(text: &str) -> String {
     let mut pattern = String::from("%");
-    for sign in text.to_lowercase().chars().take(200) {
+    for sign in text.chars().take(200) {
         if matches!(sign, '%' | '_' | '!') {
             pattern.push('!');
         }
@@ -350,6 +366,26 @@ impl Db {
     /// When the database does not answer.
     pub async fn job(&self, id: &JobId) -> Result<Option<Job>, DbError> {
         Ok(find((&self.pool).into(), id).await?)
+    }
+
+    /// What a job was asked for that it does not show; nothing for an unknown job.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn besides(&self, id: &JobId) -> Result<Option<Besides>, DbError> {
+        let row = sql::query(
+            "select priority, (select min(url) from webhook_target where job_id = job.id) as url \
+             from job where id = ?",
+        )
+        .bind(id.as_str())
+        .fetch_optional(&self.pool)
+        .await?;
+        let decode = |row: Row| {
+            let webhook = row.try_get::<Option<String>, _>("url")?.map(Into::into);
+            let priority = i32::try_from(row.try_get::<i64, _>("priority")?).unwrap_or(0);
+            Ok::<_, sqlx::Error>(Besides { priority, webhook })
+        };
+        Ok(row.map(decode).transpose()?)
     }
 
     /// The model of the job that a client submitted under this key, if there is one.
@@ -390,7 +426,8 @@ impl Db {
             list.push(SEARCHED, SEARCH_DEPTH);
             for (place, column) in SEARCH_COLUMNS.into_iter().enumerate() {
                 let or = if place == 0 { " and (" } else { " or " };
-                let test = format!("{or}lower({column}) like ? escape '!'");
+                // Both by the database, which may know fewer capitals than Rust does.
+                let test = format!("{or}lower({column}) like lower(?) escape '!'");
                 list.push(&test, pattern.as_str());
             }
             list.close();

@@ -73,13 +73,15 @@ mod tests {
     async fn what_is_searched_for_is_found_and_its_signs_are_no_patterns() {
         let mut rig = Rig::with(0).await;
         let (first, second) = (rig.submit(0).await, rig.submit(0).await);
-        for (job, topic) in [(&first, "100 % Sea_salt"), (&second, "1000 seasalts")] {
+        for (job, topic) in [(&first, "100 % Sea_salt Übung"), (&second, "1000 seasalts")] {
             let update =
                 format!(r#"update job set input = '{{"topic":"{topic}"}}' where id = '{job}'"#);
             rig.outside(&update).await.unwrap();
         }
         for (text, found) in [
             ("sea_SALT", vec![&first]),
+            ("Übung", vec![&first]),
+            ("FAL", vec![&second, &first]),
             ("100 %", vec![&first]),
             ("SEA", vec![&second, &first]),
             (second.as_str(), vec![&second]),

@@ -37,8 +37,13 @@ pub(super) async fn check(settings: &Settings) -> (Vec<Finding>, Option<Asked>) 
     if is_locked {
         findings.push(judge_server(settings, ask(settings).await));
     }
+    let keys = match &seen {
+        Ok(Some(look)) => look.keys,
+        Ok(None) => Some(0),
+        // Nobody knows whether there is one.
+        Err(_) => None,
+    };
     let look = seen.ok().flatten();
-    let keys = look.as_ref().map_or(Some(0), |look| look.keys);
     if keys == Some(0) && !settings.listen.ip().is_loopback() {
         let text = format!(
             "{} can be reached from outside, and no key exists: the server will not start; \

@@ -204,7 +204,9 @@ fn plain(provider: &Provider<'_>, check: &str) -> Option<Finding> {
         || key.trim() != key
         || key.contains(char::is_whitespace)
         || key.starts_with(['"', '\''])
-        || ["changeme", "your-", "your_", "xxx"].iter().any(|it| key.to_lowercase().contains(it));
+        || ["changeme", "your-", "your_", "xxxxxx"]
+            .iter()
+            .any(|it| key.to_lowercase().contains(it));
     if is_odd {
         return Some(Finding::fault(
             check,

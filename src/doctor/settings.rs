@@ -38,6 +38,9 @@ pub(super) fn check(loaded: &Loaded) -> Vec<Finding> {
 fn odd(settings: &Settings) -> Vec<Finding> {
     let is_public = !settings.listen.ip().is_loopback() || settings.public_url.is_some();
     let real = super::providers::are_real(settings);
+    let speaks = settings.openai_api_key.is_some()
+        || settings.chat_base_url.is_some()
+        || settings.speech_base_url.is_some();
     let is_http = settings.public_url.as_ref().is_some_and(|url| url.starts_with("http://"));
     let questions = [
         (
@@ -68,7 +71,7 @@ fn odd(settings: &Settings) -> Vec<Finding> {
             "lipsync_wait is longer than many proxies wait for an answer",
         ),
         (
-            !settings.simulator && !real,
+            !settings.simulator && !real && !speaks,
             "the simulator is off and no provider has a key: every job but external ones will fail",
         ),
         (

@@ -33,8 +33,10 @@ impl Reader for Merge {
     async fn next(&mut self) -> Result<Option<Vec<Bytes>>, DbError> {
         let merged = Self::next(self).await?;
         Ok(merged.map(|merged| {
+            let bytes = join(&merged);
             metrics().deliveries_total.inc_by(merged.len() as u64);
-            vec![join(&merged)]
+            metrics().delivered_bytes_total.inc_by(bytes.len() as u64);
+            vec![bytes]
         }))
     }
 

@@ -103,12 +103,17 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Pro
         .ok_or_else(|| Problem::new(Code::InvalidParameter, detail))
 }
 
-/// Submits what an earlier job was asked for.
+/// Submits what an earlier job was asked for; the headers may name a key, as those of a submit do.
 ///
 /// # Errors
 /// Whatever a submit is refused for.
-pub(super) async fn again(call: &Call, value: &Value) -> Result<Response, Problem> {
-    let task = task(call, value).await?;
+pub(super) async fn again(
+    call: &Call,
+    headers: &HeaderMap,
+    value: &Value,
+) -> Result<Response, Problem> {
+    let mut task = task(call, value).await?;
+    task.idempotency_key = idempotency_key(headers)?;
     let submission = call.queue.submit(task).await?;
     Ok(answer(call, &submission, |_| {}))
 }

@@ -71,7 +71,7 @@ impl Claimed {
             HandBack { job: self.job.id.clone(), attempt: self.job.attempt, now: now_ms() };
         let journal = self.queue.store().journal();
         if journal.change_after(self.log.last(), change).await? {
-            trail::note(self.job.id.as_str(), About::Lease, "handed back to the queue", None);
+            trail::note(self.job.id.as_str(), About::Note, "handed back to the queue", None);
             // A reader learns that the job waits again; a refusal means that it has ended.
             drop(self.queue.tell_status(&self.log, Status::Pending, self.job.attempt).await);
             if let Some(lane) = &self.job.lane {

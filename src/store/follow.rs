@@ -139,10 +139,10 @@ impl Store {
     }
 }
 
-/// Counts how long an event took to reach somebody who waited for it; in whole milliseconds, which is
-/// what an event says of its age.
-fn note_wait_over(log: &Log) {
-    let age = log.last_at().map_or(0, |at| now_ms().saturating_sub(at));
+/// Counts how long an event took to reach somebody who waited for it, by when it was made; in whole
+/// milliseconds, which is what an event says of its age.
+pub(super) fn note_wait_over(at: Option<i64>) {
+    let age = at.map_or(0, |at| now_ms().saturating_sub(at));
     let age = Duration::from_millis(age.try_into().unwrap_or(0));
     metrics().append_to_write_seconds.observe(age.as_secs_f64());
 }
@@ -188,7 +188,7 @@ impl Follower {
             match log.page(self.cursor) {
                 Look::Found(page) => {
                     if has_waited {
-                        note_wait_over(&log);
+                        note_wait_over(log.last_at());
                     }
                     return Ok(self.deliver(page));
                 }

@@ -17,6 +17,7 @@ use crate::db::jobs::Since;
 use crate::event::{Event, EventId};
 use crate::job::JobId;
 
+use super::follow::note_wait_over;
 use super::log::{Log, Watch};
 use super::project::Project;
 use super::{Store, lock};
@@ -177,6 +178,7 @@ impl Merge {
     /// # Cancel safety
     /// Safe: the position moves only when events are returned.
     pub async fn next(&mut self) -> Result<Option<Vec<Merged>>, DbError> {
+        let mut has_waited = false;
         loop {
             let store = self.store.clone();
             let logs: Vec<_> =
@@ -198,7 +200,10 @@ impl Merge {
             self.refresh().await?;
             let Some((events, horizon)) = self.gather(head).await? else { return Ok(None) };
             self.cursor = self.cursor.max(horizon);
-            if !events.is_empty() {
+            if let Some(Merged { event, .. }) = events.last() {
+                if has_waited {
+                    note_wait_over(Some(event.at));
+                }
                 return Ok(Some(events));
             }
             if horizon < head {
@@ -208,6 +213,7 @@ impl Merge {
                 return Ok(None);
             }
             select_all(wakes).await;
+            has_waited = true;
         }
     }
 

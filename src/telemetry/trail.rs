@@ -72,8 +72,8 @@ pub struct Note {
 #[derive(Debug, Default)]
 struct Jobs {
     trails: HashMap<String, Trail>,
-    /// Jobs in the order in which they came.
-    order: VecDeque<String>,
+    /// How often anything was noted.
+    clock: u64,
 }
 
 #[derive(Debug, Default)]
@@ -84,6 +84,8 @@ struct Trail {
     sign_at: i64,
     /// Raised by every note.
     version: u64,
+    /// When it was last asked for, by the clock of all.
+    used: u64,
 }
 
 static JOBS_SEEN: LazyLock<Mutex<Jobs>> = LazyLock::new(Mutex::default);
@@ -195,15 +197,16 @@ pub fn sign_at(job: &str) -> Option<i64> {
 
 impl Jobs {
     fn of(&mut self, job: &str) -> &mut Trail {
-        if !self.trails.contains_key(job) {
-            if self.order.len() >= JOBS
-                && let Some(oldest) = self.order.pop_front()
-            {
+        if !self.trails.contains_key(job) && self.trails.len() >= JOBS {
+            let oldest = self.trails.iter().min_by_key(|(_, trail)| trail.used);
+            if let Some(oldest) = oldest.map(|(job, _)| job.clone()) {
                 self.trails.remove(&oldest);
             }
-            self.order.push_back(job.to_owned());
         }
-        self.trails.entry(job.to_owned()).or_default()
+        self.clock += 1;
+        let trail = self.trails.entry(job.to_owned()).or_default();
+        trail.used = self.clock;
+        trail
     }
 }
 
@@ -225,6 +228,18 @@ mod tests {
         assert_eq!(notes[0].detail.as_deref(), Some("at 40 %"));
         assert_eq!(sign_at("job_t1"), sign);
         assert_eq!(of("job_unknown"), (0, Vec::new()));
+    }
+
+    #[test]
+    fn what_is_dropped_is_what_nothing_has_happened_to_for_longest() {
+        let mut jobs = Jobs::default();
+        for number in 0..JOBS {
+            jobs.of(&number.to_string());
+        }
+        jobs.of("0");
+        jobs.of("one more");
+        assert_eq!(jobs.trails.len(), JOBS);
+        assert!(jobs.trails.contains_key("0") && !jobs.trails.contains_key("1"));
     }
 
     #[test]

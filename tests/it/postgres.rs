@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tailwater::config::Settings;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -11,7 +11,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
 use crate::harness::database::{self, Database};
-use crate::harness::{TestServer, process};
+use crate::harness::relay::Relay;
+use crate::harness::{Reader, TestServer, client, process};
 
 /// A wire to Postgres that can break in the middle of a commit.
 #[derive(Clone, Default)]
@@ -93,14 +94,14 @@ impl Wire {
     }
 }
 
-/// A server whose database is at the other end of a wire.
-async fn wired() -> (TestServer, Wire) {
+/// A server whose database is at the other end of what is laid to it; `lay` gives its port.
+async fn through<T>(lay: impl AsyncFnOnce(String) -> (T, u16)) -> (TestServer, T) {
     let data = TempDir::new().expect("a folder");
     let folder = data.path().join("data");
     let address = database::address(&folder).await.expect("scripts/with-postgres runs the test");
     let host = address.split(['@', '/']).nth(3).expect("host and port").to_owned();
-    let wire = Wire::to(host.clone()).await;
-    let through = address.replace(&host, &format!("127.0.0.1:{}", wire.port));
+    let (laid, port) = lay(host.clone()).await;
+    let through = address.replace(&host, &format!("127.0.0.1:{port}"));
     let settings = Settings {
         listen: "127.0.0.1:0".parse().expect("an address"),
         data: folder,
@@ -108,14 +109,18 @@ async fn wired() -> (TestServer, Wire) {
         simulator_speed: 1000.0,
         ..Settings::default()
     };
-    (TestServer::on(data, settings).await, wire)
+    (TestServer::on(data, settings).await, laid)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs scripts/with-postgres"]
 async fn what_breaks_in_a_commit_happens_once() {
     const EVENTS: u64 = 60;
-    let (server, wire) = wired().await;
+    let wire = async |host| {
+        let wire = Wire::to(host).await;
+        (wire.clone(), wire.port)
+    };
+    let (server, wire) = through(wire).await;
     let job = server.submit_external().await;
     let mut reader = server.follow(&job).await;
     reader.until("status").await;
@@ -180,6 +185,50 @@ async fn what_breaks_in_a_commit_happens_once() {
     let events = page["events"].as_array().expect("events").iter();
     let kept: Vec<u64> = events.filter_map(|event| event["data"]["n"].as_u64()).collect();
     assert_eq!(kept, expected);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs scripts/with-postgres"]
+async fn the_operator_is_told_of_a_database_that_is_away() {
+    let cable = async |host| {
+        let cable = Relay::to(host).await;
+        let port = cable.address.port();
+        (cable, port)
+    };
+    let (server, cable) = through(cable).await;
+    let job = server.submit_external().await;
+    server.push(&job, &[json!({ "type": "step" })]).await;
+    let figures = server.url("/api/admin/stream");
+    let mut figures = Reader::open(&client(), &figures, None).await;
+    let mut told = async |database: bool| loop {
+        let told = figures.until("figures").await.data;
+        if told["database"] == database {
+            return told;
+        }
+    };
+    let metrics = async || {
+        let answer = server.http.get(server.url("/metrics")).send().await.expect("an answer");
+        answer.text().await.expect("a text")
+    };
+    let running = "tailwater_jobs{status=\"running\"} ";
+    while told(true).await["jobs"]["running"] != 1 {}
+    assert!(metrics().await.contains(running));
+
+    cable.pull();
+    let without = told(false).await;
+    assert_eq!(without["jobs"]["running"], Value::Null, "nobody has counted: {without}");
+    assert_eq!(
+        (&without["credits"], &without["webhooks"]["pending"]),
+        (&Value::Null, &Value::Null)
+    );
+    let text = metrics().await;
+    assert!(!text.contains(running), "{text}");
+    assert!(text.contains("tailwater_durable_lag_seconds "), "{text}");
+
+    cable.plug_in();
+    while told(true).await["jobs"]["running"] != 1 {}
+    assert!(metrics().await.contains(running));
     server.stop().await;
 }
 

@@ -112,7 +112,7 @@ async fn what_was_given_up_is_listed_and_replayed_on_the_command_line() {
     assert!(!text.contains("hidden"), "{text}");
     receiver.answer_from_now_on(Answer::Status(204));
     let old = run(&process, &["webhooks", "replay", "--since", "0s"]).await;
-    assert_eq!(old, (Some(1), String::new()), "it is older than nothing");
+    assert_eq!(old, (Some(0), String::new()), "it is older than nothing");
     let replayed = run(&process, &["webhooks", "replay", "--failed", "--since", "1h"]).await;
     assert_eq!(replayed, (Some(0), format!("{job}\n")));
     assert_eq!(receiver.next().await.header("webhook-id"), first.header("webhook-id"));

@@ -1,7 +1,8 @@
 //! What the operator does to one job: trying it again, putting it back into the queue.
 
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use secrecy::ExposeSecret;
 use serde_json::json;
 
 use crate::http::guard::{Admin, May};
@@ -16,10 +17,13 @@ use crate::queue::{RequeueError, Requeued};
 #[utoipa::path(
     post, path = "/api/admin/jobs/{id}/retry", operation_id = "retry_job", tag = "operator",
     security(("key" = ["admin"])),
-    params(("id" = String, Path, description = "A job that has ended")),
+    params(
+        ("id" = String, Path, description = "A job that has ended"), openapi::parameters::Once,
+    ),
     responses((status = 202, description = "The new job", body = openapi::answers::Submitted)),
     extensions(("x-problems" = json!([
-        Code::UnknownJob, Code::JobActive, Code::InvalidField, Code::UnknownModel, Code::ModelRetired,
+        Code::UnknownJob, Code::JobActive, Code::InvalidParameter, Code::KeyReused,
+        Code::InvalidField, Code::UnknownModel, Code::ModelRetired,
         Code::InsufficientCredits, Code::TooManyJobs, Code::Unavailable, Code::Overloaded,
         Code::Draining,
     ]))),
@@ -27,10 +31,12 @@ use crate::queue::{RequeueError, Requeued};
 pub(super) async fn retry(
     May { call, .. }: May<Admin>,
     Segment(id): Segment,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let log = call.log(&id).await?;
     let gone = || Problem::new(Code::UnknownJob, "the job is gone");
     let job = call.store.db().job(&log.job).await?.ok_or_else(gone)?;
+    let besides = call.store.db().besides(&log.job).await?.ok_or_else(gone)?;
     if !log.standing().ended {
         let detail = "a job is tried again once it has ended; cancel it before";
         return Err(Problem::new(Code::JobActive, detail));
@@ -41,11 +47,14 @@ pub(super) async fn retry(
         "project_id": job.project_id,
         "retry_of": job.id,
         "allow_duplicate": true,
+        "priority": besides.priority,
+        "silence_limit_ms": job.silence_limit_ms,
+        "webhook_url": besides.webhook.as_ref().map(ExposeSecret::expose_secret),
     });
     if let Some(model) = &job.model {
         body["model"] = model.as_str().into();
     }
-    submit::again(&call, &body).await
+    submit::again(&call, &headers, &body).await
 }
 
 /// `POST /api/admin/jobs/{id}/requeue`: a job that runs is taken from its worker and run anew, one that

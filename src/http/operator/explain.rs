@@ -14,19 +14,20 @@ use super::now::silence;
 /// From when on silence is worth a word.
 const QUIET: Duration = Duration::from_secs(5);
 
-/// What there is to say.
+/// What there is to say. `began` is when a provider began the work, where one has it.
 pub(super) fn sentence(
     app: &App,
     job: &Job,
     log: &Log,
     notes: &[Note],
     place: Option<u32>,
+    began: Option<i64>,
     now: i64,
 ) -> String {
     let standing = log.standing();
     match standing.status {
         Status::Pending => format!("It waits for {}.", waits_for(app, job, place.as_ref())),
-        Status::Running => running(app, job, log, notes, now),
+        Status::Running => running(app, job, log, notes, began, now),
         Status::Completed => format!("It completed {} after its submit.", lasted(job)),
         Status::Failed => failed(job),
         Status::Canceled => match &job.end {
@@ -36,8 +37,15 @@ pub(super) fn sentence(
     }
 }
 
-fn running(app: &App, job: &Job, log: &Log, notes: &[Note], now: i64) -> String {
-    let silent = silence(log, now);
+fn running(
+    app: &App,
+    job: &Job,
+    log: &Log,
+    notes: &[Note],
+    began: Option<i64>,
+    now: i64,
+) -> String {
+    let silent = silence(app, log, now);
     if job.kind == Kind::External {
         let limit = job.silence_limit_ms.map_or_else(
             || "the server's limit for silence".to_owned(),
@@ -77,7 +85,7 @@ fn running(app: &App, job: &Job, log: &Log, notes: &[Note], now: i64) -> String 
             words(silent)
         );
     }
-    let began = job.started_at.unwrap_or(job.created_at);
+    let began = began.or(job.started_at).unwrap_or(job.created_at);
     let left = began + i64::try_from(limit.as_millis()).unwrap_or(i64::MAX / 2) - now;
     let left = Duration::from_millis(left.try_into().unwrap_or(0));
     if matches!(job.kind, Kind::Blog | Kind::Chat) && silent >= QUIET {

@@ -6,7 +6,7 @@ use std::time::Instant;
 use axum::extract::RawQuery;
 use axum::response::Response;
 use serde_json::{Value, json};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{MissedTickBehavior, timeout};
 
 use crate::db::jobs::Filter;
 use crate::event::now_ms;
@@ -14,7 +14,7 @@ use crate::http::guard::{Admin, Call, May};
 use crate::http::query::Query;
 use crate::http::{App, Problem};
 use crate::job::{Kind, Status};
-use crate::telemetry::metrics::{Recent, metrics, process, sum};
+use crate::telemetry::metrics::{Recent, cpu_seconds, metrics, process, sum};
 
 use super::feed::{self, Feed, Gone, PACE};
 use super::jobs;
@@ -79,7 +79,8 @@ async fn tell(feed: Feed, call: Call, filter: Filter) -> Result<(), Gone> {
         before = sample;
         if filter.contains.is_none() || count % SEARCH_PACE == 0 {
             // A database that does not answer shows nothing new.
-            if let Ok(page) = jobs::page(&call, &filter, JOBS as usize).await
+            let page = timeout(now::PATIENCE, jobs::page(&call, &filter, JOBS as usize)).await;
+            if let Ok(Ok(page)) = page
                 && page != shown
             {
                 feed.say("jobs", &page).await?;
@@ -109,7 +110,7 @@ impl Sample {
             ("reconnects", metrics.reconnects_total.get()),
             ("gaps", sum(&metrics.gaps_total, &[])),
         ];
-        Self { at: Instant::now(), cpu_seconds: process().cpu_seconds, totals: totals.into() }
+        Self { at: Instant::now(), cpu_seconds: cpu_seconds(), totals: totals.into() }
     }
 
     /// What there was in a second since then, on average.
@@ -164,8 +165,12 @@ fn view(app: &App, now: &Now, before: &Sample, sample: &Sample, latency: &Value)
     #[expect(clippy::cast_possible_truncation, reason = "seconds since 1970 fit")]
     let started = (process.start_time * 1000.0) as i64;
     let ended = |status| sum(&metrics.jobs_ended_total, &[None, Some(status)]);
-    let counted = now.counted.clone().unwrap_or_default();
-    let (granted, captured, held) = counted.credits;
+    let counted = now.counted.as_ref();
+    let credits = counted.map(|counted| {
+        let (granted, captured, held) = counted.credits;
+        let available = granted - captured - held;
+        json!({ "held": held, "available": available, "captured": captured, "granted": granted })
+    });
     json!({
         "at": at,
         "version": app.info.version,
@@ -193,22 +198,17 @@ fn view(app: &App, now: &Now, before: &Sample, sample: &Sample, latency: &Value)
             "max_fds": process.max_fds,
         },
         "jobs": {
-            "pending": counted.pending,
-            "running": counted.running,
+            "pending": counted.map(|counted| counted.pending),
+            "running": counted.map(|counted| counted.running),
             "completed_total": ended("completed"),
             "failed_total": ended("failed"),
             "canceled_total": ended("canceled"),
         },
         "queue": queue(now, at),
         "providers": providers(app),
-        "credits": {
-            "held": held,
-            "available": granted - captured - held,
-            "captured": captured,
-            "granted": granted,
-        },
+        "credits": credits,
         "webhooks": {
-            "pending": counted.webhooks,
+            "pending": counted.map(|counted| counted.webhooks),
             "delivered_total": sum(&metrics.webhook_deliveries_total, &[Some("delivered")]),
             "given_up_total": sum(&metrics.webhook_deliveries_total, &[Some("given_up")]),
         },

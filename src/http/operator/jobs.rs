@@ -64,7 +64,7 @@ pub(super) fn shape(app: &App, job: &Job, place: Option<&u32>) -> Value {
         "created_at": job.created_at,
         "started_at": job.started_at,
         "ended_at": job.ended_at,
-        "last_sign_ms": log.as_ref().filter(|_| is_running).map(|log| sign(log)),
+        "last_sign_ms": log.as_ref().filter(|_| is_running).map(|log| sign(app, log)),
         "waits_for": (status == Status::Pending).then(|| waits_for(app, job, place)),
         "error_code": code,
         "error_message": message,
@@ -73,9 +73,9 @@ pub(super) fn shape(app: &App, job: &Job, place: Option<&u32>) -> Value {
     })
 }
 
-fn sign(log: &Log) -> u64 {
+fn sign(app: &App, log: &Log) -> u64 {
     // By whole seconds: a list is sent again whenever it changes.
-    milliseconds(silence(log, now_ms())) / 1000 * 1000
+    milliseconds(silence(app, log, now_ms())) / 1000 * 1000
 }
 
 /// What a job waits for, in words.

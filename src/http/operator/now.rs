@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::db::DbError;
+use tokio::time::timeout;
+
 use crate::db::figures::Figures;
 use crate::event::now_ms;
 use crate::http::App;
@@ -12,6 +13,13 @@ use crate::job::JobId;
 use crate::store::Log;
 use crate::telemetry::metrics::{Metrics, set_all, set_all_seconds, set_together};
 use crate::telemetry::trail;
+
+/// How long the database is waited for. Whoever watches is told the rest without it then: that it does
+/// not answer is what they have to know.
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The lane of jobs that have none: others' workers run them.
+const EXTERNAL: &str = "external";
 
 /// The jobs of one provider that run here, or in the cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,28 +47,41 @@ pub(super) struct Now {
 
 /// Looks, and sets the metrics that are looked up.
 pub(super) async fn look(app: &App) -> Now {
-    let counted = app.store.db().figures().await;
-    if let Err(error) = &counted {
-        tracing::debug!(%error, "the database does not count");
-    }
+    let counted = match timeout(PATIENCE, app.store.db().figures()).await {
+        Ok(Ok(figures)) => Some(figures),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "the database does not count");
+            None
+        }
+        Err(_) => None,
+    };
     let now = gather(app, counted);
     set_together(|metrics| set(metrics, app, &now));
     now
 }
 
-fn gather(app: &App, counted: Result<Figures, DbError>) -> Now {
+fn gather(app: &App, counted: Option<Figures>) -> Now {
     let at = now_ms();
     let mut running = BTreeMap::<_, Running>::new();
     for log in app.store.running() {
         let of_lane = running.entry(lane(&log).to_owned()).or_default();
         of_lane.jobs += 1;
-        let silence = silence(&log, at);
+        let silence = silence(app, &log, at);
         if of_lane.silent.is_none() || silence > of_lane.silence {
             (of_lane.silence, of_lane.silent) = (silence, Some(log.job.clone()));
         }
     }
+    // Of the jobs of others those that are silent leave memory, and after a start none is there.
+    if let Some(external) = counted.as_ref().map(|counted| &counted.external) {
+        running.remove(EXTERNAL);
+        running.extend(external.iter().map(|external| {
+            let silence = elapsed(external.since, at);
+            let silent = Some(external.silent.clone());
+            (EXTERNAL.to_owned(), Running { jobs: external.jobs, silence, silent })
+        }));
+    }
     Now {
-        counted: counted.ok(),
+        counted,
         running,
         readers: app.engine.as_ref().map_or(0, |engine| engine.readers())
             + app.readers.count(Transport::Stream),
@@ -72,19 +93,23 @@ fn gather(app: &App, counted: Result<Figures, DbError>) -> Now {
 
 /// Whom a job waits for, or who runs it.
 pub(super) fn lane(log: &Log) -> &str {
-    log.lane.as_deref().unwrap_or("external")
+    log.lane.as_deref().unwrap_or(EXTERNAL)
 }
 
 /// How long a job that runs has given no sign of life.
 ///
 /// Of a file that a provider makes, progress is partly guessed by the time it takes: there only what
-/// the provider says counts.
-pub(super) fn silence(log: &Log, now: i64) -> Duration {
+/// the provider says counts, which the node knows that runs the job.
+pub(super) fn silence(app: &App, log: &Log, now: i64) -> Duration {
     let noted = trail::sign_at(log.job.as_str());
     let appended = log.last_at();
-    let sign = if log.kind.is_media() { noted.or(appended) } else { noted.max(appended) };
-    let silent = now.saturating_sub(sign.unwrap_or(log.created_at));
-    Duration::from_millis(silent.try_into().unwrap_or(0))
+    let is_guessed = log.kind.is_media() && app.queue.runs(&log.job);
+    let sign = if is_guessed { noted.or(appended) } else { noted.max(appended) };
+    elapsed(sign.unwrap_or(log.created_at), now)
+}
+
+fn elapsed(from: i64, until: i64) -> Duration {
+    Duration::from_millis(until.saturating_sub(from).try_into().unwrap_or(0))
 }
 
 fn set(metrics: &Metrics, app: &App, now: &Now) {
@@ -112,7 +137,13 @@ fn set(metrics: &Metrics, app: &App, now: &Now) {
             Some((name.as_str(), i64::from(app.makers.health(name)?.status == "ok")))
         }),
     );
-    let Some(counted) = &now.counted else { return };
+    let Some(counted) = &now.counted else {
+        // What nobody has counted is not shown; sums of money stay what they were.
+        metrics.jobs.reset();
+        metrics.queue_jobs.reset();
+        metrics.queue_oldest_seconds.reset();
+        return;
+    };
     set_all(&metrics.jobs, [("pending", counted.pending), ("running", counted.running)]);
     set_all(
         &metrics.queue_jobs,
@@ -121,10 +152,7 @@ fn set(metrics: &Metrics, app: &App, now: &Now) {
     let at = now_ms();
     set_all_seconds(
         &metrics.queue_oldest_seconds,
-        counted.waiting.iter().map(|waiting| {
-            let waited = at.saturating_sub(waiting.oldest).try_into().unwrap_or(0);
-            (waiting.lane.as_str(), Duration::from_millis(waited))
-        }),
+        counted.waiting.iter().map(|waiting| (waiting.lane.as_str(), elapsed(waiting.oldest, at))),
     );
     let (granted, captured, held) = counted.credits;
     metrics.credits_held_microcredits.set(held);

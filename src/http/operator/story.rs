@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::db::DbError;
 use crate::db::webhooks::Filter;
+use crate::event::payload::End;
 use crate::event::{Event, EventId, now_ms};
 use crate::http::guard::{Admin, Call, May};
 use crate::http::problem::Problem;
@@ -31,11 +32,17 @@ const LOOK: Duration = Duration::from_millis(250);
 /// How often the job itself and its readers are looked at.
 const HEAD: Duration = Duration::from_secs(1);
 
+/// How often readers are told at least, so that whoever looks notices a connection that is gone.
+const SIGN: Duration = Duration::from_secs(5);
+
 /// How many events are read at a time.
 const PAGE: usize = 500;
 
 /// How many characters of an event's data are shown.
 const DATA: usize = 2_000;
+
+/// The longest result that is shown, in bytes of its JSON.
+const RESULT: usize = 16 << 10;
 
 /// How many readers are listed that hyper serves.
 const READERS: usize = 50;
@@ -82,6 +89,8 @@ struct Teller {
     notes: HashMap<u64, (u32, i64)>,
     head: Value,
     readers: Value,
+    /// When readers are told although nothing of them has changed.
+    sign_due: Instant,
 }
 
 /// Events of one name.
@@ -105,6 +114,7 @@ impl Teller {
             notes: HashMap::new(),
             head: Value::Null,
             readers: Value::Null,
+            sign_due: Instant::now(),
         }
     }
 
@@ -158,7 +168,10 @@ impl Teller {
         let filter = Filter { job: Some(job.id.clone()), limit: 20, ..Filter::default() };
         let webhooks = db.webhooks(&filter).await?;
         let mut entries = vec![row("submit", "submit", job.created_at, "submitted", None)];
-        if let Some(operation) = db.operation(&job.id).await? {
+        let operation = db.operation(&job.id).await?;
+        // At a provider the limit counts from its start there, whoever has taken the job up since.
+        let began = operation.as_ref().map(|it| it.started_at.unwrap_or(it.intended_at));
+        if let Some(operation) = &operation {
             let provider = &operation.provider;
             entries.push(row(
                 "intent",
@@ -211,12 +224,16 @@ impl Teller {
         let (_, notes) = trail::of(job.id.as_str());
         head["webhooks"] = webhooks.collect::<Vec<_>>().into();
         head["explanation"] =
-            explain::sentence(&self.call, &job, &self.log, &notes, place, now_ms()).into();
+            explain::sentence(&self.call, &job, &self.log, &notes, place, began, now_ms()).into();
         head["runner"] = self.runner(&job).into();
         head["hold"] = job.hold.into();
         head["cost"] = json!(job.cost);
         head["trace_id"] = TraceId::of_job(job.id.as_str()).to_string().into();
         head["input"] = job.input.clone();
+        head["result"] = match &job.end {
+            Some(End::Completed(result)) if result.to_string().len() <= RESULT => result.clone(),
+            _ => Value::Null,
+        };
         head["retry_of"] = json!(job.retry_of);
         Ok(Some((head, entries)))
     }
@@ -338,7 +355,8 @@ impl Teller {
             "head": self.log.last(),
             "durable_through": self.call.store.journal().durable_through(),
         });
-        if view != self.readers {
+        if view != self.readers || self.sign_due <= Instant::now() {
+            self.sign_due = Instant::now() + SIGN;
             self.feed.say("readers", &view).await?;
             self.readers = view;
         }

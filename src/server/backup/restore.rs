@@ -1,6 +1,7 @@
 //! A backup, made a data folder again.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::config::Settings;
@@ -61,7 +62,12 @@ pub async fn restore(settings: &Settings, order: &Restore, show: &Show) -> Resul
     let sums = blocking(move || check(&source, &sums_sha256, &shown)).await?;
     let _folder = match early {
         Some(folder) => folder,
-        None => Folder::lock(data)?,
+        None => {
+            let folder = Folder::lock(data)?;
+            // A server may have come and gone meanwhile.
+            check_free(data)?;
+            folder
+        }
     };
     let (source, part, shown) = (order.source.clone(), data.join(PART), show.clone());
     let copy = move || copy(&source, &sums, files.as_deref(), &part, &shown);
@@ -180,7 +186,8 @@ fn is_there(path: &Path, sum: &Sum) -> Result<bool, BackupError> {
     match copying::checksum(path, &mut |_| {}) {
         Ok(whole) if whole.sha256 == sum.sha256 => Ok(true),
         Ok(_) => Err(BackupError::OtherFile(path.into())),
-        Err(_) => Ok(false),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(failed("read", path)(error)),
     }
 }
 

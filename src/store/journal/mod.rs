@@ -9,6 +9,7 @@
 mod archive;
 mod asked;
 mod commit;
+mod handle;
 mod lease;
 
 use std::collections::{HashMap, VecDeque};
@@ -16,12 +17,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Policy;
-use crate::db::{Change, Conn, Mark, Writer, was_in_the_way};
+use crate::db::{Mark, Writer, was_in_the_way};
 use crate::event::{Event, EventId};
 use crate::job::Fact;
 use crate::telemetry::metrics::metrics;
@@ -29,7 +30,9 @@ use crate::telemetry::trail;
 
 use super::{Log, ProducerSeq, Store, lock};
 
-use asked::{Asked, Waiting};
+use asked::Waiting;
+
+pub use handle::{Journal, JournalError};
 
 /// The most events in one transaction.
 const GROUP: usize = 8192;
@@ -56,23 +59,6 @@ const LAST_TRIES: Duration = Duration::from_secs(2);
 /// The delay between those tries; a longer one is cut short by the stop.
 const LAST_DELAY: Duration = Duration::from_millis(100);
 
-/// How many changes may wait for the journal.
-const CHANGES: usize = 4096;
-
-/// Why a change was not made.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum JournalError {
-    /// The database does not take writes at the moment; nothing was changed.
-    #[error("the database is not available: {0}")]
-    Unavailable(String),
-    /// The change itself failed.
-    #[error("the database refused the change: {0}")]
-    Refused(String),
-    /// The server is going down.
-    #[error("the server is going down")]
-    Stopped,
-}
-
 /// How the database is doing, as the journal sees it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Health {
@@ -94,14 +80,6 @@ pub(super) struct Unwritten {
     pub(super) put: Option<ProducerSeq>,
 }
 
-/// A handle on the journal; cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Journal {
-    changes: mpsc::Sender<Box<dyn Waiting>>,
-    durable: watch::Receiver<EventId>,
-    health: watch::Receiver<Health>,
-}
-
 /// The journal's own ends of its channels, until its task starts.
 #[derive(Debug)]
 pub struct Feed {
@@ -115,92 +93,6 @@ impl Feed {
     /// Says that everything up to an event is committed: for a test that has no database.
     pub(super) fn commit(&self, through: EventId) {
         self.durable.send_replace(through);
-    }
-}
-
-impl Journal {
-    /// A journal that has committed everything up to `durable`.
-    #[must_use]
-    pub fn new(durable: EventId) -> (Self, Feed) {
-        let (change_sender, changes) = mpsc::channel(CHANGES);
-        let (durable_sender, durable) = watch::channel(durable);
-        let (health_sender, health) = watch::channel(Health::default());
-        let feed = Feed { changes, durable: durable_sender, health: health_sender };
-        (Self { changes: change_sender, durable, health }, feed)
-    }
-
-    /// The newest id that is committed, with everything below it.
-    #[must_use]
-    pub fn durable_through(&self) -> EventId {
-        *self.durable.borrow()
-    }
-
-    /// Has everything up to an event committed, now.
-    ///
-    /// # Errors
-    /// [`JournalError::Stopped`] when the journal ended before.
-    ///
-    /// # Cancel safety
-    /// Safe: the commit goes on without whoever waited.
-    pub async fn wait_durable(&self, id: EventId) -> Result<(), JournalError> {
-        if self.durable_through() >= id {
-            return Ok(());
-        }
-        self.change_after(id, Nothing).await
-    }
-
-    /// How the database is doing.
-    #[must_use]
-    pub fn health(&self) -> Health {
-        self.health.borrow().clone()
-    }
-
-    /// Makes a change, or says at once that the database is down.
-    ///
-    /// # Errors
-    /// [`JournalError`]; nothing was changed then.
-    pub async fn change<C: Change>(&self, change: C) -> Result<C::Outcome, JournalError> {
-        if let Some(trouble) = self.health().trouble {
-            return Err(JournalError::Unavailable(trouble));
-        }
-        self.ask(change, EventId::ZERO, false).await
-    }
-
-    /// Makes a change once everything up to `barrier` is committed, however long the database is
-    /// down.
-    ///
-    /// # Errors
-    /// [`JournalError::Refused`] or [`JournalError::Stopped`]; nothing was changed then.
-    pub async fn change_after<C: Change>(
-        &self,
-        barrier: EventId,
-        change: C,
-    ) -> Result<C::Outcome, JournalError> {
-        self.ask(change, barrier, true).await
-    }
-
-    async fn ask<C: Change>(
-        &self,
-        change: C,
-        barrier: EventId,
-        patient: bool,
-    ) -> Result<C::Outcome, JournalError> {
-        let (reply, answer) = oneshot::channel();
-        let asked = Asked::new(change, barrier, patient, reply);
-        let sent = self.changes.send(Box::new(asked)).await;
-        sent.map_err(|_| JournalError::Stopped)?;
-        answer.await.map_err(|_| JournalError::Stopped)?
-    }
-}
-
-/// What somebody asks for who waits for events and changes nothing.
-struct Nothing;
-
-impl Change for Nothing {
-    type Outcome = ();
-
-    async fn apply(&self, _: &mut Conn<'_>) -> Result<(), sqlx::Error> {
-        Ok(())
     }
 }
 

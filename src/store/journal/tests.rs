@@ -6,7 +6,7 @@ use tokio::sync::Barrier;
 
 use super::*;
 use crate::db::home::Home;
-use crate::db::{Conn, sql};
+use crate::db::{Change, Conn, sql};
 use crate::event::now_ms;
 use crate::store::Options;
 

@@ -9,7 +9,7 @@
 mod process;
 mod recent;
 
-pub use process::{Process, cpu_ticks, kilobytes, process};
+pub use process::{Process, cpu_seconds, cpu_ticks, kilobytes, process};
 pub use recent::Recent;
 
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -169,6 +169,7 @@ pub fn metrics() -> &'static Metrics {
         let metrics = Metrics::new();
         metrics.build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         metrics.begin();
+        process::begin();
         metrics
     });
     &METRICS
@@ -186,12 +187,13 @@ pub fn set_together(set: impl FnOnce(&Metrics)) {
 /// All of them in Prometheus' text format, with what the system says of this process.
 #[must_use]
 pub fn render() -> Vec<u8> {
+    let of_process = process().to_text();
     let _shown = SHOWN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut text = Vec::new();
     TextEncoder::new()
         .encode(&metrics().registry.gather(), &mut text)
         .expect("names are valid, and memory takes every write");
-    text.extend_from_slice(process().to_text().as_bytes());
+    text.extend_from_slice(of_process.as_bytes());
     text
 }
 

@@ -6,7 +6,7 @@ use prometheus::core::Collector;
 /// What a histogram was given since it was last asked.
 #[derive(Clone, Debug, Default)]
 pub struct Recent {
-    /// How many there were up to each bound, when it was last asked.
+    /// How many there were up to each bound, and in all, when it was last asked.
     before: Vec<u64>,
 }
 
@@ -19,10 +19,15 @@ impl Recent {
         shares: [f64; N],
     ) -> Option<[f64; N]> {
         let families = histogram.collect();
-        let buckets = families.first()?.get_metric().first()?.get_histogram().get_bucket();
-        let bounds: Vec<f64> = buckets.iter().map(prometheus::proto::Bucket::upper_bound).collect();
-        let now: Vec<u64> =
+        let histogram = families.first()?.get_metric().first()?.get_histogram();
+        let buckets = histogram.get_bucket();
+        let mut bounds: Vec<f64> =
+            buckets.iter().map(prometheus::proto::Bucket::upper_bound).collect();
+        let mut now: Vec<u64> =
             buckets.iter().map(prometheus::proto::Bucket::cumulative_count).collect();
+        // The crate has no bucket for what is beyond the last bound.
+        bounds.push(f64::INFINITY);
+        now.push(histogram.get_sample_count());
         let before = std::mem::replace(&mut self.before, now.clone());
         let new: Vec<u64> = now
             .iter()
@@ -74,5 +79,7 @@ mod tests {
         (0..10).for_each(|_| histogram.observe(3.0));
         let [half] = recent.quantiles(&histogram, [0.5]).unwrap();
         assert!((half - 3.0).abs() < 0.001, "{half}");
+        (0..10).for_each(|_| histogram.observe(9.0));
+        assert_eq!(recent.quantiles(&histogram, [0.5]), Some([4.0]), "the last bound");
     }
 }

@@ -3,7 +3,12 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use tailwater::config::Settings;
+use tailwater::signing::Signer;
+
+use crate::harness::database::Database;
 use crate::harness::keys::Locked;
+use crate::harness::receiver::SECRET;
 use crate::harness::{Message, Reader, TestServer, client};
 
 /// The text of `/metrics`.
@@ -124,6 +129,7 @@ async fn p88_a_story_has_what_happened_from_the_submit_to_the_end() {
         entries.push(story.until("entry").await.data);
     }
     assert_eq!(head["job"]["progress"], 100);
+    assert!(head["job"]["result"].is_object(), "{head}");
     assert_eq!(head["job"]["runner"], "nobody");
     assert_eq!(head["job"]["trace_id"].as_str().map(str::len), Some(32));
     for entry in &entries {
@@ -211,6 +217,38 @@ async fn p89_what_failed_is_tried_again_as_it_was_asked_for() {
     let (status, problem) =
         server.post(&format!("/api/admin/jobs/{external}/requeue"), &json!({})).await;
     assert_eq!((status, &problem["code"]), (409, &json!("not_requeued")), "{problem}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p89_a_retry_that_is_sent_again_is_one_job_with_all_that_was_asked_for() {
+    let secret = |settings: &mut Settings| {
+        settings.webhook_secret = Signer::parse(SECRET);
+        settings.webhook_allow_private = true;
+    };
+    let server = TestServer::with(secret).await;
+    let body = json!({
+        "kind": "external", "priority": 7, "silence_limit_ms": 90_000,
+        "webhook_url": "https://127.0.0.1:1/hook?key=x",
+    });
+    let job = server.submit(&body).await;
+    server.post(&format!("/api/jobs/{job}/cancel"), &json!({})).await;
+    let mut again = Vec::new();
+    for _ in 0..2 {
+        let retry = server.http.post(server.url(&format!("/api/admin/jobs/{job}/retry")));
+        let answer = retry.header("idempotency-key", "once").send().await.expect("an answer");
+        assert_eq!(answer.status(), 202);
+        let answer: Value = answer.json().await.expect("JSON");
+        again.push(answer["job_id"].as_str().expect("an id").to_owned());
+    }
+    assert_eq!(again[0], again[1]);
+    assert_ne!(again[0], job);
+    let mut database = Database::open(&server.database()).await;
+    let priority = "select priority from job where id = ?";
+    assert_eq!(database.number(priority, &[&again[0]]).await, 7);
+    let silence = "select silence_limit_ms from job where id = ?";
+    assert_eq!(database.number(silence, &[&again[0]]).await, 90_000);
+    let webhook = "select url from webhook_target where job_id = ?";
+    assert_eq!(database.text(webhook, &[&again[0]]).await, "https://127.0.0.1:1/hook?key=x");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

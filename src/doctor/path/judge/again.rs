@@ -65,6 +65,9 @@ pub(in super::super) fn errors(
                 "an error of the server comes with another page in place of its words".to_owned();
             weak(CHECK, text, Trouble::Errors, proxy)
         }
+        Ok((403, true)) => {
+            Finding::not_checked(CHECK, "the key in TAILWATER_API_KEY has not the scope read")
+        }
         Ok((status, _)) => {
             let text = format!("the server's 404 comes as status {status}");
             at_fault(CHECK, text, Trouble::Errors, proxy).with("status", *status)
