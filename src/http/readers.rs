@@ -80,6 +80,20 @@ impl Readers {
         self.lock().iter().filter(|(_, entry)| entry.transport == transport).count()
     }
 
+    /// How many lack an event of their jobs, and how many events the one lacks that lacks most; `missing`
+    /// tells how many a job has behind one. Those of a project are left out: its jobs come and go.
+    #[must_use]
+    pub fn behind(&self, missing: impl Fn(&JobId, EventId) -> usize) -> (usize, usize) {
+        let seats = self.lock();
+        let lacks = seats.iter().map(|(_, entry)| {
+            let after = entry.after();
+            entry.jobs.iter().map(|job| missing(job, after)).sum::<usize>()
+        });
+        lacks
+            .filter(|lacks| *lacks > 0)
+            .fold((0, 0), |(count, most), lacks| (count + 1, most.max(lacks)))
+    }
+
     /// Those of a job, at most so many.
     #[must_use]
     pub fn of(&self, job: &JobId, most: usize) -> Vec<Reader> {
@@ -88,7 +102,7 @@ impl Readers {
         let reader = |(key, entry): (usize, &Entry)| Reader {
             key,
             transport: entry.transport,
-            after: EventId::from_u64(entry.after.load(Ordering::Relaxed)).unwrap_or_default(),
+            after: entry.after(),
             since: entry.since,
         };
         theirs.take(most).map(reader).collect()
@@ -96,6 +110,12 @@ impl Readers {
 
     fn lock(&self) -> MutexGuard<'_, Slab<Entry>> {
         self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    fn after(&self) -> EventId {
+        EventId::from_u64(self.after.load(Ordering::Relaxed)).unwrap_or_default()
     }
 }
 
@@ -126,6 +146,8 @@ mod tests {
         let [reader] = readers.of(&job, 10)[..] else { panic!("one reads it") };
         assert_eq!((reader.after, reader.transport), (id, Transport::Stream));
         assert_eq!((readers.count(Transport::Stream), readers.count(Transport::Poll)), (1, 1));
+        assert_eq!(readers.behind(|_, after| 9 - usize::from(after == id)), (1, 8));
+        assert_eq!(readers.behind(|_, _| 0), (0, 0));
         drop((seat, poll));
         assert!(readers.of(&job, 10).is_empty());
         assert_eq!(readers.count(Transport::Poll), 0);

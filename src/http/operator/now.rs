@@ -86,9 +86,18 @@ fn gather(app: &App, counted: Option<Figures>) -> Now {
         readers: app.engine.as_ref().map_or(0, |engine| engine.readers())
             + app.readers.count(Transport::Stream),
         polls: app.readers.count(Transport::Poll),
-        behind: app.engine.as_ref().map_or((0, 0), |engine| engine.behind()),
+        behind: behind(app),
         reason: app.refuses_jobs(),
     }
+}
+
+/// How many readers are behind, of the engine's and of hyper's, and by how much the furthest.
+fn behind(app: &App) -> (usize, usize) {
+    let engines = app.engine.as_ref().map_or((0, 0), |engine| engine.behind());
+    let others = app
+        .readers
+        .behind(|job, after| app.store.find(job).map_or(0, |log| log.count_after(after)));
+    (engines.0 + others.0, engines.1.max(others.1))
 }
 
 /// Whom a job waits for, or who runs it.
