@@ -225,10 +225,13 @@ export async function generate(page, topic, { words = 600, voiceover = true } = 
 
 export const jobOf = (page) => new URLSearchParams(new URL(page.url()).hash.slice(1)).get("job");
 
-/** Waits until the job is running and at least so much of the post is on the page. */
+/**
+ * Waits until at least so much of the post is on the page. Its job is running then, but where the page took so long
+ * that it is done.
+ */
 export const isWriting = (page, least = 200) => page.waitForFunction((wanted) => {
   const { status } = document.querySelector("#job").dataset;
-  return status === "running" && document.querySelector("#post").textContent.length >= wanted;
+  return ["running", "completed"].includes(status) && document.querySelector("#post").textContent.length >= wanted;
 }, least);
 
 /** Waits until the job of the page's address ended so and everything of it is on the page. */
