@@ -151,8 +151,9 @@ function label(left: number, words: string, kind: string): HTMLElement {
 }
 
 /** The time line for those who cannot see it. */
-function lineWords({ created_at: from, started_at: start, ended_at: end }: StoryJob, scale: Scale): string {
-  const waited = start === null ? "" : `waited ${span(start - from)}`;
+function lineWords({ created_at: from, started_at: start, ended_at: end, attempt }: StoryJob, scale: Scale): string {
+  // What came before a later attempt was not all waiting.
+  const waited = start === null ? "" : attempt > 1 ? `attempt ${attempt} began after ${span(start - from)}` : `waited ${span(start - from)}`;
   const worked = start === null ? "" : end === null ? `runs for ${span(scale.to - start)}` : `ran ${span(end - start)}`;
   const shortened = scale.breaks.length > 0 ? "stretches in which nothing happened are drawn shorter" : "";
   return [waited, worked, shortened].filter(Boolean).join(" · ");
