@@ -18,7 +18,8 @@ const about = (visit, subject) => `${subject}, ${visit.way}`;
 /** What the badge may say behind each way while all is well, in this order. */
 const PHASES = {
   plain: /^idle connecting live ended$/,
-  buffering: /^idle connecting (live |polling )?ended$/,
+  // Who polls tries a stream now and then, and a buffer that is full lets it through.
+  buffering: /^idle connecting (polling )?(live )?ended$/,
   cutting: /^idle connecting live (reconnecting (live )?)*ended$/,
 };
 
