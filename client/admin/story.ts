@@ -89,7 +89,7 @@ function turnsOf(entries: readonly Entry[]): Turn[] {
 }
 
 /** Whether a worker gave the job back to its queue. */
-const isHandBack = ({ kind, title }: Entry): boolean => (kind === "note" || kind === "lease") && /^handed back/i.test(title);
+const isHandBack = ({ kind, title }: Entry): boolean => kind === "note" && title.startsWith("handed back");
 
 /** What a status event says, or null of anything else. */
 function statusOf({ kind, title, data }: Entry): unknown {
@@ -101,7 +101,7 @@ function statusOf({ kind, title, data }: Entry): unknown {
 function untilOf(entry: Entry, turns: readonly Turn[], end: number, now: number): number | null {
   if (entry.until_at !== null) return entry.until_at;
   // A lease is over when the job waits again or the next one begins, whatever became of its worker.
-  if (entry.kind === "lease" && !isHandBack(entry)) return turns.find(({ at, begins, isLease }) => at > entry.at && (!begins || isLease))?.at ?? end;
+  if (entry.kind === "lease") return turns.find(({ at, begins, isLease }) => at > entry.at && (!begins || isLease))?.at ?? end;
   return entry.kind === "read" ? now : null;
 }
 

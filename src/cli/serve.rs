@@ -15,6 +15,7 @@ pub(super) async fn run(flags: &Flags) -> Result<u8, Failure> {
     let settings = settings(flags)?.settings;
     telemetry::install(&settings.log, settings.log_format)
         .map_err(|error| Failure::bad_input(error.to_string()))?;
+    telemetry::metrics::note_start();
     let interrupts = Interrupts::listen().map_err(|error| Failure {
         message: format!("signals cannot be listened to: {error}"),
         code: 1,

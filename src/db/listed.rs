@@ -13,7 +13,7 @@ const INPUT_LIMIT: usize = 256 << 10;
 
 /// The longest result that is in a list, in bytes of its JSON; whoever wants a longer one asks for the
 /// job.
-const RESULT_LIMIT: usize = 16 << 10;
+pub(crate) const RESULT_LIMIT: usize = 16 << 10;
 
 /// A job as a list has it: of its input the beginning.
 pub(super) fn decode(row: &Row) -> Result<Job, sqlx::Error> {

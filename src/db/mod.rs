@@ -53,6 +53,7 @@ pub use changes::Change;
 pub use error::DbError;
 pub(crate) use error::{is_outage, was_in_the_way};
 pub(crate) use life::Mark;
+pub(crate) use listed::RESULT_LIMIT;
 pub use look::{Look, look};
 pub use sql::{Conn, Transaction};
 pub use sqlite::FILE;

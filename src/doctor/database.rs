@@ -201,6 +201,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn of_a_database_that_does_not_open_nobody_says_that_it_has_no_key() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(crate::db::FILE), "no database at all".repeat(100)).unwrap();
+        let mut settings = Settings { data: folder.path().into(), ..Settings::default() };
+        settings.listen.set_ip([0, 0, 0, 0].into());
+        let (findings, _) = check(&settings).await;
+        let faults: Vec<_> = findings.iter().map(|it| (it.check.as_ref(), it.verdict)).collect();
+        assert_eq!(faults, [(CHECK, Verdict::Fault)], "{findings:?}");
+    }
+
+    #[tokio::test]
     async fn without_a_key_nobody_else_may_reach_it() {
         let folder = tempfile::tempdir().unwrap();
         let mut settings = Settings { data: folder.path().into(), ..Settings::default() };

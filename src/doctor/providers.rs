@@ -293,8 +293,11 @@ mod tests {
             })
         };
         assert_eq!(of("sk-0123456789abcdef"), None);
+        assert_eq!(of("sk-01xXx6789abcdef"), None, "chance has made worse");
         assert_eq!(of("0123456789abcdef"), Some(Verdict::Warning));
-        for wrong in ["sk-1", "\"sk-0123456789\"", "sk-0123456789 ", "sk-your-key-here"] {
+        for wrong in
+            ["sk-1", "\"sk-0123456789\"", "sk-0123456789 ", "sk-your-key-here", "sk-xxxxxxxxxx"]
+        {
             assert_eq!(of(wrong), Some(Verdict::Fault), "{wrong}");
         }
     }

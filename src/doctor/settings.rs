@@ -112,6 +112,21 @@ mod tests {
     }
 
     #[test]
+    fn who_has_a_text_model_makes_posts_without_a_simulator() {
+        for set in [
+            |it: &mut Settings| it.openai_api_key = Some("sk-0123456789".into()),
+            |it: &mut Settings| it.chat_base_url = Some("http://127.0.0.1:1".parse().unwrap()),
+            |it: &mut Settings| it.speech_base_url = Some("http://127.0.0.1:1".parse().unwrap()),
+        ] {
+            let said = texts(|it| {
+                it.simulator = false;
+                set(it);
+            });
+            assert_eq!(said, [""; 0]);
+        }
+    }
+
+    #[test]
     fn what_is_odd_is_told() {
         let public = |settings: &mut Settings| settings.listen.set_ip([0, 0, 0, 0].into());
         for (said, expected) in [

@@ -36,11 +36,11 @@ pub(super) async fn retry(
     let log = call.log(&id).await?;
     let gone = || Problem::new(Code::UnknownJob, "the job is gone");
     let job = call.store.db().job(&log.job).await?.ok_or_else(gone)?;
-    let besides = call.store.db().besides(&log.job).await?.ok_or_else(gone)?;
     if !log.standing().ended {
         let detail = "a job is tried again once it has ended; cancel it before";
         return Err(Problem::new(Code::JobActive, detail));
     }
+    let besides = call.store.db().besides(&log.job).await?.ok_or_else(gone)?;
     let mut body = json!({
         "kind": job.kind,
         "input": job.input,

@@ -1,6 +1,7 @@
 //! What the operator sees and does: figures, all jobs, one job's whole story; retry, requeue.
 
 mod actions;
+mod entries;
 mod explain;
 mod feed;
 mod figures;

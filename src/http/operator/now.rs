@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::db::figures::Figures;
+use crate::db::figures::{External, Figures};
 use crate::event::now_ms;
 use crate::http::App;
 use crate::http::readers::Transport;
@@ -72,13 +72,13 @@ fn gather(app: &App, counted: Option<Figures>) -> Now {
         }
     }
     // Of the jobs of others those that are silent leave memory, and after a start none is there.
-    if let Some(external) = counted.as_ref().map(|counted| &counted.external) {
+    if let Some(counted) = &counted {
         running.remove(EXTERNAL);
-        running.extend(external.iter().map(|external| {
-            let silence = elapsed(external.since, at);
-            let silent = Some(external.silent.clone());
-            (EXTERNAL.to_owned(), Running { jobs: external.jobs, silence, silent })
-        }));
+        if let Some(External { jobs, silent, since }) = &counted.external {
+            let silence = elapsed(*since, at);
+            let silent = Some(silent.clone());
+            running.insert(EXTERNAL.to_owned(), Running { jobs: *jobs, silence, silent });
+        }
     }
     Now {
         counted,

@@ -7,10 +7,10 @@ use std::time::Duration;
 use axum::response::Response;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-use crate::db::DbError;
 use crate::db::webhooks::Filter;
+use crate::db::{DbError, RESULT_LIMIT};
 use crate::event::payload::End;
 use crate::event::{Event, EventId, now_ms};
 use crate::http::guard::{Admin, Call, May};
@@ -22,8 +22,10 @@ use crate::store::Log;
 use crate::telemetry::trace::TraceId;
 use crate::telemetry::trail;
 
+use super::entries::{Run, is_frequent, of_event, row};
 use super::feed::{self, Feed, Gone};
 use super::figures::milliseconds;
+use super::now::PATIENCE;
 use super::{explain, jobs};
 
 /// How soon what is new is told.
@@ -37,12 +39,6 @@ const SIGN: Duration = Duration::from_secs(5);
 
 /// How many events are read at a time.
 const PAGE: usize = 500;
-
-/// How many characters of an event's data are shown.
-const DATA: usize = 2_000;
-
-/// The longest result that is shown, in bytes of its JSON.
-const RESULT: usize = 16 << 10;
 
 /// How many readers are listed that hyper serves.
 const READERS: usize = 50;
@@ -93,14 +89,6 @@ struct Teller {
     sign_due: Instant,
 }
 
-/// Events of one name.
-struct Run {
-    first: EventId,
-    name: String,
-    at: i64,
-    times: u32,
-}
-
 impl Teller {
     fn new(feed: Feed, call: Call, log: Arc<Log>) -> Self {
         Self {
@@ -139,10 +127,11 @@ impl Teller {
 
     /// The job itself, and entries of what its rows say.
     async fn look_at_rows(&mut self) -> Result<Result<(), DbError>, Gone> {
-        let (head, entries) = match self.rows().await {
-            Ok(Some(found)) => found,
-            Ok(None) => return Ok(Ok(())),
-            Err(error) => return Ok(Err(error)),
+        // What events say is told without a database that does not answer.
+        let (head, entries) = match timeout(PATIENCE, self.rows()).await {
+            Ok(Ok(Some(found))) => found,
+            Ok(Err(error)) => return Ok(Err(error)),
+            Ok(Ok(None)) | Err(_) => return Ok(Ok(())),
         };
         if head != self.head {
             self.feed.say("job", &json!({ "job": head })).await?;
@@ -231,7 +220,9 @@ impl Teller {
         head["trace_id"] = TraceId::of_job(job.id.as_str()).to_string().into();
         head["input"] = job.input.clone();
         head["result"] = match &job.end {
-            Some(End::Completed(result)) if result.to_string().len() <= RESULT => result.clone(),
+            Some(End::Completed(result)) if result.to_string().len() <= RESULT_LIMIT => {
+                result.clone()
+            }
             _ => Value::Null,
         };
         head["retry_of"] = json!(job.retry_of);
@@ -361,80 +352,5 @@ impl Teller {
             self.readers = view;
         }
         Ok(())
-    }
-}
-
-/// Whether a job may have thousands of these.
-fn is_frequent(name: &str) -> bool {
-    !matches!(
-        name,
-        "status" | "artifact_ready" | "tts_completed" | "completed" | "failed" | "canceled"
-    )
-}
-
-fn row(key: &str, kind: &str, at: i64, title: &str, detail: Option<&str>) -> Value {
-    json!({
-        "key": key, "at": at, "until_at": null, "kind": kind, "title": title, "detail": detail,
-        "times": 1, "id": null, "data": null, "level": "info",
-    })
-}
-
-fn of_event(run: &Run, event: &Event) -> Value {
-    let text = String::from_utf8_lossy(event.frame.data());
-    let data: Option<Value> =
-        (text.len() <= DATA).then(|| serde_json::from_str(&text).ok()).flatten();
-    let is_end = matches!(run.name.as_str(), "completed" | "failed" | "canceled");
-    let detail = data.as_ref().and_then(words);
-    json!({
-        "key": format!("event-{}", run.first),
-        "at": run.at,
-        "until_at": (run.times > 1).then_some(event.at),
-        "kind": if is_end { "end" } else { "event" },
-        "title": run.name,
-        "detail": detail,
-        "times": run.times,
-        "id": run.first,
-        "last_id": event.id,
-        "data": data,
-        "level": if run.name == "failed" { "error" } else { "info" },
-    })
-}
-
-/// What an event says, in a line.
-fn words(data: &Value) -> Option<String> {
-    let text = |name: &str| data.get(name).and_then(Value::as_str).map(str::to_owned);
-    if let Some(percent) = data.get("percent").and_then(Value::as_f64) {
-        let stage = text("stage").unwrap_or_default();
-        let message = text("message").map(|message| format!(", {message}")).unwrap_or_default();
-        return Some(format!("{percent} % {stage}{message}"));
-    }
-    if let Some(status) = text("status") {
-        return Some(format!("{status}, attempt {}", data["attempt"]));
-    }
-    if let Some(code) = text("code") {
-        return Some(format!("{}: {}", code, text("message").unwrap_or_default()));
-    }
-    let found = ["text", "line", "reason", "url"].iter().find_map(|name| text(name));
-    let found = found.or_else(|| Some(data.get("artifact")?.get("kind")?.as_str()?.to_owned()))?;
-    Some(found.chars().take(160).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_event_is_told_in_a_line() {
-        let told = |data: Value| words(&data);
-        assert_eq!(
-            told(json!({ "percent": 40, "stage": "writing" })).as_deref(),
-            Some("40 % writing")
-        );
-        assert_eq!(
-            told(json!({ "code": "timeout", "message": "late" })).as_deref(),
-            Some("timeout: late")
-        );
-        assert_eq!(told(json!({ "artifact": { "kind": "voice" } })).as_deref(), Some("voice"));
-        assert_eq!(told(json!({ "frame": 1 })), None);
     }
 }

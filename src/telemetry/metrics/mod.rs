@@ -9,7 +9,7 @@
 mod process;
 mod recent;
 
-pub use process::{Process, cpu_seconds, cpu_ticks, kilobytes, process};
+pub use process::{Process, cpu_seconds, cpu_ticks, kilobytes, note_start, process};
 pub use recent::Recent;
 
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -169,7 +169,6 @@ pub fn metrics() -> &'static Metrics {
         let metrics = Metrics::new();
         metrics.build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         metrics.begin();
-        process::begin();
         metrics
     });
     &METRICS

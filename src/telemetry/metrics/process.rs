@@ -5,7 +5,7 @@ use std::fs;
 use std::sync::LazyLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// When it began to count, in seconds since 1970: what the system says of that is not shown to a service
+/// When it started, in seconds since 1970: what the system says of that is not shown to a service
 /// that sees nothing but its own processes.
 static STARTED: LazyLock<f64> = LazyLock::new(|| {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
@@ -45,8 +45,8 @@ pub fn cpu_seconds() -> f64 {
     cpu_ticks(&read("/proc/self/stat")).map_or(0.0, seconds)
 }
 
-/// The clock of its start begins.
-pub(super) fn begin() {
+/// Notes that the process starts now; else it is when somebody first asks since when it runs.
+pub fn note_start() {
     LazyLock::force(&STARTED);
 }
 

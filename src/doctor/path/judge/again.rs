@@ -189,6 +189,14 @@ mod tests {
     }
 
     #[test]
+    fn an_error_that_is_the_servers_own_is_no_fault_of_the_way() {
+        let of = |asked| errors(&Ok(asked), None).verdict;
+        assert_eq!(of((404, true)), Verdict::Good);
+        assert_eq!(of((403, true)), Verdict::NotChecked, "the key may not read");
+        assert_eq!((of((403, false)), of((502, true))), (Verdict::Fault, Verdict::Fault));
+    }
+
+    #[test]
     fn the_end_is_204_and_nothing_else() {
         assert_eq!(the_end(Some(204), None).verdict, Verdict::Good);
         for status in [Some(200), Some(502), None] {
